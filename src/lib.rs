@@ -1,0 +1,6 @@
+//! Concord keeps a product catalogue in step, both ways, between Lightspeed Retail POS (R-Series)
+//! and Lightspeed eCom (E-Series).
+
+pub mod clock;
+pub mod ids;
+pub mod sandbox;

@@ -1,0 +1,3 @@
+//! THE STAGE: both platforms with their habits and faults, in memory and served over loopback HTTP.
+
+pub mod faults;
