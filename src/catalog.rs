@@ -1,0 +1,19 @@
+//! NOUNS, pure: the words in which Concord thinks about a product, whatever platform it came from.
+//!
+//! Nothing here knows a wire format, a table or a clock.
+
+mod facts;
+mod field;
+mod hold;
+mod money;
+mod side;
+mod stock;
+mod value;
+
+pub use facts::Facts;
+pub use field::{Field, Rule, Rules, Way};
+pub use hold::Hold;
+pub use money::Money;
+pub use side::Side;
+pub use stock::Stock;
+pub use value::{Value, ValueError};

@@ -1,0 +1,87 @@
+//! One value of one field, in platform-neutral form.
+
+use std::fmt;
+
+use serde_json::json;
+
+use super::{Field, Money, Stock};
+
+/// The value of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// Of [`Field::Name`] and [`Field::Sku`].
+    Text(String),
+    /// Of [`Field::Price`].
+    Money(Money),
+    /// Of [`Field::Enabled`].
+    Flag(bool),
+    /// Of [`Field::Stock`].
+    Stock(Stock),
+}
+
+/// A stored value that does not fit its field.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{json} is no value of the field `{field}`")]
+pub struct ValueError {
+    field: Field,
+    json: String,
+}
+
+impl Value {
+    /// Do both mean the same to a merchant? Outer spaces of texts do not count: platforms trim them or
+    /// not, and a difference that nobody can see must not travel to and fro.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(left), Self::Text(right)) => left.trim() == right.trim(),
+            (left, right) => left == right,
+        }
+    }
+
+    /// As in the REST interface: texts and money as strings, flags as booleans, stock as a number or
+    /// `"unlimited"`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Money(money) => json!(money.to_string()),
+            Self::Flag(flag) => json!(flag),
+            Self::Stock(Stock::Tracked(count)) => json!(count),
+            Self::Stock(Stock::Unlimited) => json!("unlimited"),
+        }
+    }
+
+    /// The reverse of [`Value::to_json`]: the field tells which kind is meant.
+    pub fn from_json(field: Field, json: &serde_json::Value) -> Result<Self, ValueError> {
+        let value = match field {
+            Field::Name | Field::Sku => json.as_str().map(|text| Self::Text(text.to_owned())),
+            Field::Price => json.as_str().and_then(|text| text.parse().ok()).map(Self::Money),
+            Field::Enabled => json.as_bool().map(Self::Flag),
+            Field::Stock => match json.as_i64() {
+                Some(count) => Some(Self::Stock(Stock::Tracked(count))),
+                None => (json == "unlimited").then_some(Self::Stock(Stock::Unlimited)),
+            },
+        };
+        value.ok_or_else(|| ValueError { field, json: json.to_string() })
+    }
+
+    /// The count of a tracked stock.
+    #[must_use]
+    pub fn tracked(&self) -> Option<i64> {
+        match self {
+            Self::Stock(stock) => stock.tracked(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "“{text}”"),
+            Self::Money(money) => money.fmt(f),
+            Self::Flag(flag) => f.write_str(if *flag { "enabled" } else { "disabled" }),
+            Self::Stock(stock) => stock.fmt(f),
+        }
+    }
+}

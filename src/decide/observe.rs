@@ -1,0 +1,108 @@
+//! Closing writes whose outcome is unclear, by what is seen.
+//!
+//! A write is unclear when the process died, or the answer was lost, between the call and its result.
+//! It is closed *before* merging: a merge against the old shadow would count our own write as news.
+
+use crate::catalog::Value;
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect.
+    Landed,
+    /// It took no effect, as far as can be seen now.
+    NotLanded,
+    /// Somebody else has written since, so its own effect can no longer be seen. The merge decides
+    /// between the values that are there.
+    Superseded,
+}
+
+/// What became of a write that replaces a value: by the value that the side shows now.
+#[must_use]
+pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
+    if now.same(after) {
+        Outcome::Landed
+    } else if now.same(before) {
+        Outcome::NotLanded
+    } else {
+        Outcome::Superseded
+    }
+}
+
+/// A row of R-Series' `InventoryLog` for one item in one shop (r-series-api.md, section 4.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRow {
+    /// Pieces added or taken.
+    pub change: i64,
+    /// Left by a direct write of `qoh`, as ours are, and not by a sale, an order or a transfer.
+    pub manual: bool,
+}
+
+/// What became of an absolute write of `qoh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockOutcome {
+    /// It took effect. `trampled` are the pieces that others sold or restocked between our look and
+    /// our write, and that the absolute value wiped out: they have to be put back.
+    Landed {
+        /// Signed pieces to put back.
+        trampled: i64,
+    },
+    /// No row of ours is there.
+    NotSeen,
+}
+
+/// Finds our write among the log rows that came after the look at which `seen` pieces were there.
+///
+/// R-Series has no conditional write (r-series-api.md, section 4.3), but its log tells what happened:
+/// our row is the manual one after which the running count is the one that we wrote.
+#[must_use]
+pub fn absolute_write(seen: i64, written: i64, rows: &[LogRow]) -> StockOutcome {
+    let mut running = seen;
+    for row in rows {
+        let before = running;
+        running = running.saturating_add(row.change);
+        if row.manual && running == written {
+            return StockOutcome::Landed { trampled: before.saturating_sub(seen) };
+        }
+    }
+    StockOutcome::NotSeen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sale(change: i64) -> LogRow {
+        LogRow { change, manual: false }
+    }
+
+    fn manual(change: i64) -> LogRow {
+        LogRow { change, manual: true }
+    }
+
+    #[test]
+    fn our_row_tells_what_it_trampled() {
+        // Seen 10, two sold on the web, so 8 is written.
+        let cases: [(&[LogRow], StockOutcome); 6] = [
+            (&[], StockOutcome::NotSeen),
+            (&[manual(-2)], StockOutcome::Landed { trampled: 0 }),
+            (&[sale(-1), manual(-1)], StockOutcome::Landed { trampled: -1 }),
+            (&[sale(-1), sale(5), manual(-6)], StockOutcome::Landed { trampled: 4 }),
+            (&[manual(-2), sale(-3)], StockOutcome::Landed { trampled: 0 }),
+            (&[sale(-2)], StockOutcome::NotSeen),
+        ];
+        for (rows, outcome) in cases {
+            assert_eq!(absolute_write(10, 8, rows), outcome, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_replaced_value_is_judged_by_what_is_there() {
+        let text = |text: &str| Value::Text(text.into());
+        let judge = |now| replaced(&text("a"), &text("b"), &text(now));
+        assert_eq!(judge("b"), Outcome::Landed);
+        assert_eq!(judge("b "), Outcome::Landed);
+        assert_eq!(judge("a"), Outcome::NotLanded);
+        assert_eq!(judge("c"), Outcome::Superseded);
+    }
+}

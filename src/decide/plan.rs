@@ -1,0 +1,187 @@
+//! From verdicts to steps: a plan leaves the hands no choice.
+
+use super::merge::Verdict;
+use super::shadow::Shadow;
+use crate::catalog::{Facts, Field, Hold, Side, Stock, Value};
+
+/// One field to be written on one side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The field.
+    pub field: Field,
+    /// What the written side shows now. It must still show this right before the write.
+    pub before: Value,
+    /// What it is to show.
+    pub after: Value,
+    /// `before` is news as well, and loses.
+    pub conflict: bool,
+}
+
+/// One call to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Create the product on E-Series, disabled.
+    CreateOnE {
+        /// The fields it is created with.
+        facts: Facts,
+    },
+    /// Replace fields on one side.
+    Update {
+        /// The side that is written.
+        side: Side,
+        /// The fields, at least one.
+        changes: Vec<Change>,
+    },
+    /// Add pieces (or take them away) on one side.
+    AddStock {
+        /// The side that is written.
+        side: Side,
+        /// Pieces that were sold or restocked on the other side.
+        delta: i64,
+        /// Pieces that an earlier absolute write of ours trampled on this side and that are put back.
+        owed: i64,
+        /// What the written side shows now, for the record.
+        before: i64,
+    },
+}
+
+impl Step {
+    /// The side that is written.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        match self {
+            Self::CreateOnE { .. } => Side::ESeries,
+            Self::Update { side, .. } | Self::AddStock { side, .. } => *side,
+        }
+    }
+}
+
+/// What to do about one product, and what to remember without doing anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Calls, in this order.
+    pub steps: Vec<Step>,
+    /// The shadow once the fields that need no call are absorbed. Steps move it further as they land.
+    pub shadow: Shadow,
+    /// Fields whose news was taken without a call, and whose way left it alone, if so.
+    pub absorbed: Vec<(Field, Option<Side>)>,
+    /// Fields that stay as they are, and why.
+    pub holds: Vec<(Field, Hold)>,
+}
+
+impl Plan {
+    /// Nothing to call: the product is in step, but for what is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// What a side refuses to show, told by the field table: `(side, field, value) -> reason`.
+pub type Refusal<'a> = dyn Fn(Side, Field, &Value) -> Option<Hold> + 'a;
+
+/// Turns verdicts into a plan. `owed_on_r` are pieces to put back on R-Series; `refuses` knows values
+/// that a side cannot take.
+#[must_use]
+pub fn plan(
+    shadow: &Shadow,
+    verdicts: Vec<(Field, Verdict)>,
+    owed_on_r: i64,
+    r_stock: Option<Stock>,
+    refuses: &Refusal<'_>,
+) -> Plan {
+    let mut plan = Plan { shadow: shadow.clone(), ..Plan::default() };
+    let (mut to_r, mut to_e) = (Vec::new(), Vec::new());
+    let (mut stock_to_r, mut stock_to_e) = (0, None);
+    let r_count = r_stock.and_then(Stock::tracked).unwrap_or_default();
+
+    for (field, verdict) in verdicts {
+        match verdict {
+            Verdict::Quiet => {}
+            Verdict::Absorb { r, e, left_alone } => {
+                plan.shadow.settle(field, r, e);
+                plan.absorbed.push((field, left_alone));
+            }
+            Verdict::Held(hold) => plan.holds.push((field, hold)),
+            Verdict::Carry { from, value, before, conflict } => {
+                let target = from.other();
+                match refuses(target, field, &value) {
+                    Some(hold) => plan.holds.push((field, hold)),
+                    None => {
+                        let change = Change { field, before, after: value, conflict };
+                        if target == Side::RSeries { to_r.push(change) } else { to_e.push(change) }
+                    }
+                }
+            }
+            Verdict::AddStock { on_r, on_e, r_now, e_now, opening } => {
+                if opening {
+                    let assumed = Value::Stock(Stock::Tracked(e_now));
+                    plan.shadow.settle(Field::Stock, assumed.clone(), assumed);
+                    plan.absorbed.push((Field::Stock, None));
+                } else {
+                    // News that the field's way does not carry is accounted for on its own side at once.
+                    let uncarried = |base: Option<Stock>, now: i64, carried: i64| {
+                        let base = base.and_then(Stock::tracked).unwrap_or(now);
+                        now.saturating_sub(base).saturating_sub(carried)
+                    };
+                    let r_left = uncarried(shadow.r_series.stock(), r_now, on_e);
+                    let e_left = uncarried(shadow.e_series.stock(), e_now, on_r);
+                    plan.shadow.r_series.add_stock(r_left);
+                    plan.shadow.e_series.add_stock(e_left);
+                }
+                stock_to_r = on_r;
+                stock_to_e = (on_e != 0).then_some((on_e, e_now));
+            }
+        }
+    }
+    // The web first: it is where two people can buy the last piece at once.
+    if let Some((delta, before)) = stock_to_e {
+        plan.steps.push(Step::AddStock { side: Side::ESeries, delta, owed: 0, before });
+    }
+    if stock_to_r != 0 || owed_on_r != 0 {
+        plan.steps.push(Step::AddStock {
+            side: Side::RSeries,
+            delta: stock_to_r,
+            owed: owed_on_r,
+            before: r_count,
+        });
+    }
+    for (side, changes) in [(Side::ESeries, to_e), (Side::RSeries, to_r)] {
+        if !changes.is_empty() {
+            plan.steps.push(Step::Update { side, changes });
+        }
+    }
+    plan
+}
+
+/// The plan for a product that E-Series does not have: create it there, disabled.
+#[must_use]
+pub fn plan_creation(r: &Facts) -> Plan {
+    let facts = r.clone().with(Field::Enabled, Value::Flag(false));
+    Plan { steps: vec![Step::CreateOnE { facts }], ..Plan::default() }
+}
+
+/// The shadow after a creation: R-Series as it was when its facts were taken, E-Series as it was read
+/// back, but for stock, where what was sent counts: a piece sold on the web since is news.
+#[must_use]
+pub fn created(r: &Facts, sent: &Facts, read_back: &Facts) -> Shadow {
+    let mut e_series = read_back.clone();
+    if let Some(stock) = sent.get(Field::Stock) {
+        e_series.set(Field::Stock, stock.clone());
+    }
+    Shadow { r_series: r.clone(), e_series }
+}
+
+/// The shadow after a creation that was only found later: what differs from what was sent may be an
+/// edit since, so it stays news. A SKU that was sent empty is the exception: the store numbers such
+/// products itself.
+#[must_use]
+pub fn created_and_found_later(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
+    let mut e_series = sent.clone();
+    if sent.sku().trim().is_empty() {
+        if let Some(sku) = found.get(Field::Sku) {
+            e_series.set(Field::Sku, sku.clone());
+        }
+    }
+    Shadow { r_series: r.clone(), e_series }
+}

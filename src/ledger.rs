@@ -1,0 +1,6 @@
+//! THE BOOK: the change-origin ledger. Why every value is what it is, and what became of every write.
+
+pub mod entry;
+pub mod origin;
+
+pub use entry::{Detail, Entry, Kind, Origin, Outcome};

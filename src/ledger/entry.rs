@@ -1,0 +1,213 @@
+//! One entry of the ledger.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::catalog::{Facts, Field, Side, Value};
+use crate::clock::Instant;
+use crate::ids::{ConnectionId, EntryId, ProductId};
+
+/// An enum with a fixed text for each variant, as it stands in the database and the REST interface.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// The word in the database and the REST interface.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The reverse of `as_str`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words!(
+    /// What an entry tells.
+    Kind {
+        /// A field was replaced on one side.
+        Write = "write",
+        /// A product was created on one side.
+        Create = "create",
+        /// Pieces were added to, or taken from, the stock of one side.
+        Stock = "stock",
+        /// News was taken without a call: both sides agreed, or the field's way does not carry it.
+        Verdict = "verdict",
+        /// Both sides changed a field; names the losing value.
+        Conflict = "conflict",
+        /// A notice that told of our own write.
+        Echo = "echo",
+        /// A product of one side was tied to one of the other, or the tie changed.
+        Link = "link",
+        /// Something stays as it is, with the reason.
+        Hold = "hold",
+        /// An operator's act.
+        Operator = "operator",
+    }
+);
+
+words!(
+    /// Where a change came from.
+    Origin {
+        /// The shop.
+        RSeries = "r_series",
+        /// The web.
+        ESeries = "e_series",
+        /// A person, through Concord.
+        Operator = "operator",
+        /// Concord's own round: a first look, or a look that no notice asked for.
+        Sweep = "sweep",
+        /// Concord's own write coming back.
+        Echo = "echo",
+    }
+);
+
+words!(
+    /// What became of a write.
+    Outcome {
+        /// It took effect.
+        Landed = "landed",
+        /// It took no effect.
+        NotLanded = "not_landed",
+        /// Somebody else wrote after it, or instead of it: its own effect can no longer be seen.
+        Superseded = "superseded",
+        /// The platform would not do it.
+        Refused = "refused",
+    }
+);
+
+impl From<Side> for Origin {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::RSeries => Self::RSeries,
+            Side::ESeries => Self::ESeries,
+        }
+    }
+}
+
+/// What recovery needs to judge a write whose outcome is unclear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "of")]
+pub enum Detail {
+    /// A creation: what it was made from and with.
+    Creation {
+        /// R-Series when its facts were taken.
+        from: Facts,
+        /// What was sent.
+        sent: Facts,
+        /// The marker in `externalReferenceId`.
+        marker: String,
+    },
+    /// Pieces added on E-Series under the entry's id as the key.
+    StockOnE {
+        /// Signed pieces.
+        delta: i64,
+    },
+    /// An absolute write of `qoh` on R-Series.
+    StockOnR {
+        /// Signed pieces that happened on E-Series.
+        delta: i64,
+        /// Signed pieces that an earlier write of ours had trampled.
+        owed: i64,
+        /// The shop.
+        shop_id: i64,
+        /// Pieces in that shop when it was looked at.
+        seen: i64,
+        /// Pieces written.
+        written: i64,
+        /// Newest id of the inventory log at that look.
+        log_head: i64,
+    },
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Whose.
+    pub connection_id: ConnectionId,
+    /// Id.
+    pub entry_id: EntryId,
+    /// Entries with the same one travelled in one call.
+    pub call_id: Option<Uuid>,
+    /// When it was written down; of a write, before the call.
+    pub at: Instant,
+    /// What it tells.
+    pub kind: Kind,
+    /// Where the change came from.
+    pub origin: Origin,
+    /// The side that was written, or that told.
+    pub side: Option<Side>,
+    /// The product.
+    pub product_id: Option<ProductId>,
+    /// The field; none for whole products.
+    pub field: Option<Field>,
+    /// What the side showed before.
+    pub before: Option<serde_json::Value>,
+    /// What it was to show.
+    pub after: Option<serde_json::Value>,
+    /// The value on the other side that was carried.
+    pub source: Option<serde_json::Value>,
+    /// The notice, sweep or entry that led to it.
+    pub cause: Option<String>,
+    /// For recovery, or for reading.
+    pub detail: Option<serde_json::Value>,
+    /// What became of it; none while it is open.
+    pub result: Option<Outcome>,
+    /// When that became known.
+    pub closed_at: Option<Instant>,
+}
+
+impl Entry {
+    /// An entry that tells something and needs no result.
+    #[must_use]
+    pub fn told(
+        connection_id: ConnectionId,
+        entry_id: EntryId,
+        at: Instant,
+        kind: Kind,
+        origin: Origin,
+        product_id: ProductId,
+    ) -> Self {
+        Self {
+            connection_id,
+            entry_id,
+            call_id: None,
+            at,
+            kind,
+            origin,
+            side: None,
+            product_id: Some(product_id),
+            field: None,
+            before: None,
+            after: None,
+            source: None,
+            cause: None,
+            detail: None,
+            result: Some(Outcome::Landed),
+            closed_at: Some(at),
+        }
+    }
+
+    /// What recovery needs, if this entry has it and it is readable.
+    #[must_use]
+    pub fn recovery(&self) -> Option<Detail> {
+        serde_json::from_value(self.detail.clone()?).ok()
+    }
+
+    /// `before`, `after` and `source` as values of the entry's field.
+    #[must_use]
+    pub fn values(&self) -> Option<(Value, Value, Value)> {
+        let field = self.field?;
+        let read = |json: &Option<serde_json::Value>| Value::from_json(field, json.as_ref()?).ok();
+        Some((read(&self.before)?, read(&self.after)?, read(&self.source)?))
+    }
+}

@@ -1,0 +1,165 @@
+//! R-Series' item ↔ our facts.
+
+use super::{Context, SkuSource};
+use crate::catalog::{Facts, Field, Hold, Money, Side, Stock, Value};
+use crate::platforms::rseries::wire::{Item, ItemWrite};
+
+/// The price level that always exists (r-series-api.md, section 4.2).
+const DEFAULT_LEVEL: i64 = 1;
+
+/// What an item says.
+#[must_use]
+pub fn facts(item: &Item, context: &Context) -> Facts {
+    let mut facts = Facts::new()
+        .with(Field::Name, Value::Text(item.description.clone()))
+        .with(Field::Sku, Value::Text(sku(item, context.sku_source).to_owned()))
+        .with(Field::Price, Value::Money(price(item, context)))
+        .with(Field::Enabled, Value::Flag(item.publish_to_ecom));
+    // Without the relation nothing is known of the stock, which is not the same as none.
+    if let Some(stock) = stock(item, context) {
+        facts.set(Field::Stock, Value::Stock(stock));
+    }
+    facts
+}
+
+fn sku(item: &Item, source: SkuSource) -> &str {
+    match source {
+        SkuSource::CustomSku => &item.custom_sku,
+        SkuSource::ManufacturerSku => &item.manufacturer_sku,
+        SkuSource::SystemSku => &item.system_sku,
+    }
+}
+
+/// Online if it is above 0, else Default (integration-rules.md, section 9, rule 2).
+fn price(item: &Item, context: &Context) -> Money {
+    let online = context.online_level.and_then(|level| item.price(level)).filter(|price| price.is_positive());
+    online.or_else(|| item.price(DEFAULT_LEVEL)).unwrap_or_default()
+}
+
+/// The sum over the connected shops. Items that are not counted have no number at all.
+fn stock(item: &Item, context: &Context) -> Option<Stock> {
+    if item.item_type == "non_inventory" {
+        return Some(Stock::Unlimited);
+    }
+    let counts = context.shop_ids.iter().map(|shop| item.qoh(*shop));
+    counts.sum::<Option<i64>>().map(Stock::Tracked)
+}
+
+/// What has to be written so that the item says these values.
+#[must_use]
+pub fn write<'a>(values: impl Iterator<Item = (Field, &'a Value)>, context: &Context) -> ItemWrite {
+    let mut write = ItemWrite::default();
+    for (field, value) in values {
+        match (field, value) {
+            (Field::Name, Value::Text(text)) => write.description = Some(text.clone()),
+            (Field::Sku, Value::Text(text)) => match context.sku_source {
+                SkuSource::CustomSku => write.custom_sku = Some(text.clone()),
+                SkuSource::ManufacturerSku => write.manufacturer_sku = Some(text.clone()),
+                SkuSource::SystemSku => {}
+            },
+            (Field::Price, Value::Money(price)) => {
+                write.price = context.online_level.map(|level| (level, *price));
+            }
+            (Field::Enabled, Value::Flag(flag)) => write.publish_to_ecom = Some(*flag),
+            _ => {}
+        }
+    }
+    write
+}
+
+/// Why the item cannot say this value, if it cannot.
+#[must_use]
+pub fn refuses(item: &Item, context: &Context, field: Field, value: &Value) -> Option<Hold> {
+    match (field, value) {
+        (Field::Name, Value::Text(text)) if text.trim().is_empty() => Some(Hold::new(
+            "name_empty",
+            "The name was emptied on E-Series, and R-Series needs one. Give the product a name.",
+        )),
+        (Field::Sku, _) if context.sku_source == SkuSource::SystemSku => Some(Hold::new(
+            "sku_read_only",
+            "The SKU is the system SKU of R-Series, which nobody can change. Set the SKU on E-Series back, \
+             or choose another SKU source.",
+        )),
+        (Field::Price, Value::Money(price)) => {
+            if context.online_level.is_none() {
+                return Some(Hold::new(
+                    "no_online_level",
+                    format!(
+                        "The price was set to {price} on E-Series, but the R-Series account has no Online \
+                         price level to keep it, and the Default price is never changed from the web."
+                    ),
+                ));
+            }
+            let falls_back = !price.is_positive() && item.price(DEFAULT_LEVEL).is_some_and(Money::is_positive);
+            falls_back.then(|| {
+                Hold::new(
+                    "price_zero",
+                    format!(
+                        "The price was set to {price} on E-Series. An Online price of 0 means the Default \
+                         price on R-Series, so it cannot be kept there."
+                    ),
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The side this module speaks for.
+pub const SIDE: Side = Side::RSeries;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn context() -> Context {
+        Context {
+            shop_ids: vec![1, 2],
+            primary_shop_id: 1,
+            online_level: Some(3),
+            sku_source: SkuSource::CustomSku,
+        }
+    }
+
+    fn item(online: &str) -> Item {
+        Item::read(&json!({"itemID":"5","description":"Mug","customSku":"M-1","systemSku":"21","archived":"false",
+            "itemType":"default","publishToEcom":"true",
+            "ItemShops":{"ItemShop":[{"shopID":"1","qoh":"4"},{"shopID":"2","qoh":"-1"},
+                {"shopID":"3","qoh":"100"},{"shopID":"0","qoh":"103"}]},
+            "Prices":{"ItemPrice":[{"amount":"12.5","useTypeID":"1"},{"amount":online,"useTypeID":"3"}]}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn stock_is_the_sum_of_the_connected_shops_only() {
+        assert_eq!(facts(&item("0"), &context()).stock(), Some(Stock::Tracked(3)));
+    }
+
+    #[test]
+    fn without_the_stock_relation_stock_is_unknown() {
+        let mut item = item("0");
+        item.shops = None;
+        assert_eq!(facts(&item, &context()).stock(), None);
+    }
+
+    #[test]
+    fn online_zero_falls_back_to_default() {
+        let price = |online| facts(&item(online), &context()).get(Field::Price).cloned().unwrap();
+        assert_eq!(price("0"), Value::Money("12.5".parse().unwrap()));
+        assert_eq!(price("11.9"), Value::Money("11.9".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_web_price_is_written_to_online_and_never_to_default() {
+        let price = Value::Money("9.99".parse().unwrap());
+        let write = write([(Field::Price, &price)].into_iter(), &context());
+        assert_eq!(write, ItemWrite { price: Some((3, "9.99".parse().unwrap())), ..ItemWrite::default() });
+        let zero = Value::Money(Money::ZERO);
+        assert!(refuses(&item("0"), &context(), Field::Price, &zero).is_some());
+        assert!(refuses(&item("0"), &context(), Field::Price, &price).is_none());
+        let without = Context { online_level: None, ..context() };
+        assert!(refuses(&item("0"), &without, Field::Price, &price).is_some());
+    }
+}

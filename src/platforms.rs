@@ -1,0 +1,14 @@
+//! THE WINDOWS: the only rooms that speak HTTP to the platforms.
+//!
+//! Both clients share the [`transport`], the tolerant readers of [`read`], the [`gate`] that keeps to
+//! the platform's rate, and [`CallError`], which carries the decision what to do next.
+
+pub mod error;
+pub mod eseries;
+pub mod gate;
+pub mod read;
+pub mod rseries;
+pub mod transport;
+
+pub use error::CallError;
+pub use gate::Gate;

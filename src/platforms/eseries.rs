@@ -1,0 +1,7 @@
+//! E-Series (Ecwid REST API v3), as far as Concord uses it. Facts: `e-series-api.md`.
+
+pub mod client;
+pub mod feed;
+pub mod wire;
+
+pub use client::Client;

@@ -1,0 +1,315 @@
+//! The client: one method a call, each error with its decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::wire::{Product, ProductWrite, Profile};
+use crate::clock::{SharedClock, after};
+use crate::platforms::CallError;
+use crate::platforms::gate::Gate;
+use crate::platforms::read::{Unreadable, list};
+use crate::platforms::transport::{Answer, Transport, TransportError};
+
+/// Most records a page holds (e-series-api.md, section 3).
+pub const PAGE: usize = 100;
+
+/// E-Series of one store.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+    store: String,
+    gate: Arc<Gate>,
+    token: SecretString,
+    clock: SharedClock,
+}
+
+/// One page of a collection.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// Readable records.
+    pub rows: Vec<T>,
+    /// Records that could not be read, and why: they must not stop the others.
+    pub unreadable: Vec<Unreadable>,
+    /// Offset of the next page.
+    pub next: Option<u64>,
+}
+
+/// What became of a stock change that was sent under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeltaOutcome {
+    /// Added.
+    Applied,
+    /// The platform has it in its queue: ask again with the same key.
+    Queued,
+    /// Executed without effect: the product does not track its stock.
+    NotTracked,
+    /// The product does not exist.
+    Gone,
+    /// The platform's own inner call broke (a 5xx): whether it was added can only be seen by looking.
+    Broken(String),
+    /// The platform will not do it.
+    Refused(String),
+}
+
+impl Client {
+    /// The client of one store.
+    #[must_use]
+    pub fn new(
+        transport: Transport,
+        store: i64,
+        gate: Arc<Gate>,
+        token: SecretString,
+        clock: SharedClock,
+    ) -> Self {
+        Self { transport, store: store.to_string(), gate, token, clock }
+    }
+
+    /// The gate, to ask for room before starting work.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The store's profile.
+    pub async fn profile(&self) -> Result<Profile, CallError> {
+        let json = self.read(self.url(&["profile"], &[])).await?;
+        Profile::read(&json).map_err(|error| self.unreadable_answer(&error.to_string()))
+    }
+
+    /// One product; sees every write at once (section 3).
+    pub async fn product(&self, id: i64) -> Result<Product, CallError> {
+        let json = self.read(self.url(&["products", &id.to_string()], &[])).await?;
+        Product::read(&json).map_err(|error| self.unreadable_answer(&error.to_string()))
+    }
+
+    /// These products, at most [`PAGE`]. Searching by id does not lag (section 3). A product that is
+    /// missing from the answer is *not* known to be gone: ask for it alone.
+    pub async fn products_by_id(&self, ids: &[i64]) -> Result<Vec<Product>, CallError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: Vec<String> = ids.iter().map(i64::to_string).collect();
+        let query = [("productId", wanted.join(",")), ("limit", "100".to_owned())];
+        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let page = self.page(self.url(&["products"], &query), Product::read).await?;
+        Ok(page.rows.into_iter().filter(|product| ids.contains(&product.id)).collect())
+    }
+
+    /// Products with this SKU of their own (not of a variation). The search index lags by seconds.
+    pub async fn products_by_sku(&self, sku: &str) -> Result<Vec<Product>, CallError> {
+        let page = self.page(self.url(&["products"], &[("sku", sku)]), Product::read).await?;
+        Ok(page.rows.into_iter().filter(|product| product.sku.trim() == sku.trim()).collect())
+    }
+
+    /// The product that carries this marker. The search index lags by seconds.
+    pub async fn product_by_marker(&self, marker: &str) -> Result<Option<Product>, CallError> {
+        let url = self.url(&["products"], &[("externalReferenceId", marker)]);
+        let page = self.page(url, Product::read).await?;
+        Ok(page.rows.into_iter().find(|product| product.external_reference_id.as_deref() == Some(marker)))
+    }
+
+    /// Creates a product and returns its id. The marker in it makes a second creation impossible: the
+    /// platform answers 409 `EXTERNAL_ID_ALREADY_USED` (section 2.2).
+    pub async fn create_product(&self, write: &ProductWrite) -> Result<i64, CallError> {
+        let answer = self.call(Method::POST, self.url(&["products"], &[]), Some(&write.body())).await?;
+        let id = answer.json().and_then(|json| json.get("id").and_then(Value::as_i64));
+        id.ok_or_else(|| CallError::Unclear { why: "E-Series: no id in the answer to a creation".into() })
+    }
+
+    /// Writes to a product and returns it as the platform saved it: `returnItem=true` (section 3).
+    pub async fn update_product(&self, id: i64, write: &ProductWrite) -> Result<Product, CallError> {
+        let url = self.url(&["products", &id.to_string()], &[("returnItem", "true")]);
+        let answer = self.call(Method::PUT, url, Some(&write.body())).await?;
+        let unclear = |why: String| CallError::Unclear { why: format!("E-Series: {why}") };
+        let json = answer.json().ok_or_else(|| unclear("the answer is no JSON".into()))?;
+        match json.get("item") {
+            Some(item) => Product::read(item).map_err(|error| unclear(error.to_string())),
+            None => self.product(id).await,
+        }
+    }
+
+    /// Adds pieces to a product's stock, exactly once per `key`.
+    ///
+    /// A lost answer to a plain `PUT …/inventory` could never be told from a lost request. So the change
+    /// travels as a batch of one under a `deduplicationKey`: the platform answers the same key with the
+    /// first result for an hour (section 2.4), however often it is sent.
+    pub async fn add_stock(&self, id: i64, delta: i64, key: Uuid) -> Result<DeltaOutcome, CallError> {
+        let key = key.to_string();
+        let url = self.url(&["batch"], &[("deduplicationKey", key.as_str())]);
+        let body = json!([{
+            "id": "stock",
+            "path": format!("/products/{id}/inventory"),
+            "method": "PUT",
+            "body": {"quantityDelta": delta},
+        }]);
+        let answer = self.call(Method::POST, url, Some(&body)).await?;
+        let ticket = answer.json().and_then(|json| json.get("ticket").and_then(Value::as_str).map(str::to_owned));
+        let Some(ticket) = ticket else {
+            return Err(CallError::Unclear { why: "E-Series: no ticket in the answer to a batch".into() });
+        };
+        let result = match self.read(self.url(&["batch"], &[("ticket", ticket.as_str())])).await {
+            Ok(result) => result,
+            // The batch is on its way; what is not known is only how it ended.
+            Err(error) => return Err(CallError::Unclear { why: error.to_string() }),
+        };
+        Ok(batch_of_one(&result))
+    }
+
+    /// An address below the store.
+    pub(super) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut path = vec!["api", "v3", self.store.as_str()];
+        path.extend(segments);
+        self.transport.url(&path, query)
+    }
+
+    /// Reads one page of a collection.
+    pub(super) async fn page<T>(
+        &self,
+        url: Url,
+        read: impl Fn(&Value) -> Result<T, Unreadable>,
+    ) -> Result<Page<T>, CallError> {
+        let json = self.read(url).await?;
+        let number = |name: &str| json.get(name).and_then(Value::as_u64);
+        let (Some(total), Some(offset)) = (number("total"), number("offset")) else {
+            return Err(self.unreadable_answer("a list without total and offset"));
+        };
+        let mut page = Page { rows: Vec::new(), unreadable: Vec::new(), next: None };
+        let items = list(json.get("items"));
+        for row in items.iter() {
+            match read(row) {
+                Ok(row) => page.rows.push(row),
+                Err(error) => page.unreadable.push(error),
+            }
+        }
+        let end = offset.saturating_add(items.len() as u64);
+        page.next = (!items.is_empty() && end < total).then_some(end);
+        Ok(page)
+    }
+
+    async fn read(&self, url: Url) -> Result<Value, CallError> {
+        let answer = self.call(Method::GET, url, None).await?;
+        answer.json().ok_or_else(|| self.unreadable_answer("the answer is no JSON"))
+    }
+
+    /// A read whose answer makes no sense: nothing was changed, so the platform is asked again later.
+    fn unreadable_answer(&self, why: &str) -> CallError {
+        CallError::Later { until: self.gate.outage(self.clock.now()), why: format!("E-Series: {why}") }
+    }
+
+    async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, CallError> {
+        let admitted = self.gate.admit(1.0, self.clock.now());
+        admitted.map_err(|until| CallError::Later { until, why: "E-Series: our share of calls".into() })?;
+        let answer = match self.transport.send(method.clone(), url, Some(&self.token), body).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.lost(&method, &error)),
+        };
+        self.judge(&method, answer)
+    }
+
+    fn lost(&self, method: &Method, error: &TransportError) -> CallError {
+        let why = format!("E-Series: {error}");
+        match error {
+            TransportError::ForeignHost(_) => CallError::Refused { status: 0, code: None, why },
+            TransportError::Lost(_) if !method.is_safe() => {
+                self.gate.outage(self.clock.now());
+                CallError::Unclear { why }
+            }
+            _ => CallError::Later { until: self.gate.outage(self.clock.now()), why },
+        }
+    }
+
+    /// Status and code to decision (sections 2.1 and 2.2).
+    fn judge(&self, method: &Method, answer: Answer) -> Result<Answer, CallError> {
+        let now = self.clock.now();
+        if answer.status == StatusCode::OK {
+            self.gate.answered();
+            return Ok(answer);
+        }
+        let (code, said) = said(&answer);
+        let why = format!("E-Series: {said}");
+        let status = answer.status.as_u16();
+        Err(match status {
+            429 => {
+                let seconds = answer.retry_after().unwrap_or(10).clamp(1, 3600);
+                let until = after(now, Duration::from_secs(seconds));
+                self.gate.close_until(until);
+                CallError::Later { until, why }
+            }
+            // The catalogue is locked while an import runs.
+            449 => {
+                let until = after(now, Duration::from_secs(answer.retry_after().unwrap_or(15).clamp(1, 3600)));
+                self.gate.close_until(until);
+                CallError::Later { until, why }
+            }
+            408 | 500..=599 => {
+                let until = self.gate.outage(now);
+                if method.is_safe() { CallError::Later { until, why } } else { CallError::Unclear { why } }
+            }
+            403 => CallError::Account { why },
+            404 if code.as_deref() == Some("STORE_NOT_FOUND") => CallError::Account { why },
+            402 if code.as_deref() == Some("STORE_IS_SUSPENDED") => CallError::Account { why },
+            404 => CallError::Gone { why },
+            status => CallError::Refused { status, code, why },
+        })
+    }
+}
+
+/// The platform's code and words; either may be missing, and the body may be no JSON (section 2.1).
+fn said(answer: &Answer) -> (Option<String>, String) {
+    let json = answer.json();
+    let field = |name: &str| {
+        json.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str).map(str::to_owned)
+    };
+    let code = field("errorCode");
+    let words = field("errorMessage").or_else(|| field("error_message"));
+    let words = words.or_else(|| answer.status.canonical_reason().map(str::to_owned)).unwrap_or_default();
+    let words: String = words.chars().take(300).collect();
+    let code_shown = code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
+    (code, format!("{words} ({}{code_shown})", answer.status.as_u16()))
+}
+
+/// The outcome of a batch of one stock change (section 2.4).
+fn batch_of_one(result: &Value) -> DeltaOutcome {
+    let response = list(result.get("responses")).first().cloned().unwrap_or(Value::Null);
+    let status = response.get("httpStatusCode").and_then(Value::as_u64);
+    let body = response.get("httpBody").cloned().unwrap_or(Value::Null);
+    let words = || {
+        let words = body.get("errorMessage").and_then(Value::as_str).unwrap_or("no reason given");
+        words.chars().take(300).collect::<String>()
+    };
+    match (result.get("status").and_then(Value::as_str), status) {
+        (Some("COMPLETED"), Some(200)) => match body.get("updateCount").and_then(Value::as_i64) {
+            Some(0) => DeltaOutcome::NotTracked,
+            _ => DeltaOutcome::Applied,
+        },
+        (Some("COMPLETED"), Some(404)) => DeltaOutcome::Gone,
+        (Some("COMPLETED"), Some(408 | 429 | 449 | 500..=599)) => DeltaOutcome::Broken(words()),
+        (Some("COMPLETED"), Some(status)) => DeltaOutcome::Refused(format!("{} ({status})", words())),
+        _ => DeltaOutcome::Queued,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcome_of_a_batch_is_read_from_its_one_response() {
+        let with = |status: u64, body: Value| {
+            json!({"status": "COMPLETED", "responses": [{"httpStatusCode": status, "httpBody": body}]})
+        };
+        assert_eq!(batch_of_one(&with(200, json!({"updateCount": 1}))), DeltaOutcome::Applied);
+        assert_eq!(batch_of_one(&with(200, json!({"updateCount": 0}))), DeltaOutcome::NotTracked);
+        assert_eq!(batch_of_one(&with(404, json!({}))), DeltaOutcome::Gone);
+        assert!(matches!(batch_of_one(&with(500, json!("<html>"))), DeltaOutcome::Broken(_)));
+        assert!(matches!(batch_of_one(&with(400, json!({}))), DeltaOutcome::Refused(_)));
+        assert_eq!(batch_of_one(&json!({"status": "QUEUED", "responses": []})), DeltaOutcome::Queued);
+        assert_eq!(batch_of_one(&json!({"nonsense": true})), DeltaOutcome::Queued);
+    }
+}

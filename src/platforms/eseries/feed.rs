@@ -1,0 +1,34 @@
+//! The change feed: the safety net under the webhooks (e-series-api.md, sections 4.5 and 4.6).
+
+use super::client::{Client, Page};
+use super::wire::{Deleted, Product};
+use crate::clock::Instant;
+use crate::platforms::CallError;
+
+impl Client {
+    /// One page of all products, oldest first, from `offset`.
+    pub async fn products(&self, offset: u64) -> Result<Page<Product>, CallError> {
+        let offset = offset.to_string();
+        let query = [("sortBy", "ADDED_TIME_ASC"), ("limit", "100"), ("offset", offset.as_str())];
+        self.page(self.url(&["products"], &query), Product::read).await
+    }
+
+    /// One page of products changed at or after `since`. The index lags, so overlap generously.
+    pub async fn products_since(&self, since: Instant, offset: u64) -> Result<Page<Product>, CallError> {
+        let (since, offset) = (since.timestamp().to_string(), offset.to_string());
+        let query = [
+            ("updatedFrom", since.as_str()),
+            ("sortBy", "UPDATED_TIME_ASC"),
+            ("limit", "100"),
+            ("offset", offset.as_str()),
+        ];
+        self.page(self.url(&["products"], &query), Product::read).await
+    }
+
+    /// One page of products deleted at or after `since`.
+    pub async fn deleted_since(&self, since: Instant, offset: u64) -> Result<Page<Deleted>, CallError> {
+        let (since, offset) = (since.timestamp().to_string(), offset.to_string());
+        let query = [("from_date", since.as_str()), ("limit", "100"), ("offset", offset.as_str())];
+        self.page(self.url(&["products", "deleted"], &query), Deleted::read).await
+    }
+}

@@ -1,0 +1,166 @@
+//! The shapes that travel: what Concord reads of E-Series' records, and what it writes.
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::{Money, Stock};
+use crate::clock::Instant;
+use crate::platforms::read::{Record, Unreadable, list};
+
+/// A product (e-series-api.md, section 4.2).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Product {
+    /// `id`.
+    pub id: i64,
+    /// `name`.
+    pub name: String,
+    /// `sku`.
+    pub sku: String,
+    /// `price`.
+    pub price: Money,
+    /// `enabled`.
+    pub enabled: bool,
+    /// `quantity`; absent when `unlimited` (section 13, trap 3).
+    pub stock: Stock,
+    /// `externalReferenceId`: the id in a POS, unique in the store.
+    pub external_reference_id: Option<String>,
+    /// How many options and variations it has.
+    pub option_count: usize,
+    /// `updated`, whole seconds.
+    pub updated: Option<Instant>,
+}
+
+impl Product {
+    /// Reads a product.
+    pub fn read(value: &Value) -> Result<Self, Unreadable> {
+        let record = Record::of("Product", value)?;
+        let quantity = record.integer("quantity")?;
+        let unlimited = record.flag("unlimited")?.unwrap_or(quantity.is_none());
+        let stock = match quantity {
+            Some(count) if !unlimited => Stock::Tracked(count),
+            _ => Stock::Unlimited,
+        };
+        let updated = match record.integer("updateTimestamp") {
+            Ok(Some(seconds)) => Instant::from_timestamp(seconds, 0),
+            _ => record.time("updated")?,
+        };
+        Ok(Self {
+            id: record.needed("id", record.integer("id")?)?,
+            name: record.needed("name", record.text("name")?)?,
+            sku: record.text("sku")?.unwrap_or_default(),
+            price: record.money("price")?.unwrap_or_default(),
+            enabled: record.flag("enabled")?.unwrap_or(true),
+            stock,
+            external_reference_id: record.text("externalReferenceId")?.filter(|text| !text.is_empty()),
+            option_count: list(record.raw("options")).len() + list(record.raw("combinations")).len(),
+            updated,
+        })
+    }
+}
+
+/// A row of the deleted-products history (section 4.1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deleted {
+    /// `id` of the product that was deleted.
+    pub id: i64,
+    /// `date`.
+    pub at: Option<Instant>,
+}
+
+impl Deleted {
+    /// Reads a row.
+    pub fn read(value: &Value) -> Result<Self, Unreadable> {
+        let record = Record::of("Deleted", value)?;
+        Ok(Self { id: record.needed("id", record.integer("id")?)?, at: record.time("date")? })
+    }
+}
+
+/// What Concord wants to know of the store (section 11).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// `generalInfo.storeId`.
+    pub store_id: i64,
+    /// `account.limitsAndRestrictions.maxProductLimit`.
+    pub max_product_limit: Option<i64>,
+    /// `settings.storeName`.
+    pub store_name: String,
+}
+
+impl Profile {
+    /// Reads the profile.
+    pub fn read(value: &Value) -> Result<Self, Unreadable> {
+        let nested = |path: &[&str]| path.iter().try_fold(value, |value, key| value.get(key));
+        let null = Value::Object(Map::new());
+        let general = Record::of("Profile.generalInfo", nested(&["generalInfo"]).unwrap_or(&null))?;
+        let limits = nested(&["account", "limitsAndRestrictions"]).unwrap_or(&null);
+        let limits = Record::of("Profile.account.limitsAndRestrictions", limits)?;
+        let settings = Record::of("Profile.settings", nested(&["settings"]).unwrap_or(&null))?;
+        Ok(Self {
+            store_id: general.needed("storeId", general.integer("storeId")?)?,
+            max_product_limit: limits.integer("maxProductLimit")?,
+            store_name: settings.text("storeName")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// What is written to a product; only what is set travels (section 3: absent fields stay).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProductWrite {
+    /// `name`.
+    pub name: Option<String>,
+    /// `sku`.
+    pub sku: Option<String>,
+    /// `price`.
+    pub price: Option<Money>,
+    /// `enabled`.
+    pub enabled: Option<bool>,
+    /// `quantity` and `unlimited`; only on creation, since an absolute write races with orders (section 7).
+    pub stock: Option<Stock>,
+    /// `externalReferenceId`.
+    pub external_reference_id: Option<String>,
+}
+
+impl ProductWrite {
+    /// The request body.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body.insert(key.to_owned(), value);
+            }
+        };
+        put("name", self.name.as_ref().map(|text| json!(text)));
+        put("sku", self.sku.as_ref().map(|text| json!(text)));
+        put("price", self.price.map(number));
+        put("enabled", self.enabled.map(|flag| json!(flag)));
+        put("quantity", self.stock.and_then(Stock::tracked).map(|count| json!(count)));
+        put("unlimited", self.stock.map(|stock| json!(stock == Stock::Unlimited)));
+        put("externalReferenceId", self.external_reference_id.as_ref().map(|text| json!(text)));
+        Value::Object(body)
+    }
+}
+
+/// An amount as a JSON number with exactly its digits.
+fn number(money: Money) -> Value {
+    let text = money.to_string();
+    serde_json::from_str::<serde_json::Number>(&text).map_or_else(|_| json!(text), Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_quantity_is_unlimited_and_not_zero() {
+        let product = Product::read(&json!({"id": 5, "name": "Mug", "price": 12.5})).unwrap();
+        assert_eq!(product.stock, Stock::Unlimited);
+        let product = Product::read(&json!({"id": 5, "name": "Mug", "quantity": 0, "unlimited": false})).unwrap();
+        assert_eq!(product.stock, Stock::Tracked(0));
+    }
+
+    #[test]
+    fn amounts_travel_as_numbers() {
+        let write = ProductWrite { price: Some("12.50".parse().unwrap()), ..ProductWrite::default() };
+        assert_eq!(write.body().to_string(), r#"{"price":12.5}"#);
+    }
+}

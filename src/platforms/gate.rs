@@ -1,0 +1,254 @@
+//! The gate: lets calls of one connection to one platform through at the platform's own rate.
+//!
+//! A rate limit is a schedule, not an error: the gate never waits and never drops, it says when to come
+//! back. It keeps an estimate of the platform's limiter, is corrected by every answer's headers, and
+//! closes on 429 until the time the platform names. It also closes for a short, growing time when the
+//! platform does not answer, so that an outage costs the items waiting for it nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::{Instant, after};
+
+/// Longest pause after repeated outages.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+enum Limiter {
+    /// R-Series (r-series-api.md, section 3): a leaky bucket and one-second windows.
+    Leaky { level: f64, size: f64, drip: f64, at: Option<Instant>, burst: Burst },
+    /// E-Series (e-series-api.md, section 2.3): a number of calls in any sixty seconds.
+    Sliding { limit: usize, span: Duration, calls: VecDeque<Instant> },
+}
+
+#[derive(Debug)]
+struct Burst {
+    window: i64,
+    used: u32,
+    limit: u32,
+}
+
+#[derive(Debug)]
+struct State {
+    limiter: Limiter,
+    closed_until: Option<Instant>,
+    failures: u32,
+}
+
+/// One gate; share it among all who call the same platform for the same connection.
+#[derive(Debug)]
+pub struct Gate {
+    state: Mutex<State>,
+}
+
+impl Gate {
+    /// The gate of an R-Series account. Size 90, drip 1 per second and 20 requests in one second are
+    /// what the smallest subscription has; headers correct all three.
+    #[must_use]
+    pub fn r_series() -> Self {
+        let burst = Burst { window: 0, used: 0, limit: 20 };
+        Self::with(Limiter::Leaky { level: 0.0, size: 90.0, drip: 1.0, at: None, burst })
+    }
+
+    /// The gate of an E-Series store: 600 calls a minute, of which a few are left to the merchant's clicks
+    /// in Concord's own console and to clock differences.
+    #[must_use]
+    pub fn e_series() -> Self {
+        Self::with(Limiter::Sliding { limit: 590, span: Duration::from_secs(60), calls: VecDeque::new() })
+    }
+
+    fn with(limiter: Limiter) -> Self {
+        Self { state: Mutex::new(State { limiter, closed_until: None, failures: 0 }) }
+    }
+
+    /// Books one call of `cost` (in the platform's unit), or says when to come back.
+    pub fn admit(&self, cost: f64, now: Instant) -> Result<(), Instant> {
+        self.state(|state| {
+            state.room(cost, now)?;
+            state.limiter.book(cost, now);
+            Ok(())
+        })
+    }
+
+    /// Is there room for calls of this total cost? Books nothing. Ask before starting work that must not
+    /// run dry half-way.
+    pub fn room_for(&self, cost: f64, now: Instant) -> Result<(), Instant> {
+        self.state(|state| state.room(cost, now))
+    }
+
+    /// What the platform says of its bucket: level, size and drip per second.
+    pub fn observe_bucket(&self, level: f64, size: f64, drip: Option<f64>, now: Instant) {
+        self.state(|state| {
+            if let Limiter::Leaky { level: own, size: own_size, drip: own_drip, at, .. } = &mut state.limiter {
+                (*own, *own_size, *at) = (level, size, Some(now));
+                if let Some(drip) = drip.filter(|drip| *drip > 0.0) {
+                    *own_drip = drip;
+                }
+            }
+        });
+    }
+
+    /// What the platform says of its one-second window.
+    pub fn observe_burst(&self, used: u32, limit: u32, now: Instant) {
+        self.state(|state| {
+            if let Limiter::Leaky { burst, .. } = &mut state.limiter {
+                burst.limit = limit.max(1);
+                if burst.window == now.timestamp() {
+                    burst.used = burst.used.max(used);
+                }
+            }
+        });
+    }
+
+    /// The platform answered: the outage, if there was one, is over.
+    pub fn answered(&self) {
+        self.state(|state| state.failures = 0);
+    }
+
+    /// The platform refuses calls until `until`.
+    pub fn close_until(&self, until: Instant) {
+        self.state(|state| state.closed_until = state.closed_until.max(Some(until)));
+    }
+
+    /// The platform did not answer, or answered that it cannot: closes for 1, 2, 4 … 60 seconds and
+    /// returns until when.
+    pub fn outage(&self, now: Instant) -> Instant {
+        self.state(|state| {
+            let pause = Duration::from_secs(1_u64 << state.failures.min(6)).min(LONGEST_PAUSE);
+            state.failures = state.failures.saturating_add(1);
+            let until = after(now, pause);
+            state.closed_until = state.closed_until.max(Some(until));
+            until
+        })
+    }
+
+    fn state<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
+        use_it(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn room(&mut self, cost: f64, now: Instant) -> Result<(), Instant> {
+        if let Some(until) = self.closed_until {
+            if until > now {
+                return Err(until);
+            }
+            self.closed_until = None;
+        }
+        self.limiter.room(cost, now)
+    }
+}
+
+impl Limiter {
+    fn room(&mut self, cost: f64, now: Instant) -> Result<(), Instant> {
+        match self {
+            Self::Leaky { level, size, drip, at, burst } => {
+                let idle = at.map_or(0.0, |at| seconds(at, now));
+                *level = (*level - idle * *drip).max(0.0);
+                *at = Some(now);
+                let over = *level + cost.min(*size) - *size;
+                if over > 0.0 {
+                    // A little more than needed, so that rounding does not bring the caller back too early.
+                    return Err(after(now, Duration::from_secs_f64(over / *drip + 0.01)));
+                }
+                if burst.window == now.timestamp() && burst.used >= burst.limit {
+                    return Err(next_second(now));
+                }
+                Ok(())
+            }
+            Self::Sliding { limit, span, calls } => {
+                while calls.front().is_some_and(|first| after(*first, *span) <= now) {
+                    calls.pop_front();
+                }
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
+                let wanted = (cost.ceil() as usize).min(*limit);
+                let over = (calls.len() + wanted).saturating_sub(*limit);
+                match over.checked_sub(1).and_then(|at| calls.get(at)) {
+                    Some(leaves) => Err(after(*leaves, *span)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn book(&mut self, cost: f64, now: Instant) {
+        match self {
+            Self::Leaky { level, burst, .. } => {
+                *level += cost;
+                if burst.window != now.timestamp() {
+                    (burst.window, burst.used) = (now.timestamp(), 0);
+                }
+                burst.used = burst.used.saturating_add(1);
+            }
+            Self::Sliding { calls, .. } => calls.push_back(now),
+        }
+    }
+}
+
+fn seconds(from: Instant, to: Instant) -> f64 {
+    (to - from).to_std().unwrap_or_default().as_secs_f64()
+}
+
+fn next_second(now: Instant) -> Instant {
+    Instant::from_timestamp(now.timestamp().saturating_add(1), 0).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Instant {
+        Instant::from_timestamp(1_000_000 + second, 0).unwrap()
+    }
+
+    #[test]
+    fn the_bucket_fills_and_leaks() {
+        let gate = Gate::r_series();
+        gate.observe_bucket(88.0, 90.0, Some(1.0), at(0));
+        assert_eq!(gate.admit(1.0, at(0)), Ok(()));
+        assert_eq!(gate.admit(1.0, at(0)), Ok(()));
+        let until = gate.admit(1.0, at(0)).unwrap_err();
+        assert!(until > at(1) && until < at(2), "{until}");
+        assert_eq!(gate.admit(1.0, until), Ok(()));
+        assert!(gate.room_for(8.0, until).is_err());
+        assert_eq!(gate.room_for(8.0, at(10)), Ok(()));
+    }
+
+    #[test]
+    fn a_second_takes_no_more_than_its_burst() {
+        let gate = Gate::r_series();
+        gate.observe_burst(0, 3, at(0));
+        for _ in 0..3 {
+            assert_eq!(gate.admit(1.0, at(0)), Ok(()));
+        }
+        assert_eq!(gate.admit(1.0, at(0)), Err(at(1)));
+        assert_eq!(gate.admit(1.0, at(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_sliding_minute_never_holds_more_than_its_limit() {
+        let gate = Gate::e_series();
+        for call in 0..590 {
+            assert_eq!(gate.admit(1.0, at(call / 10)), Ok(()), "{call}");
+        }
+        assert_eq!(gate.admit(1.0, at(59)), Err(at(60)));
+        assert_eq!(gate.admit(1.0, at(60)), Ok(()));
+    }
+
+    #[test]
+    fn a_closed_gate_names_its_time_and_outages_grow() {
+        let gate = Gate::e_series();
+        gate.close_until(at(30));
+        assert_eq!(gate.admit(1.0, at(0)), Err(at(30)));
+        assert_eq!(gate.admit(1.0, at(30)), Ok(()));
+        assert_eq!(gate.outage(at(31)), at(32));
+        assert_eq!(gate.outage(at(32)), at(34));
+        gate.answered();
+        assert_eq!(gate.outage(at(40)), at(41));
+        for _ in 0..10 {
+            gate.outage(at(41));
+        }
+        assert_eq!(gate.outage(at(50)), at(110));
+    }
+}

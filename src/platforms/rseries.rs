@@ -1,0 +1,8 @@
+//! R-Series API V3, as far as Concord uses it. Facts: `r-series-api.md`.
+
+pub mod client;
+pub mod feed;
+pub mod oauth;
+pub mod wire;
+
+pub use client::{Client, Tokens};

@@ -1,0 +1,209 @@
+//! One HTTP client for both platforms: time limits, no redirects, a bound on answers, and no token ever
+//! sent to another host.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Client, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// Largest answer that is read, in bytes.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Time limits of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// To connect.
+    pub connect: Duration,
+    /// For the whole call.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), total: Duration::from_secs(20) }
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TransportError {
+    /// The request never left: nothing can have been done.
+    #[error("no connection: {0}")]
+    NotSent(String),
+    /// The request left, and no whole answer came back.
+    #[error("the answer was lost: {0}")]
+    Lost(String),
+    /// Refused here: the address is not the platform's.
+    #[error("{0}")]
+    ForeignHost(String),
+}
+
+/// An answer of any status.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body, whole.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header as a text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// `Retry-After` in whole seconds; an HTTP date is not used by either platform.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        self.header("retry-after").and_then(|text| text.trim().parse().ok())
+    }
+
+    /// The body as JSON, whatever its content type says (r-series-api.md, section 1.2).
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// A base address with the client that may talk to it.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    client: Client,
+    base: Url,
+}
+
+/// The HTTP client that all connections share.
+pub fn client(limits: Limits) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .connect_timeout(limits.connect)
+        .timeout(limits.total)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("concord/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+impl Transport {
+    /// Talks to `base` and to nothing else.
+    #[must_use]
+    pub fn new(client: Client, base: Url) -> Self {
+        Self { client, base }
+    }
+
+    /// `base` with these path segments appended and this query.
+    #[must_use]
+    pub fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !query.is_empty() {
+            // The platforms decode query strings as forms, so a plus must travel as %2B and does.
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Reads an address that the platform sent (a `next` page); refused unless it is on our base's host.
+    pub fn own_url(&self, text: &str) -> Result<Url, TransportError> {
+        let url = Url::parse(text)
+            .map_err(|error| TransportError::ForeignHost(format!("unreadable page address: {error}")))?;
+        if url.origin() == self.base.origin() {
+            Ok(url)
+        } else {
+            Err(TransportError::ForeignHost(format!(
+                "the platform named a page on another host ({}), where no token is sent",
+                url.host_str().unwrap_or("none")
+            )))
+        }
+    }
+
+    /// Sends a request and reads the whole answer. The token goes into the `Authorization` header and is
+    /// marked sensitive.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        token: Option<&SecretString>,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, TransportError> {
+        if url.origin() != self.base.origin() {
+            return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
+        }
+        let mut request = self.client.request(method, url).header("accept", "application/json");
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+                .map_err(|_| TransportError::NotSent("the token has characters no header may hold".into()))?;
+            value.set_sensitive(true);
+            request = request.header("authorization", value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| {
+            let sent = !(error.is_connect() || error.is_builder());
+            // Without the address: a query may hold what should not stand in a log.
+            let said = chain(&error.without_url());
+            if sent { TransportError::Lost(said) } else { TransportError::NotSent(said) }
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(Answer { status, headers, body }),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => {
+                    return Err(TransportError::Lost(format!("an answer over {LARGEST_ANSWER} bytes")));
+                }
+                Err(error) => return Err(TransportError::Lost(chain(&error.without_url()))),
+            }
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transport() -> Transport {
+        let client = client(Limits::default()).unwrap();
+        Transport::new(client, Url::parse("https://api.example.com/base/").unwrap())
+    }
+
+    #[test]
+    fn addresses_are_built_and_escaped() {
+        let url = transport().url(&["API", "V3", "Item.json"], &[("timeStamp", ">=,2024-05-17T09:30:02+00:00")]);
+        assert_eq!(
+            url.as_str(),
+            "https://api.example.com/base/API/V3/Item.json?timeStamp=%3E%3D%2C2024-05-17T09%3A30%3A02%2B00%3A00"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_foreign_host_gets_no_call() {
+        let transport = transport();
+        assert!(transport.own_url("https://api.example.com/next").is_ok());
+        for foreign in ["https://evil.example.com/next", "http://api.example.com/next", "nonsense"] {
+            assert!(transport.own_url(foreign).is_err(), "{foreign}");
+        }
+        let url = Url::parse("https://evil.example.com/").unwrap();
+        let error = transport.send(Method::GET, url, None, None).await.unwrap_err();
+        assert!(matches!(error, TransportError::ForeignHost(_)));
+    }
+}

@@ -1,0 +1,145 @@
+//! THE CELLAR: all SQL, and the private database under it. One file a table.
+//!
+//! Functions take a connection of a transaction that the caller began: what has to commit together is
+//! decided by whoever walks the data, not here.
+
+pub mod connections;
+pub mod cursors;
+pub mod dirty;
+pub mod inbox;
+pub mod instance;
+pub mod ledger;
+pub mod links;
+pub mod syncs;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres, Transaction};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The migrations of this build.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// A transaction; dropped without [`Transaction::commit`], it never happened.
+pub type Tx = Transaction<'static, Postgres>;
+
+/// What a store function works on: the connection of a transaction.
+pub type Db = sqlx::PgConnection;
+
+/// The database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or broke off: what was asked may be asked again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// It refused: a bug of ours, or data that breaks a constraint.
+    #[error("the database refused: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// The claim ran out and somebody else may have the item: nothing was written.
+    #[error("the lease on the item was lost")]
+    LeaseLost,
+    /// A stored value does not fit its type.
+    #[error("a stored value is not readable: {0}")]
+    Unreadable(String),
+    /// The schema of the database is older or newer than this build.
+    #[error("migrations: {0}")]
+    Migration(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(said) => {
+                // Classes 53 (resources), 57 (shutdown), 40 (rolled back), 25006 (read-only, after a fail-over).
+                let code = said.code().unwrap_or_default();
+                let passing = ["53", "57", "40", "08"].iter().any(|class| code.starts_with(class));
+                if passing || code == "25006" { Self::Unavailable(error) } else { Self::Refused(error) }
+            }
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+                Self::Unreadable(error.to_string())
+            }
+            sqlx::Error::RowNotFound => Self::Refused(error),
+            _ => Self::Unavailable(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// The violated constraint, if that is what happened.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Refused(sqlx::Error::Database(said)) => said.constraint(),
+            _ => None,
+        }
+    }
+}
+
+/// Result of a store function.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Opens a pool of at most `connections`; connects on first use.
+    pub fn open(url: &str, connections: u32) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?.application_name("concord");
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Begins a transaction.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// Is the database there?
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query_scalar!("select 1").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Applies pending migrations.
+    pub async fn migrate(&self) -> Result<()> {
+        MIGRATIONS.run(&self.pool).await.map_err(|error| StoreError::Migration(error.to_string()))
+    }
+
+    /// Versions of migrations that are not applied yet.
+    pub async fn pending_migrations(&self) -> Result<Vec<i64>> {
+        use sqlx::migrate::Migrate;
+        let mut db = self.pool.acquire().await?;
+        let table = "_sqlx_migrations";
+        let problem = |error: sqlx::migrate::MigrateError| StoreError::Migration(error.to_string());
+        db.ensure_migrations_table(table).await.map_err(problem)?;
+        let applied = db.list_applied_migrations(table).await.map_err(problem)?;
+        let known = MIGRATIONS.iter().map(|migration| migration.version);
+        Ok(known.filter(|version| !applied.iter().any(|row| row.version == *version)).collect())
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A stored word as its enum.
+fn word<T>(parsed: Option<T>, column: &str, text: &str) -> Result<T> {
+    parsed.ok_or_else(|| StoreError::Unreadable(format!("{column} = {text:?}")))
+}
+
+/// A stored JSON column as its type.
+fn typed<T: serde::de::DeserializeOwned>(json: serde_json::Value, column: &str) -> Result<T> {
+    serde_json::from_value(json).map_err(|error| StoreError::Unreadable(format!("{column}: {error}")))
+}
+
+/// A type as JSON for its column.
+fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(|error| StoreError::Unreadable(error.to_string()))
+}

@@ -1,0 +1,317 @@
+//! Connections and their sealed secrets.
+
+use super::{Db, Result, StoreError, word};
+use crate::clock::Instant;
+use crate::ids::ConnectionId;
+
+/// Is a connection worked on?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Worked on.
+    Active,
+    /// Stopped by an operator. Notices are still taken in.
+    Paused,
+    /// Stopped because credentials or rights do not suffice. Notices are still taken in.
+    NeedsAttention,
+}
+
+impl State {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::NeedsAttention => "needs_attention",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Paused, Self::NeedsAttention].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// One merchant's pair of accounts, without secrets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Id.
+    pub connection_id: ConnectionId,
+    /// What the operator calls it.
+    pub name: String,
+    /// Is it worked on?
+    pub state: State,
+    /// Why not, in words.
+    pub state_reason: Option<String>,
+    /// R-Series `accountID`.
+    pub r_account_id: i64,
+    /// R-Series shops whose stock is summed.
+    pub r_shop_ids: Vec<i64>,
+    /// R-Series shop in which stock sold on the web is booked.
+    pub r_primary_shop_id: i64,
+    /// R-Series price level of the web.
+    pub r_online_level_id: Option<i64>,
+    /// E-Series `storeId`.
+    pub e_store_id: i64,
+    /// E-Series `maxProductLimit`.
+    pub e_product_limit: Option<i64>,
+    /// Plan name.
+    pub plan: String,
+    /// Settings.
+    pub settings: serde_json::Value,
+    /// When it was connected.
+    pub created_at: Instant,
+    /// When the last sweep ended.
+    pub swept_at: Option<Instant>,
+    /// When the next is due.
+    pub sweep_due_at: Instant,
+    /// What the last sweep found that no notice had told.
+    pub sweep_found: i64,
+}
+
+struct Raw {
+    connection_id: uuid::Uuid,
+    name: String,
+    state: String,
+    state_reason: Option<String>,
+    r_account_id: i64,
+    r_shop_ids: Vec<i64>,
+    r_primary_shop_id: i64,
+    r_online_level_id: Option<i64>,
+    e_store_id: i64,
+    e_product_limit: Option<i64>,
+    plan: String,
+    settings: serde_json::Value,
+    created_at: Instant,
+    swept_at: Option<Instant>,
+    sweep_due_at: Instant,
+    sweep_found: i64,
+}
+
+impl TryFrom<Raw> for Row {
+    type Error = StoreError;
+    fn try_from(raw: Raw) -> Result<Self> {
+        Ok(Self {
+            connection_id: ConnectionId(raw.connection_id),
+            name: raw.name,
+            state: word(State::parse(&raw.state), "connections.state", &raw.state)?,
+            state_reason: raw.state_reason,
+            r_account_id: raw.r_account_id,
+            r_shop_ids: raw.r_shop_ids,
+            r_primary_shop_id: raw.r_primary_shop_id,
+            r_online_level_id: raw.r_online_level_id,
+            e_store_id: raw.e_store_id,
+            e_product_limit: raw.e_product_limit,
+            plan: raw.plan,
+            settings: raw.settings,
+            created_at: raw.created_at,
+            swept_at: raw.swept_at,
+            sweep_due_at: raw.sweep_due_at,
+            sweep_found: raw.sweep_found,
+        })
+    }
+}
+
+/// Writes a new connection down.
+pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
+    sqlx::query!(
+        "insert into connections (connection_id, name, state, r_account_id, r_shop_ids, r_primary_shop_id,
+                                  r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at,
+                                  updated_at, sweep_due_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
+        row.connection_id.0,
+        row.name,
+        row.state.as_str(),
+        row.r_account_id,
+        &row.r_shop_ids,
+        row.r_primary_shop_id,
+        row.r_online_level_id,
+        row.e_store_id,
+        row.e_product_limit,
+        row.plan,
+        row.settings,
+        row.created_at,
+        row.sweep_due_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// One connection, or all, in the order in which they were made.
+pub async fn load(db: &mut Db, only: Option<ConnectionId>) -> Result<Vec<Row>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
+                r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at, swept_at,
+                sweep_due_at, sweep_found
+         from connections where $1::uuid is null or connection_id = $1 order by connection_id",
+        only.map(|connection| connection.0),
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::try_from).collect()
+}
+
+/// One connection.
+pub async fn get(db: &mut Db, connection_id: ConnectionId) -> Result<Option<Row>> {
+    Ok(load(db, Some(connection_id)).await?.pop())
+}
+
+/// The connection of an E-Series store.
+pub async fn by_store(db: &mut Db, e_store_id: i64) -> Result<Option<ConnectionId>> {
+    let id = sqlx::query_scalar!("select connection_id from connections where e_store_id = $1", e_store_id)
+        .fetch_optional(db)
+        .await?;
+    Ok(id.map(ConnectionId))
+}
+
+/// Changes name and settings.
+pub async fn update(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    name: &str,
+    plan: &str,
+    settings: &serde_json::Value,
+    now: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "update connections set name = $2, plan = $3, settings = $4, updated_at = $5 where connection_id = $1",
+        connection_id.0,
+        name,
+        plan,
+        settings,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sets whether it is worked on. True when that changed anything.
+pub async fn set_state(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    state: State,
+    reason: Option<&str>,
+    now: Instant,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update connections set state = $2, state_reason = $3, updated_at = $4
+         where connection_id = $1 and state <> $2",
+        connection_id.0,
+        state.as_str(),
+        reason,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Forgets a connection with everything it has.
+pub async fn delete(db: &mut Db, connection_id: ConnectionId) -> Result<bool> {
+    let done = sqlx::query!("delete from connections where connection_id = $1", connection_id.0)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Active connections whose sweep is due, longest waiting first.
+pub async fn sweep_due(db: &mut Db, now: Instant) -> Result<Vec<Row>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
+                r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at, swept_at,
+                sweep_due_at, sweep_found
+         from connections where state = 'active' and sweep_due_at <= $1 order by sweep_due_at, connection_id",
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::try_from).collect()
+}
+
+/// Takes the sweep of a connection for oneself by moving its due time; false when somebody else was first.
+pub async fn take_sweep(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    was_due_at: Instant,
+    due_at: Instant,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update connections set sweep_due_at = $3 where connection_id = $1 and sweep_due_at = $2",
+        connection_id.0,
+        was_due_at,
+        due_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A sweep is complete; counting what it finds starts anew.
+pub async fn swept(db: &mut Db, connection_id: ConnectionId, now: Instant) -> Result<()> {
+    sqlx::query!(
+        "update connections set swept_at = $2, sweep_found = 0 where connection_id = $1",
+        connection_id.0,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The sweep found a change that no notice had told.
+pub async fn found_by_sweep(db: &mut Db, connection_id: ConnectionId) -> Result<()> {
+    sqlx::query!(
+        "update connections set sweep_found = sweep_found + 1 where connection_id = $1",
+        connection_id.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// When the next sweep of an active connection is due.
+pub async fn next_sweep(db: &mut Db) -> Result<Option<Instant>> {
+    Ok(sqlx::query_scalar!("select min(sweep_due_at) from connections where state = 'active'")
+        .fetch_one(db)
+        .await?)
+}
+
+/// Writes a sealed secret down.
+pub async fn put_secret(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    kind: &str,
+    sealed: &[u8],
+    key_id: &str,
+    now: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into secrets (connection_id, kind, sealed, key_id, updated_at) values ($1, $2, $3, $4, $5)
+         on conflict (connection_id, kind) do update
+         set sealed = excluded.sealed, key_id = excluded.key_id, updated_at = excluded.updated_at",
+        connection_id.0,
+        kind,
+        sealed,
+        key_id,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A sealed secret.
+pub async fn get_secret(db: &mut Db, connection_id: ConnectionId, kind: &str) -> Result<Option<Vec<u8>>> {
+    let row = sqlx::query_scalar!(
+        "select sealed from secrets where connection_id = $1 and kind = $2",
+        connection_id.0,
+        kind
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row)
+}

@@ -1,0 +1,94 @@
+//! How far the change feeds have been read.
+
+use super::{Db, Result};
+use crate::clock::Instant;
+use crate::ids::ConnectionId;
+
+/// The stored position of a feed.
+pub async fn get(db: &mut Db, connection_id: ConnectionId, feed: &str) -> Result<Option<serde_json::Value>> {
+    let row = sqlx::query_scalar!(
+        "select position from cursors where connection_id = $1 and feed = $2",
+        connection_id.0,
+        feed
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row)
+}
+
+/// Moves the position of a feed.
+pub async fn put(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    feed: &str,
+    position: &serde_json::Value,
+    now: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into cursors (connection_id, feed, position, updated_at) values ($1, $2, $3, $4)
+         on conflict (connection_id, feed) do update
+         set position = excluded.position, updated_at = excluded.updated_at",
+        connection_id.0,
+        feed,
+        position,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A row of a feed as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Id of the row.
+    pub entity_id: i64,
+    /// Hash of what it said.
+    pub digest: String,
+    /// The row's own time.
+    pub seen_at: Instant,
+}
+
+/// Writes down what was seen and returns the ids that are news: never seen, or seen otherwise.
+pub async fn note(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    feed: &str,
+    sightings: &[Sighting],
+) -> Result<Vec<i64>> {
+    // The same row may stand on two pages when it moved in between; the later one counts.
+    let latest: std::collections::BTreeMap<i64, &Sighting> =
+        sightings.iter().map(|sighting| (sighting.entity_id, sighting)).collect();
+    let ids: Vec<i64> = latest.keys().copied().collect();
+    let digests: Vec<String> = latest.values().map(|sighting| sighting.digest.clone()).collect();
+    let times: Vec<Instant> = latest.values().map(|sighting| sighting.seen_at).collect();
+    let rows = sqlx::query_scalar!(
+        "insert into sightings as s (connection_id, feed, entity_id, digest, seen_at)
+         select $1, $2, entity_id, digest, seen_at
+         from unnest($3::bigint[], $4::text[], $5::timestamptz[]) as new (entity_id, digest, seen_at)
+         on conflict (connection_id, feed, entity_id) do update
+         set digest = excluded.digest, seen_at = excluded.seen_at where s.digest <> excluded.digest
+         returning entity_id",
+        connection_id.0,
+        feed,
+        &ids,
+        &digests,
+        &times,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows)
+}
+
+/// Forgets sightings that no overlap reaches any more.
+pub async fn forget_before(db: &mut Db, connection_id: ConnectionId, feed: &str, before: Instant) -> Result<()> {
+    sqlx::query!(
+        "delete from sightings where connection_id = $1 and feed = $2 and seen_at < $3",
+        connection_id.0,
+        feed,
+        before,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! The dirty set: products not known to be in step, one row each.
+//!
+//! Fifty marks are one visit; a mark during a visit means one more visit. A claim is a lease with a
+//! token: it runs out by itself when its worker dies, and whatever a late worker writes is refused.
+
+use std::time::Duration;
+
+use super::{Db, Result, StoreError};
+use crate::clock::{Instant, after};
+use crate::ids::{ConnectionId, LeaseToken, ProductId};
+
+/// How long a claim lasts unless it is extended. Far longer than a call may take.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// Who asks for a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A notice of either platform.
+    Notice,
+    /// The sweep.
+    Sweep,
+    /// An operator, a first look, or the visit before.
+    Other,
+}
+
+/// A claimed product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose.
+    pub connection_id: ConnectionId,
+    /// Which product.
+    pub product_id: ProductId,
+    /// The lease.
+    pub token: LeaseToken,
+    /// Marks so far: a newer one means another visit.
+    pub generation: i64,
+    /// Visits that failed through the product's own fault.
+    pub attempts: i32,
+    /// A notice asked for this visit.
+    pub noticed: bool,
+    /// The sweep asked for this visit.
+    pub swept: bool,
+}
+
+/// Marks products as not known to be in step. A parked product is unparked: its inputs may have changed.
+pub async fn mark(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    products: &[ProductId],
+    asker: Asker,
+    due_at: Instant,
+    now: Instant,
+) -> Result<()> {
+    let mut products: Vec<uuid::Uuid> = products.iter().map(|product| product.0).collect();
+    // One order for everyone who locks several rows.
+    products.sort_unstable();
+    products.dedup();
+    sqlx::query!(
+        "insert into dirty as d (connection_id, product_id, due_at, marked_at, noticed, swept)
+         select $1, product_id, $3, $4, $5, $6 from unnest($2::uuid[]) as product_id
+         on conflict (connection_id, product_id) do update set
+             generation = d.generation + 1,
+             due_at = case when d.parked_at is null then least(d.due_at, excluded.due_at) else excluded.due_at end,
+             noticed = d.noticed or excluded.noticed,
+             swept = d.swept or excluded.swept,
+             attempts = case when d.parked_at is null then d.attempts else 0 end,
+             parked_at = null, park_code = null, park_reason = null",
+        connection_id.0,
+        &products,
+        due_at,
+        now,
+        asker == Asker::Notice,
+        asker == Asker::Sweep,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Claims up to `limit` due products of one active connection, the one that waits longest, leaving out
+/// `closed` connections.
+pub async fn claim(
+    db: &mut Db,
+    closed: &[ConnectionId],
+    limit: i64,
+    token: LeaseToken,
+    now: Instant,
+) -> Result<Vec<Claim>> {
+    let closed: Vec<uuid::Uuid> = closed.iter().map(|connection| connection.0).collect();
+    let rows = sqlx::query!(
+        "with due as (
+             select d.connection_id
+             from dirty d join connections c using (connection_id)
+             where d.parked_at is null and d.due_at <= $1
+               and (d.leased_until is null or d.leased_until <= $1)
+               and c.state = 'active' and d.connection_id <> all($2)
+             order by d.due_at, d.connection_id limit 1
+         ), taken as (
+             select d.connection_id, d.product_id
+             from dirty d join due using (connection_id)
+             where d.parked_at is null and d.due_at <= $1
+               and (d.leased_until is null or d.leased_until <= $1)
+             order by d.due_at, d.product_id limit $3
+             for update of d skip locked
+         )
+         update dirty d set lease_token = $4, leased_until = $5
+         from taken where d.connection_id = taken.connection_id and d.product_id = taken.product_id
+         returning d.connection_id, d.product_id, d.generation, d.attempts, d.noticed, d.swept, d.due_at",
+        now,
+        &closed,
+        limit,
+        token.0,
+        after(now, LEASE),
+    )
+    .fetch_all(db)
+    .await?;
+    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.due_at, row)).collect();
+    rows.sort_by_key(|(due_at, row)| (*due_at, row.product_id));
+    let claims = rows.into_iter().map(|(_, row)| Claim {
+        connection_id: ConnectionId(row.connection_id),
+        product_id: ProductId(row.product_id),
+        token,
+        generation: row.generation,
+        attempts: row.attempts,
+        noticed: row.noticed,
+        swept: row.swept,
+    });
+    Ok(claims.collect())
+}
+
+/// Proves that the claim still holds and extends it; a claim that ran out is lost, even when nobody else
+/// has taken it yet.
+pub async fn fence(db: &mut Db, claim: &Claim, now: Instant) -> Result<()> {
+    let done = sqlx::query!(
+        "update dirty set leased_until = $4
+         where connection_id = $1 and product_id = $2 and lease_token = $3 and leased_until > $5",
+        claim.connection_id.0,
+        claim.product_id.0,
+        claim.token.0,
+        after(now, LEASE),
+        now,
+    )
+    .execute(db)
+    .await?;
+    held(done.rows_affected())
+}
+
+/// The visit is over and the product in step. A mark that came meanwhile keeps the row: one more visit.
+pub async fn complete(db: &mut Db, claim: &Claim) -> Result<()> {
+    let done = sqlx::query!(
+        "delete from dirty
+         where connection_id = $1 and product_id = $2 and lease_token = $3 and generation = $4",
+        claim.connection_id.0,
+        claim.product_id.0,
+        claim.token.0,
+        claim.generation,
+    )
+    .execute(&mut *db)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(());
+    }
+    let done = sqlx::query!(
+        "update dirty set lease_token = null, leased_until = null, attempts = 0
+         where connection_id = $1 and product_id = $2 and lease_token = $3",
+        claim.connection_id.0,
+        claim.product_id.0,
+        claim.token.0,
+    )
+    .execute(db)
+    .await?;
+    held(done.rows_affected())
+}
+
+/// Gives the product back, to be visited again at `due_at`. `failed` counts against the product.
+pub async fn give_back(db: &mut Db, claim: &Claim, due_at: Instant, failed: bool) -> Result<()> {
+    let done = sqlx::query!(
+        "update dirty set lease_token = null, leased_until = null, due_at = $4, attempts = attempts + $5
+         where connection_id = $1 and product_id = $2 and lease_token = $3",
+        claim.connection_id.0,
+        claim.product_id.0,
+        claim.token.0,
+        due_at,
+        i32::from(failed),
+    )
+    .execute(db)
+    .await?;
+    held(done.rows_affected())
+}
+
+/// Parks the product: it waits for its inputs to change, not for time. A mark that came meanwhile wins.
+pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Instant) -> Result<()> {
+    let done = sqlx::query!(
+        "update dirty set lease_token = null, leased_until = null,
+             parked_at = case when generation = $4 then $5::timestamptz end,
+             park_code = case when generation = $4 then $6 end,
+             park_reason = case when generation = $4 then $7 end
+         where connection_id = $1 and product_id = $2 and lease_token = $3",
+        claim.connection_id.0,
+        claim.product_id.0,
+        claim.token.0,
+        claim.generation,
+        now,
+        code,
+        reason,
+    )
+    .execute(db)
+    .await?;
+    held(done.rows_affected())
+}
+
+/// When the next unparked product of an active connection falls due, or its lease runs out.
+pub async fn next_due(db: &mut Db) -> Result<Option<Instant>> {
+    let next = sqlx::query_scalar!(
+        "select min(greatest(d.due_at, d.leased_until)) from dirty d join connections c using (connection_id)
+         where d.parked_at is null and c.state = 'active'"
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(next)
+}
+
+/// How many products wait, are being visited, or are parked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Marked, and not being visited.
+    pub waiting: i64,
+    /// Being visited.
+    pub running: i64,
+    /// Parked with a reason.
+    pub parked: i64,
+    /// Seconds since the oldest mark that is not parked.
+    pub oldest_seconds: i64,
+}
+
+/// Counts of one connection.
+pub async fn counts(db: &mut Db, connection_id: ConnectionId, now: Instant) -> Result<Counts> {
+    let row = sqlx::query!(
+        r#"select
+             count(*) filter (where parked_at is null and (leased_until is null or leased_until <= $2)) as "waiting!",
+             count(*) filter (where parked_at is null and leased_until > $2) as "running!",
+             count(*) filter (where parked_at is not null) as "parked!",
+             min(marked_at) filter (where parked_at is null) as oldest
+           from dirty where connection_id = $1"#,
+        connection_id.0,
+        now,
+    )
+    .fetch_one(db)
+    .await?;
+    let oldest_seconds = row.oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0));
+    Ok(Counts { waiting: row.waiting, running: row.running, parked: row.parked, oldest_seconds })
+}
+
+fn held(rows: u64) -> Result<()> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}

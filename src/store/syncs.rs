@@ -1,0 +1,218 @@
+//! Runs over a whole catalogue.
+
+use super::{Db, Result, StoreError, word};
+use crate::clock::Instant;
+use crate::ids::{ConnectionId, SyncId};
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Reads E-Series page by page, so that matches can be found.
+    ListOnline,
+    /// Reads R-Series page by page and marks every item.
+    ListShop,
+    /// Waits until every marked item has been visited.
+    Visit,
+}
+
+impl Phase {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ListOnline => "list_online",
+            Self::ListShop => "list_shop",
+            Self::Visit => "visit",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::ListOnline, Self::ListShop, Self::Visit].into_iter().find(|phase| phase.as_str() == text)
+    }
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sync {
+    /// Whose.
+    pub connection_id: ConnectionId,
+    /// Id.
+    pub sync_id: SyncId,
+    /// `running`, `done` or `failed`.
+    pub state: String,
+    /// What it is at.
+    pub phase: Phase,
+    /// Next page of the present phase.
+    pub cursor: Option<String>,
+    /// Items listed so far.
+    pub total: i64,
+    /// Records that could not be read.
+    pub unreadable: i64,
+    /// When it was asked for.
+    pub started_at: Instant,
+    /// When its next page may be read.
+    pub due_at: Instant,
+    /// When it ended.
+    pub finished_at: Option<Instant>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+struct Raw {
+    connection_id: uuid::Uuid,
+    sync_id: uuid::Uuid,
+    state: String,
+    phase: String,
+    cursor: Option<String>,
+    total: i64,
+    unreadable: i64,
+    started_at: Instant,
+    due_at: Instant,
+    finished_at: Option<Instant>,
+    error: Option<String>,
+}
+
+impl TryFrom<Raw> for Sync {
+    type Error = StoreError;
+    fn try_from(raw: Raw) -> Result<Self> {
+        Ok(Self {
+            connection_id: ConnectionId(raw.connection_id),
+            sync_id: SyncId(raw.sync_id),
+            state: raw.state,
+            phase: word(Phase::parse(&raw.phase), "syncs.phase", &raw.phase)?,
+            cursor: raw.cursor,
+            total: raw.total,
+            unreadable: raw.unreadable,
+            started_at: raw.started_at,
+            due_at: raw.due_at,
+            finished_at: raw.finished_at,
+            error: raw.error,
+        })
+    }
+}
+
+/// Starts a run, unless one is running already: then that one is returned.
+pub async fn start(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId, now: Instant) -> Result<SyncId> {
+    let running = sqlx::query_scalar!(
+        "select sync_id from syncs where connection_id = $1 and state = 'running' limit 1",
+        connection_id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(running) = running {
+        return Ok(SyncId(running));
+    }
+    sqlx::query!(
+        "insert into syncs (connection_id, sync_id, mode, state, phase, started_at, due_at)
+         values ($1, $2, 'apply', 'running', 'list_online', $3, $3)",
+        connection_id.0,
+        sync_id.0,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(sync_id)
+}
+
+/// One run.
+pub async fn get(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId) -> Result<Option<Sync>> {
+    let raw = sqlx::query_as!(
+        Raw,
+        "select connection_id, sync_id, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
+                error
+         from syncs where connection_id = $1 and sync_id = $2",
+        connection_id.0,
+        sync_id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    raw.map(Sync::try_from).transpose()
+}
+
+/// Running runs of active connections whose next page may be read.
+pub async fn due(db: &mut Db, now: Instant) -> Result<Vec<Sync>> {
+    let rows = sqlx::query_as!(
+        Raw,
+        "select connection_id, sync_id, s.state, phase, cursor, total, unreadable, started_at, due_at,
+                finished_at, error
+         from syncs s join connections c using (connection_id)
+         where s.state = 'running' and c.state = 'active' and due_at <= $1 order by due_at, sync_id",
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Sync::try_from).collect()
+}
+
+/// When the next running run is due.
+pub async fn next_due(db: &mut Db) -> Result<Option<Instant>> {
+    let next = sqlx::query_scalar!(
+        "select min(due_at) from syncs s join connections c using (connection_id)
+         where s.state = 'running' and c.state = 'active'"
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(next)
+}
+
+/// Takes a step of a run for oneself by moving its due time; false when somebody else was first.
+pub async fn take(db: &mut Db, sync: &Sync, due_at: Instant) -> Result<bool> {
+    let done = sqlx::query!(
+        "update syncs set due_at = $4 where connection_id = $1 and sync_id = $2 and due_at = $3",
+        sync.connection_id.0,
+        sync.sync_id.0,
+        sync.due_at,
+        due_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes down how far a run has come.
+pub async fn save(db: &mut Db, sync: &Sync) -> Result<()> {
+    sqlx::query!(
+        "update syncs set state = $3, phase = $4, cursor = $5, total = $6, unreadable = $7, due_at = $8,
+                finished_at = $9, error = $10
+         where connection_id = $1 and sync_id = $2",
+        sync.connection_id.0,
+        sync.sync_id.0,
+        sync.state,
+        sync.phase.as_str(),
+        sync.cursor,
+        sync.total,
+        sync.unreadable,
+        sync.due_at,
+        sync.finished_at,
+        sync.error,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many products with an R-Series half are linked, parked, or still wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Both halves known.
+    pub linked: i64,
+    /// Parked with a reason.
+    pub parked: i64,
+    /// Wait or are being visited.
+    pub waiting: i64,
+}
+
+/// Progress of the visits of a connection.
+pub async fn progress(db: &mut Db, connection_id: ConnectionId) -> Result<Progress> {
+    let row = sqlx::query!(
+        r#"select count(*) filter (where l.e_product_id is not null) as "linked!",
+                  count(*) filter (where d.parked_at is not null) as "parked!",
+                  count(*) filter (where d.product_id is not null and d.parked_at is null) as "waiting!"
+           from links l left join dirty d using (connection_id, product_id)
+           where l.connection_id = $1 and l.r_item_id is not null"#,
+        connection_id.0,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Progress { linked: row.linked, parked: row.parked, waiting: row.waiting })
+}
