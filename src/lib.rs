@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod clock;
+pub mod connections;
 pub mod decide;
 pub mod ids;
 pub mod mapping;
@@ -10,3 +11,4 @@ pub mod ledger;
 pub mod platforms;
 pub mod sandbox;
 pub mod store;
+pub mod vault;

@@ -82,7 +82,9 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
     if !r_changed && !e_changed {
         return Verdict::Quiet;
     }
-    if r_now.same(e_now) {
+    // Tying two products together must not put one on offer, or take it off: only a later change does.
+    let tying = shadow.r_series.get(field).is_none() || shadow.e_series.get(field).is_none();
+    if r_now.same(e_now) || (tying && field == Field::Enabled) {
         return absorb(None);
     }
     let news_from = match (

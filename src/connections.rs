@@ -1,0 +1,9 @@
+//! Accounts: connecting a merchant's two accounts, their settings, tokens and clients.
+
+pub mod accounts;
+pub mod connect;
+pub mod settings;
+mod tokens;
+
+pub use accounts::{Account, Accounts, PlatformApps};
+pub use settings::Settings;

@@ -1,0 +1,231 @@
+//! Opening a connection for work: its clients, gates and settings.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::settings::Settings;
+use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
+use crate::catalog::Rules;
+use crate::clock::{Instant, SharedClock, after};
+use crate::ids::{ConnectionId, SharedIds};
+use crate::mapping::Context;
+use crate::platforms::transport::Transport;
+use crate::platforms::{CallError, Gate, eseries, rseries};
+use crate::store::{Store, StoreError, connections};
+use crate::vault::Vault;
+
+/// Drips that a visit may need on R-Series. A visit that runs dry half-way has paid for its look in vain.
+const R_ROOM: f64 = 10.0;
+/// Calls that a visit may need on E-Series.
+const E_ROOM: f64 = 8.0;
+
+/// Concord's applications as registered with the vendor, and where the platforms are.
+#[derive(Debug, Clone)]
+pub struct PlatformApps {
+    /// Base of the R-Series API.
+    pub r_series_url: Url,
+    /// Base of R-Series' sign-in.
+    pub r_series_auth_url: Url,
+    /// The R-Series application, for renewing tokens.
+    pub r_series: Option<rseries::oauth::App>,
+    /// Base of the E-Series API.
+    pub e_series_url: Url,
+    /// The E-Series application's secret: the key of its webhooks.
+    pub e_series_secret: Option<SecretString>,
+}
+
+/// What everything about accounts needs.
+#[derive(Debug)]
+pub struct Wiring {
+    pub(super) store: Store,
+    pub(super) vault: Vault,
+    pub(super) apps: PlatformApps,
+    pub(super) http: reqwest::Client,
+    pub(super) clock: SharedClock,
+    pub(super) ids: SharedIds,
+}
+
+impl Wiring {
+    pub(super) async fn secret(
+        &self,
+        connection: ConnectionId,
+        kind: &str,
+    ) -> Result<Option<SecretString>, CallError> {
+        let sealed = async {
+            let mut db = self.store.begin().await?;
+            connections::get_secret(&mut db, connection, kind).await
+        };
+        match sealed.await.map_err(|error| self.later(&error))? {
+            None => Ok(None),
+            Some(sealed) => self
+                .vault
+                .open(connection, kind, &sealed)
+                .map(Some)
+                .map_err(|error| CallError::Account { why: error.to_string() }),
+        }
+    }
+
+    pub(super) async fn put_secrets(
+        &self,
+        connection: ConnectionId,
+        secrets: &[(&str, &SecretString)],
+    ) -> Result<(), CallError> {
+        let mut db = self.store.begin().await.map_err(|error| self.later(&error))?;
+        self.put_secrets_in(&mut db, connection, secrets).await.map_err(|error| self.later(&error))?;
+        db.commit().await.map_err(|error| self.later(&error.into()))
+    }
+
+    pub(super) async fn put_secrets_in(
+        &self,
+        db: &mut crate::store::Db,
+        connection: ConnectionId,
+        secrets: &[(&str, &SecretString)],
+    ) -> Result<(), StoreError> {
+        for (kind, secret) in secrets {
+            let sealed = self.vault.seal(&self.ids, connection, kind, secret);
+            let sealed = sealed.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            let now = self.clock.now();
+            connections::put_secret(&mut *db, connection, kind, &sealed, self.vault.key_id(), now).await?;
+        }
+        Ok(())
+    }
+
+    fn later(&self, error: &StoreError) -> CallError {
+        CallError::Later { until: after(self.clock.now(), Duration::from_secs(1)), why: error.to_string() }
+    }
+}
+
+/// A connection, opened for work.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Id.
+    pub connection_id: ConnectionId,
+    /// For translation.
+    pub context: Context,
+    /// Way and rule per field.
+    pub rules: Rules,
+    /// R-Series.
+    pub r: rseries::Client,
+    /// E-Series.
+    pub e: eseries::Client,
+}
+
+/// What a connection keeps between visits.
+#[derive(Debug)]
+struct Kept {
+    r_gate: Arc<Gate>,
+    e_gate: Arc<Gate>,
+    r_tokens: Arc<StoredTokens>,
+    e_token: Mutex<Option<SecretString>>,
+}
+
+/// All connections.
+#[derive(Debug)]
+pub struct Accounts {
+    pub(super) wiring: Arc<Wiring>,
+    kept: Mutex<HashMap<ConnectionId, Arc<Kept>>>,
+}
+
+impl Accounts {
+    /// Nothing is opened yet.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        vault: Vault,
+        apps: PlatformApps,
+        http: reqwest::Client,
+        clock: SharedClock,
+        ids: SharedIds,
+    ) -> Self {
+        let wiring = Arc::new(Wiring { store, vault, apps, http, clock, ids });
+        Self { wiring, kept: Mutex::new(HashMap::new()) }
+    }
+
+    /// The applications and addresses.
+    #[must_use]
+    pub fn apps(&self) -> &PlatformApps {
+        &self.wiring.apps
+    }
+
+    /// Opens a connection for work.
+    pub async fn open(&self, row: &connections::Row) -> Result<Account, CallError> {
+        let kept = self.kept(row.connection_id);
+        let known = kept.e_token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let e_token = match known {
+            Some(token) => token,
+            None => {
+                let token = self.wiring.secret(row.connection_id, E_ACCESS).await?;
+                let missing = || CallError::Account { why: "no E-Series access token is stored".into() };
+                let token = token.ok_or_else(missing)?;
+                *kept.e_token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+                token
+            }
+        };
+        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let wiring = &self.wiring;
+        let r_transport = Transport::new(wiring.http.clone(), wiring.apps.r_series_url.clone());
+        let e_transport = Transport::new(wiring.http.clone(), wiring.apps.e_series_url.clone());
+        let clock = || wiring.clock.clone();
+        Ok(Account {
+            connection_id: row.connection_id,
+            context: Context {
+                shop_ids: row.r_shop_ids.clone(),
+                primary_shop_id: row.r_primary_shop_id,
+                online_level: row.r_online_level_id,
+                sku_source: settings.sku_source,
+            },
+            rules: settings.rules(),
+            r: rseries::Client::new(
+                r_transport,
+                row.r_account_id,
+                kept.r_gate.clone(),
+                kept.r_tokens.clone(),
+                clock(),
+            ),
+            e: eseries::Client::new(e_transport, row.e_store_id, kept.e_gate.clone(), e_token, clock()),
+        })
+    }
+
+    /// The key with which notices at the R-Series door of this connection are signed.
+    pub async fn r_webhook_secret(&self, connection: ConnectionId) -> Result<Option<SecretString>, CallError> {
+        self.wiring.secret(connection, R_WEBHOOK).await
+    }
+
+    /// Connections whose gates have no room for a visit now, and when the first of them will.
+    #[must_use]
+    pub fn closed(&self, now: Instant) -> (Vec<ConnectionId>, Option<Instant>) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = Vec::new();
+        let mut opens = None::<Instant>;
+        for (connection, kept) in kept.iter() {
+            let rooms = [kept.r_gate.room_for(R_ROOM, now), kept.e_gate.room_for(E_ROOM, now)];
+            if let Some(until) = rooms.into_iter().filter_map(Result::err).max() {
+                closed.push(*connection);
+                opens = Some(opens.map_or(until, |opens| opens.min(until)));
+            }
+        }
+        (closed, opens)
+    }
+
+    /// Forgets what is kept about a connection: its secrets have changed, or it is gone.
+    pub fn forget(&self, connection: ConnectionId) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+    }
+
+    fn kept(&self, connection: ConnectionId) -> Arc<Kept> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            Arc::new(Kept {
+                r_gate: Arc::new(Gate::r_series()),
+                e_gate: Arc::new(Gate::e_series()),
+                r_tokens: Arc::new(StoredTokens::new(self.wiring.clone(), connection)),
+                e_token: Mutex::new(None),
+            })
+        };
+        kept.entry(connection).or_insert_with(new).clone()
+    }
+}

@@ -1,0 +1,238 @@
+//! Connecting a merchant's two accounts: both credentials are proved before anything is stored.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::accounts::Accounts;
+use super::settings::{PLANS, Settings};
+use super::tokens::{E_ACCESS, NewTokens, R_ACCESS, R_REFRESH, R_WEBHOOK};
+use crate::catalog::Side;
+use crate::ids::{ConnectionId, SyncId};
+use crate::platforms::rseries::wire::PriceLevel;
+use crate::platforms::transport::Transport;
+use crate::platforms::{CallError, Gate, eseries, rseries};
+use crate::store::{StoreError, connections, syncs};
+
+/// What a merchant's accounts need to be connected.
+#[derive(Debug)]
+pub struct Request {
+    /// What the operator calls the connection.
+    pub name: String,
+    /// R-Series `accountID`.
+    pub r_account_id: i64,
+    /// R-Series access token.
+    pub r_access_token: SecretString,
+    /// R-Series refresh token.
+    pub r_refresh_token: Option<SecretString>,
+    /// R-Series shops whose stock is summed; empty means all.
+    pub r_shop_ids: Vec<i64>,
+    /// R-Series shop in which stock sold on the web is booked; none means the first.
+    pub r_primary_shop_id: Option<i64>,
+    /// E-Series `storeId`.
+    pub e_store_id: i64,
+    /// E-Series access token.
+    pub e_access_token: SecretString,
+    /// Plan name.
+    pub plan: Option<String>,
+    /// Settings.
+    pub settings: Settings,
+}
+
+/// A connection that was made.
+#[derive(Debug)]
+pub struct Connected {
+    /// Id.
+    pub connection_id: ConnectionId,
+    /// The first look that was started.
+    pub sync_id: SyncId,
+    /// The key for notices at the R-Series door; shown once.
+    pub r_webhook_secret: SecretString,
+}
+
+/// Why a connection was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A platform did not accept the credentials or does not have what was named.
+    #[error("{side}: {reason}")]
+    NotProved {
+        /// Which side.
+        side: Side,
+        /// What it said, and what to do.
+        reason: String,
+    },
+    /// The request contradicts itself.
+    #[error("{0}")]
+    Invalid(String),
+    /// One of the accounts is connected already.
+    #[error("this {0} account is connected already; delete that connection first")]
+    Taken(Side),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// Proves both credentials, stores the connection and starts its first look.
+    pub async fn connect(&self, request: Request) -> Result<Connected, ConnectError> {
+        let wiring = &self.wiring;
+        let plan = request.plan.clone().unwrap_or_else(|| "unlimited".into());
+        if !PLANS.contains(&plan.as_str()) {
+            return Err(ConnectError::Invalid(format!("plan must be one of {}", PLANS.join(", "))));
+        }
+        if request.name.trim().is_empty() {
+            return Err(ConnectError::Invalid("name must not be empty".into()));
+        }
+
+        let tokens =
+            Arc::new(NewTokens::new(wiring.clone(), request.r_access_token.clone(), request.r_refresh_token.clone()));
+        let r = rseries::Client::new(
+            Transport::new(wiring.http.clone(), wiring.apps.r_series_url.clone()),
+            request.r_account_id,
+            Arc::new(Gate::r_series()),
+            tokens.clone(),
+            wiring.clock.clone(),
+        );
+        let shop = prove_r(&r, &request).await.map_err(|error| not_proved(Side::RSeries, error))?;
+        let e = eseries::Client::new(
+            Transport::new(wiring.http.clone(), wiring.apps.e_series_url.clone()),
+            request.e_store_id,
+            Arc::new(Gate::e_series()),
+            request.e_access_token.clone(),
+            wiring.clock.clone(),
+        );
+        let profile = e.profile().await.map_err(|error| not_proved(Side::ESeries, Problem::Call(error)))?;
+        if profile.store_id != request.e_store_id {
+            let reason = format!("the token belongs to store {}, not {}", profile.store_id, request.e_store_id);
+            return Err(ConnectError::NotProved { side: Side::ESeries, reason });
+        }
+
+        let now = wiring.clock.now();
+        let connection_id = ConnectionId::new(&wiring.ids, now);
+        let mut secret = [0_u8; 32];
+        wiring.ids.fill(&mut secret);
+        let r_webhook_secret = SecretString::from(hex::encode(secret));
+        let (r_access, r_refresh) = tokens.pair.lock().await.clone();
+        let row = connections::Row {
+            connection_id,
+            name: request.name,
+            state: connections::State::Active,
+            state_reason: None,
+            r_account_id: request.r_account_id,
+            r_shop_ids: shop.shop_ids,
+            r_primary_shop_id: shop.primary,
+            r_online_level_id: shop.online_level,
+            e_store_id: request.e_store_id,
+            e_product_limit: profile.max_product_limit,
+            plan,
+            settings: serde_json::to_value(&request.settings).unwrap_or_default(),
+            created_at: now,
+            swept_at: None,
+            sweep_due_at: now,
+            sweep_found: 0,
+        };
+        let mut db = wiring.store.begin().await?;
+        connections::insert(&mut db, &row).await.map_err(|error| match error.constraint() {
+            Some("connections_r_account") => ConnectError::Taken(Side::RSeries),
+            Some("connections_e_store") => ConnectError::Taken(Side::ESeries),
+            _ => ConnectError::Store(error),
+        })?;
+        let mut secrets = vec![
+            (R_ACCESS, &r_access),
+            (R_WEBHOOK, &r_webhook_secret),
+            (E_ACCESS, &request.e_access_token),
+        ];
+        if let Some(refresh) = &r_refresh {
+            secrets.push((R_REFRESH, refresh));
+        }
+        wiring.put_secrets_in(&mut db, connection_id, &secrets).await?;
+        let sync_id = syncs::start(&mut db, connection_id, SyncId::new(&wiring.ids, now), now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(Connected { connection_id, sync_id, r_webhook_secret })
+    }
+}
+
+struct ProvedShop {
+    shop_ids: Vec<i64>,
+    primary: i64,
+    online_level: Option<i64>,
+}
+
+enum Problem {
+    Call(CallError),
+    Words(String),
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+fn not_proved(side: Side, problem: Problem) -> ConnectError {
+    let reason = match problem {
+        Problem::Words(words) => words,
+        Problem::Call(CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why }) => {
+            format!("{why}. Check the account number, the token and its scopes.")
+        }
+        Problem::Call(CallError::Later { until, why }) => format!("{why}. Try again after {until}."),
+        Problem::Call(CallError::Unclear { why }) => format!("{why}. Try again."),
+    };
+    ConnectError::NotProved { side, reason }
+}
+
+async fn prove_r(r: &rseries::Client, request: &Request) -> Result<ProvedShop, Problem> {
+    let accounts = r.account_ids().await?;
+    let wanted = request.r_account_id.to_string();
+    if !accounts.contains(&wanted) {
+        let words = format!("the token belongs to account {}, not {wanted}", accounts.join(", "));
+        return Err(Problem::Words(words));
+    }
+    let shops = r.shops().await?;
+    let open: Vec<i64> = shops.iter().filter(|shop| !shop.archived).map(|shop| shop.id).collect();
+    let mut shop_ids = if request.r_shop_ids.is_empty() { open.clone() } else { request.r_shop_ids.clone() };
+    shop_ids.sort_unstable();
+    shop_ids.dedup();
+    if let Some(unknown) = shop_ids.iter().find(|shop| !open.contains(shop)) {
+        let list: Vec<String> = open.iter().map(i64::to_string).collect();
+        let words = format!("there is no open shop {unknown}; the account has {}", list.join(", "));
+        return Err(Problem::Words(words));
+    }
+    let primary = request.r_primary_shop_id.or_else(|| shop_ids.first().copied());
+    let primary = primary.filter(|primary| shop_ids.contains(primary));
+    let primary = primary.ok_or_else(|| Problem::Words("primary_shop_id must be one of shop_ids".into()))?;
+    let levels = r.price_levels().await?;
+    Ok(ProvedShop { shop_ids, primary, online_level: online_level(&levels) })
+}
+
+/// The price level of the web: made by an eCom connection, so it cannot be archived; its name may have
+/// been changed (r-series-api.md, section 4.2).
+fn online_level(levels: &[PriceLevel]) -> Option<i64> {
+    let candidates: Vec<&PriceLevel> =
+        levels.iter().filter(|level| level.id > 2 && !level.can_be_archived && !level.archived).collect();
+    let named = candidates.iter().find(|level| level.name.eq_ignore_ascii_case("online"));
+    match (named, candidates.as_slice()) {
+        (Some(level), _) => Some(level.id),
+        (None, [only]) => Some(only.id),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(id: i64, name: &str, can_be_archived: bool) -> PriceLevel {
+        PriceLevel { id, name: name.into(), can_be_archived, archived: false }
+    }
+
+    #[test]
+    fn the_online_level_is_found_by_what_it_is_and_not_by_its_number() {
+        let fixed = || vec![level(1, "Default", false), level(2, "MSRP", false)];
+        let with = |more: Vec<PriceLevel>| online_level(&[fixed(), more].concat());
+        assert_eq!(with(vec![]), None);
+        assert_eq!(with(vec![level(3, "Sale", true), level(4, "Online", false)]), Some(4));
+        assert_eq!(with(vec![level(5, "My web shop", false)]), Some(5));
+        assert_eq!(with(vec![level(5, "A", false), level(6, "B", false)]), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! R-Series access tokens: kept sealed, renewed once for all who wait, stored before they are used.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+
+use super::accounts::Wiring;
+use crate::ids::ConnectionId;
+use crate::platforms::CallError;
+use crate::platforms::rseries::Tokens;
+use crate::platforms::rseries::client::TokenFuture;
+use crate::platforms::rseries::oauth::{self, TokenPair};
+use crate::platforms::transport::Transport;
+
+/// Kinds of secrets.
+pub(super) const R_ACCESS: &str = "r_access_token";
+pub(super) const R_REFRESH: &str = "r_refresh_token";
+pub(super) const R_WEBHOOK: &str = "r_webhook_secret";
+pub(super) const E_ACCESS: &str = "e_access_token";
+
+/// The tokens of one stored connection.
+#[derive(Debug)]
+pub(super) struct StoredTokens {
+    wiring: Arc<Wiring>,
+    connection: ConnectionId,
+    /// The lock makes a refresh single-flight within the process.
+    access: Mutex<Option<SecretString>>,
+}
+
+impl StoredTokens {
+    pub(super) fn new(wiring: Arc<Wiring>, connection: ConnectionId) -> Self {
+        Self { wiring, connection, access: Mutex::new(None) }
+    }
+
+    async fn stored(&self, kind: &str) -> Result<Option<SecretString>, CallError> {
+        self.wiring.secret(self.connection, kind).await
+    }
+}
+
+impl Tokens for StoredTokens {
+    fn access(&self) -> TokenFuture<'_> {
+        Box::pin(async move {
+            let mut access = self.access.lock().await;
+            if let Some(token) = access.as_ref() {
+                return Ok(token.clone());
+            }
+            let token = self.stored(R_ACCESS).await?;
+            let token = token.ok_or_else(|| attention("no R-Series access token is stored"))?;
+            *access = Some(token.clone());
+            Ok(token)
+        })
+    }
+
+    fn renew<'a>(&'a self, stale: &'a SecretString) -> TokenFuture<'a> {
+        Box::pin(async move {
+            let mut access = self.access.lock().await;
+            let differs = |token: &SecretString| token.expose_secret() != stale.expose_secret();
+            if let Some(token) = access.as_ref().filter(|token| differs(token)) {
+                return Ok(token.clone());
+            }
+            // Another process may have renewed it.
+            if let Some(token) = self.stored(R_ACCESS).await?.filter(differs) {
+                *access = Some(token.clone());
+                return Ok(token);
+            }
+            let refresh = self.stored(R_REFRESH).await?;
+            let refresh = refresh.ok_or_else(|| {
+                attention("R-Series refused the access token, and there is no refresh token to renew it with")
+            })?;
+            let pair = renewed(&self.wiring, &refresh).await?;
+            self.wiring.put_secrets(self.connection, &[(R_ACCESS, &pair.access), (R_REFRESH, &pair.refresh)]).await?;
+            *access = Some(pair.access.clone());
+            Ok(pair.access)
+        })
+    }
+}
+
+/// Tokens of an account that is being connected and is not stored yet.
+#[derive(Debug)]
+pub(super) struct NewTokens {
+    wiring: Arc<Wiring>,
+    pub(super) pair: Mutex<(SecretString, Option<SecretString>)>,
+}
+
+impl NewTokens {
+    pub(super) fn new(wiring: Arc<Wiring>, access: SecretString, refresh: Option<SecretString>) -> Self {
+        Self { wiring, pair: Mutex::new((access, refresh)) }
+    }
+}
+
+impl Tokens for NewTokens {
+    fn access(&self) -> TokenFuture<'_> {
+        Box::pin(async move { Ok(self.pair.lock().await.0.clone()) })
+    }
+
+    fn renew<'a>(&'a self, _stale: &'a SecretString) -> TokenFuture<'a> {
+        Box::pin(async move {
+            let mut pair = self.pair.lock().await;
+            let refresh = pair.1.clone().ok_or_else(|| attention("R-Series refused the access token"))?;
+            let renewed = renewed(&self.wiring, &refresh).await?;
+            *pair = (renewed.access.clone(), Some(renewed.refresh));
+            Ok(renewed.access)
+        })
+    }
+}
+
+async fn renewed(wiring: &Wiring, refresh: &SecretString) -> Result<TokenPair, CallError> {
+    let app = wiring.apps.r_series.as_ref().ok_or_else(|| {
+        attention(
+            "R-Series refused the access token. To renew it, set CONCORD_R_SERIES_CLIENT_ID and \
+             CONCORD_R_SERIES_CLIENT_SECRET",
+        )
+    })?;
+    let transport = Transport::new(wiring.http.clone(), wiring.apps.r_series_auth_url.clone());
+    oauth::refresh(&transport, app, refresh, &wiring.clock).await
+}
+
+fn attention(why: &str) -> CallError {
+    CallError::Account { why: why.to_owned() }
+}
