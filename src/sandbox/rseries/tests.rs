@@ -1,0 +1,1 @@
+//! Tests, all through the router in memory.
