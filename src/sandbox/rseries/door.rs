@@ -360,7 +360,7 @@ fn check_format(path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
             _ => None,
         }
     });
-    if asked.unwrap_or_else(|| path.ends_with(".json")) {
+    if asked.unwrap_or_else(|| path.strip_suffix(".json").is_some()) {
         return Ok(());
     }
     Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "XML is not served by this sandbox."))

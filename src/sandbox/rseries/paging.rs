@@ -25,6 +25,16 @@ struct Place {
     id: i64,
 }
 
+impl Place {
+    fn cursor(&self) -> String {
+        let keys = match &self.field {
+            Some(cell) => json!([cell.cursor(), self.id]),
+            None => json!([self.id]),
+        };
+        STANDARD.encode(keys.to_string())
+    }
+}
+
 /// The order of a collection.
 #[derive(Debug)]
 struct Sort {
@@ -56,14 +66,6 @@ impl Sort {
         };
         let order = fields.then(a.id.cmp(&b.id));
         if self.descending { order.reverse() } else { order }
-    }
-
-    fn cursor(&self, place: &Place) -> String {
-        let keys = match &place.field {
-            Some(cell) => json!([cell.cursor(), place.id]),
-            None => json!([place.id]),
-        };
-        STANDARD.encode(keys.to_string())
     }
 
     fn read_cursor(&self, text: &str) -> Result<Place, Refusal> {
@@ -146,7 +148,7 @@ pub(super) fn collection(
         row.map_or_else(String::new, |row| {
             let minus = if sort.descending { "-" } else { "" };
             let rest = if habits.next_forgets_parameters { String::new() } else { query.rest() };
-            let cursor = sort.cursor(row);
+            let cursor = row.cursor();
             let cursor = utf8_percent_encode(&cursor, NON_ALPHANUMERIC);
             format!(
                 "{}{path}?sort={minus}{}&limit={limit}{rest}&{name}={cursor}",

@@ -146,9 +146,8 @@ impl Query {
                 all.filter(|name| !name.starts_with("CustomFieldValues")).map(str::to_owned).collect();
             return Ok(Relations { names });
         }
-        let asked = match serde_json::from_str(text) {
-            Ok(Value::Array(list)) => list,
-            _ => return Err(Refusal::bad("load_relations must be a JSON array of relation names or 'all'.")),
+        let Ok(Value::Array(asked)) = serde_json::from_str(text) else {
+            return Err(Refusal::bad("load_relations must be a JSON array of relation names or 'all'."));
         };
         let mut names = BTreeSet::new();
         let mut refused = Vec::new();

@@ -1,5 +1,7 @@
 //! From records to the text of an answer (sections 1.3 to 1.5).
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value};
 
 use super::cell::decimal;
@@ -65,7 +67,8 @@ pub(super) fn text(value: &Value, pretty: bool, habits: &Habits) -> String {
             '/' => text.push_str("\\/"),
             other if habits.escape_non_ascii && !other.is_ascii() => {
                 for unit in other.encode_utf16(&mut [0; 2]) {
-                    text.push_str(&format!("\\u{unit:04x}"));
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "\\u{unit:04x}");
                 }
             }
             other => text.push(other),

@@ -223,9 +223,9 @@ impl State {
             }
             if write.reorder_point.is_some() || write.reorder_level.is_some() {
                 let row = self.stock_row(now, item_id, write.shop_id);
-                row.into_iter().for_each(|row| {
+                if let Some(row) = row {
                     self.set_reorder(now, row, write.reorder_point, write.reorder_level);
-                });
+                }
             }
         }
     }

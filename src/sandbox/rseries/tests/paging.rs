@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Parameters, and the IDs they select.
+type Case = (&'static [(&'static str, &'static str)], &'static [i64]);
+
 /// Follows `next` to the end, at most 20 pages.
 async fn walk(bench: &Bench, first: &str, resource: &str, key: &str) -> Vec<Vec<i64>> {
     let mut path = first.to_owned();
@@ -129,7 +132,7 @@ async fn filters_select() {
     bench.sandbox.restock(2, 1, 5);
     bench.sandbox.restock(3, 2, 9);
     bench.sandbox.archive(4);
-    let cases: &[(&[(&str, &str)], &[i64])] = &[
+    let cases: &[Case] = &[
         (&[("customSku", "mug-1")], &[1]),
         (&[("customSku", "=,MUG-1")], &[1]),
         (&[("customSku", "!=,MUG-1")], &[2, 3]),
