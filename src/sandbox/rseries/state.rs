@@ -1,0 +1,223 @@
+//! Everything the platform knows, as ordered tables, and how a field of a record is looked up.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+use serde_json::Value;
+
+use super::cell::Cell;
+use super::habits::Habits;
+use super::item::Item;
+use super::limits::Limits;
+use super::oauth::Tokens;
+use super::query::Relations;
+use super::render::Style;
+use super::resource::{self, Resource, Which};
+use super::stock::{LogRow, StockRow};
+use super::{Call, Change, Config};
+use crate::clock::Instant;
+
+/// Calls that are remembered; older ones are let go so that a long run does not grow without end.
+const MOST_CALLS: usize = 100_000;
+
+/// A price level (section 4.2).
+#[derive(Debug)]
+pub(super) struct PriceLevel {
+    pub(super) name: String,
+    pub(super) archived: bool,
+    pub(super) can_be_archived: bool,
+}
+
+/// The platform.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) config: Config,
+    pub(super) base_url: String,
+    pub(super) redirect_uri: String,
+    pub(super) opened_at: Instant,
+    pub(super) items: BTreeMap<i64, Item>,
+    pub(super) stock: BTreeMap<i64, StockRow>,
+    pub(super) log: BTreeMap<i64, LogRow>,
+    pub(super) shops: BTreeMap<i64, String>,
+    pub(super) price_levels: BTreeMap<i64, PriceLevel>,
+    pub(super) tax_classes: BTreeMap<i64, String>,
+    pub(super) limits: Limits,
+    pub(super) tokens: Tokens,
+    pub(super) generator: ChaCha12Rng,
+    pub(super) calls: VecDeque<Call>,
+    pub(super) writes: usize,
+    /// Told to the listeners once the lock is released.
+    pub(super) changes: Vec<Change>,
+    last_system_sku: i64,
+    last_sale: i64,
+    last_order: i64,
+}
+
+impl State {
+    /// The account of section 6.2, item 2.
+    pub(super) fn new(config: Config, now: Instant, seed: u64) -> Self {
+        let shops = (1..).zip(config.shops.iter().cloned()).collect();
+        let fixed =
+            |name: &str| PriceLevel { name: name.to_owned(), archived: false, can_be_archived: false };
+        let mut price_levels = BTreeMap::from([(1, fixed("Default")), (2, fixed("MSRP"))]);
+        if let Some(id) = config.online_price_level_id {
+            price_levels.insert(id, fixed("Online"));
+        }
+        Self {
+            base_url: String::new(),
+            redirect_uri: config.redirect_uri.clone(),
+            opened_at: super::cell::second(now),
+            items: BTreeMap::new(),
+            stock: BTreeMap::new(),
+            log: BTreeMap::new(),
+            shops,
+            price_levels,
+            tax_classes: BTreeMap::from([(1, "Item".to_owned()), (2, "Labor".to_owned())]),
+            limits: Limits::new(config.bucket_size, config.drip_rate, config.burst_limit),
+            tokens: Tokens::default(),
+            generator: ChaCha12Rng::seed_from_u64(seed),
+            calls: VecDeque::new(),
+            writes: 0,
+            changes: Vec::new(),
+            last_system_sku: 210_000_000_000,
+            last_sale: 0,
+            last_order: 0,
+            config,
+        }
+    }
+
+    pub(super) fn habits(&self) -> &Habits {
+        &self.config.habits
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The running number behind `systemSku` is not the item's ID: numbers get skipped (section 4.1).
+    pub(super) fn next_system_sku(&mut self) -> i64 {
+        let skipped = if self.generator.random_ratio(1, 5) { self.generator.random_range(1..=3) } else { 0 };
+        self.last_system_sku += 1 + skipped;
+        self.last_system_sku
+    }
+
+    pub(super) fn next_sale(&mut self) -> i64 {
+        self.last_sale += 1;
+        self.last_sale
+    }
+
+    pub(super) fn next_order(&mut self) -> i64 {
+        self.last_order += 1;
+        self.last_order
+    }
+
+    /// IDs of all records of a resource, ascending.
+    pub(super) fn ids(&self, resource: &Resource) -> Vec<i64> {
+        match resource.which {
+            Which::Item => self.items.keys().copied().collect(),
+            Which::ItemShop => self.stock.keys().copied().collect(),
+            Which::InventoryLog => self.log.keys().copied().collect(),
+            Which::Shop => self.shops.keys().copied().collect(),
+            Which::PriceLevel => self.price_levels.keys().copied().collect(),
+            Which::TaxClass => self.tax_classes.keys().copied().collect(),
+        }
+    }
+
+    pub(super) fn exists(&self, resource: &Resource, id: i64) -> bool {
+        match resource.which {
+            Which::Item => self.items.contains_key(&id),
+            Which::ItemShop => self.stock.contains_key(&id),
+            Which::InventoryLog => self.log.contains_key(&id),
+            Which::Shop => self.shops.contains_key(&id),
+            Which::PriceLevel => self.price_levels.contains_key(&id),
+            Which::TaxClass => self.tax_classes.contains_key(&id),
+        }
+    }
+
+    /// One field of one record; `None` where the field is absent.
+    pub(super) fn cell(&self, resource: &Resource, id: i64, field: &str) -> Option<Cell> {
+        match resource.which {
+            Which::Item => self.items.get(&id)?.cell(id, field),
+            Which::ItemShop => {
+                let row = self.stock.get(&id)?;
+                let cost = self.items.get(&row.item_id).map(|item| item.default_cost).unwrap_or_default();
+                row.cell(id, cost, field)
+            }
+            Which::InventoryLog => self.log.get(&id)?.cell(id, field),
+            Which::Shop => self.shop_cell(id, field),
+            Which::PriceLevel => self.price_levels.get(&id)?.cell(id, field),
+            Which::TaxClass => match field {
+                "taxClassID" => Some(Cell::Integer(id)),
+                "name" => self.tax_classes.get(&id).cloned().map(Cell::Text),
+                "timeStamp" => Some(Cell::Time(self.opened_at)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Records a relation of an item leads to.
+    pub(super) fn related(&self, item_id: i64, relation: &str) -> Vec<(&'static Resource, i64)> {
+        let Some(item) = self.items.get(&item_id) else { return Vec::new() };
+        match relation {
+            "ItemShops" => item.rows.values().map(|row| (&resource::ITEM_SHOP, *row)).collect(),
+            "TaxClass" => {
+                let known = self.tax_classes.contains_key(&item.tax_class_id);
+                known.then_some((&resource::TAX_CLASS, item.tax_class_id)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn shop_cell(&self, id: i64, field: &str) -> Option<Cell> {
+        let name = self.shops.get(&id)?;
+        Some(match field {
+            "shopID" | "contactID" | "receiptSetupID" | "ccGatewayID" | "gatewayConfigID" => {
+                Cell::Integer(id)
+            }
+            "taxCategoryID" | "priceLevelID" => Cell::Integer(1),
+            "name" => Cell::Text(name.clone()),
+            "serviceRate" => Cell::Integer(0),
+            "timeZone" => Cell::Text("Europe/Berlin".to_owned()),
+            "labelTitle" => Cell::Text("Shop Name".to_owned()),
+            "taxLabor" | "labelMsrp" | "archived" | "zebraBrowserPrint" => Cell::Boolean(false),
+            "timeStamp" => Cell::Time(self.opened_at),
+            "companyRegistrationNumber" | "vatNumber" => Cell::Text(String::new()),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn remember(&mut self, call: Call, wrote: bool) {
+        self.writes += usize::from(wrote);
+        if self.calls.len() >= MOST_CALLS {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+    }
+
+    /// Notes an event for the listeners, with the item as it is now.
+    pub(super) fn tell_item(&mut self, kind: &'static str, id: i64) {
+        let record = self.record(&resource::ITEM, id, &Relations::of(&["ItemShops"]), Style::Written);
+        self.changes.push(Change { kind, payload: Value::Object(record) });
+    }
+
+    /// Notes an event for the listeners, with the stock row as it is now.
+    pub(super) fn tell_stock(&mut self, row: i64) {
+        let record = self.record(&resource::ITEM_SHOP, row, &Relations::default(), Style::Single);
+        self.changes.push(Change { kind: "inventory.update", payload: Value::Object(record) });
+    }
+}
+
+impl PriceLevel {
+    fn cell(&self, id: i64, field: &str) -> Option<Cell> {
+        Some(match field {
+            "priceLevelID" => Cell::Integer(id),
+            "name" => Cell::Text(self.name.clone()),
+            "archived" => Cell::Boolean(self.archived),
+            "canBeArchived" => Cell::Boolean(self.can_be_archived),
+            "type" => Cell::Text("fixed".to_owned()),
+            "Calculation" => Cell::Text(String::new()),
+            _ => return None,
+        })
+    }
+}
