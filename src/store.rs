@@ -1,0 +1,3 @@
+//! THE CELLAR: all SQL, and the private database under it.
+
+pub mod cluster;
