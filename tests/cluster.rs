@@ -99,7 +99,9 @@ impl Holder {
         let mut process = match command.spawn() {
             Ok(process) => process,
             // This program lies where that user cannot reach it.
-            Err(error) if uid.is_some() && error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+            Err(error) if uid.is_some() && error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return None;
+            }
             Err(error) => panic!("{error}"),
         };
         let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
@@ -155,7 +157,7 @@ async fn a_cluster_stops_and_starts_again_with_its_data() {
     let rules = fs::read_to_string(cluster.home().join("data/pg_hba.conf")).expect("readable");
     let rules: Vec<&str> = rules.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     assert!(rules.iter().all(|rule| rule.ends_with("scram-sha-256")), "{rules:?}");
-    let wrong = cluster.url("postgres").replacen(":", ":x", 2).replacen(":x//", "://", 1);
+    let wrong = cluster.url("postgres").replacen(':', ":x", 2).replacen(":x//", "://", 1);
     PgConnection::connect(&wrong).await.expect_err("a wrong password opens nothing");
 
     let home = cluster.home().to_owned();
@@ -221,8 +223,12 @@ async fn a_second_start_on_the_same_directory_is_refused_while_the_first_lives()
 
 #[tokio::test]
 async fn two_first_starts_at_once_make_one_cluster() {
+    // Callers may want to spawn it.
+    fn sendable<F: Future + Send>(future: F) -> F {
+        future
+    }
     let folder = tempfile::tempdir().expect("a folder");
-    let (one, other) = tokio::join!(start(folder.path()), start(folder.path()));
+    let (one, other) = tokio::join!(sendable(start(folder.path())), sendable(start(folder.path())));
     let (cluster, refusal) = match (one, other) {
         (Ok(cluster), Err(refusal)) | (Err(refusal), Ok(cluster)) => (cluster, refusal),
         both => panic!("{both:?}"),
@@ -273,7 +279,7 @@ async fn a_process_number_given_out_anew_does_not_keep_the_cluster_shut() {
     if is_root() {
         command.uid(owner);
     }
-    let mut stranger = command.arg("300").current_dir("/").spawn().expect("started");
+    let mut stranger = command.arg("60").current_dir("/").stdout(Stdio::null()).spawn().expect("started");
     let file = fs::read_to_string(data.join("postmaster.pid")).expect("left behind");
     let (_, rest) = file.split_once('\n').expect("lines");
     fs::write(data.join("postmaster.pid"), format!("{}\n{rest}", stranger.id())).expect("written");
@@ -369,9 +375,9 @@ async fn root_gives_the_server_to_another_user_and_finds_it_a_place_that_user_ca
     }
     let folder = tempfile::tempdir().expect("a folder");
     // As a home of root's: closed, and not ours to open.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("closed");
     let data_dir = folder.path().join("data");
     let cluster = start_well(&data_dir).await;
-    // `tempdir` makes 0700, and nothing may open a folder above the data directory.
     assert_eq!(folder.path().metadata().expect("there").mode() & 0o777, 0o700);
     let home = cluster.home().to_owned();
     assert!(!home.starts_with(folder.path()));

@@ -60,11 +60,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Makes the cluster if there is none, and starts it or takes over the server left behind.
-    pub async fn start(
-        options: Options,
-        clock: &SharedClock,
-        ids: &SharedIds,
-    ) -> Result<Self, ClusterError> {
+    pub async fn start(options: Options, clock: &SharedClock, ids: &SharedIds) -> Result<Self, ClusterError> {
         let Options { data_dir, durable } = options;
         let place = Place::claim(&data_dir, clock, ids).await?;
         let password = place.password(ids)?;

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn users_are_read_from_passwd_lines_and_broken_lines_are_passed_over() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\n# comment\nnobody:*:-2:-2:Nobody:/var/empty:/bin/false\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/bash\n# comment\nnobody:*:-2:-2:Nobody:/var/empty:/bin/false\n";
         let all: Vec<_> = users(passwd).map(|user| (user.name, user.uid, user.gid, user.home)).collect();
         let nobody = u32::MAX - 1;
         assert_eq!(all, [("root", 0, 0, "/root"), ("nobody", nobody, nobody, "/var/empty")]);

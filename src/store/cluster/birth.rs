@@ -51,7 +51,8 @@ pub(super) async fn make(
     let output = output.map_err(ClusterError::io("running", &program))?;
     if !output.status.success() {
         let _ = fs::remove_dir_all(&new);
-        let said = [output.stdout, output.stderr].concat();
+        // What it prints about its progress helps only when there is nothing else.
+        let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
         let said = String::from_utf8_lossy(&said).trim().to_owned();
         return Err(ClusterError::Initdb { path: place.data(), output: said });
     }

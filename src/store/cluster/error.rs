@@ -143,7 +143,9 @@ pub enum ClusterError {
     },
 
     /// No port could be had.
-    #[error("no free port was found on 127.0.0.1 between {first} and {last}. Close some servers and start again")]
+    #[error(
+        "no free port was found on 127.0.0.1 between {first} and {last}. Close some servers and start again"
+    )]
     NoPort {
         /// The lowest port tried.
         first: u16,
@@ -162,7 +164,9 @@ pub enum ClusterError {
     },
 
     /// A database name Postgres cannot take.
-    #[error("`{name}` cannot be the name of a database: it must have 1 to 63 bytes and no NUL. Choose another name")]
+    #[error(
+        "`{name}` cannot be the name of a database: it must have 1 to 63 bytes and no NUL. Choose another name"
+    )]
     DatabaseName {
         /// The name.
         name: String,

@@ -77,9 +77,12 @@ impl Place {
             // An existing cluster is never left behind for a new, empty one.
             let settled = pointed.is_some() || made_by.is_some();
             if !settled && !account.reaches(&data_dir, &binaries.postgres()) {
-                home = account::reachable_folder().join(ids.uuid(clock.now()).simple().to_string());
-                // Why it is out of reach is said about the path the operator knows.
-                make_folder(&home, 0o711).map_err(|_| account.unreachable(&inside))?;
+                let elsewhere = account::reachable_folder();
+                home = elsewhere.join(ids.uuid(clock.now()).simple().to_string());
+                // One by one, so that both get the mode; and the operator knows the path inside.
+                make_folder(&elsewhere, 0o711)
+                    .and_then(|()| make_folder(&home, 0o711))
+                    .map_err(|_| account.unreachable(&inside))?;
                 if !account.reaches(&home, &binaries.postgres()) {
                     let _ = fs::remove_dir(&home);
                     return Err(account.unreachable(&inside));
