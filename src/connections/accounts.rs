@@ -123,6 +123,13 @@ struct Kept {
     e_token: Mutex<Option<SecretString>>,
 }
 
+impl Kept {
+    fn closed_until(&self, now: Instant) -> Option<Instant> {
+        let rooms = [self.r_gate.room_for(R_ROOM, now), self.e_gate.room_for(E_ROOM, now)];
+        rooms.into_iter().filter_map(Result::err).max()
+    }
+}
+
 /// All connections.
 #[derive(Debug)]
 pub struct Accounts {
@@ -199,16 +206,16 @@ impl Accounts {
     #[must_use]
     pub fn closed(&self, now: Instant) -> (Vec<ConnectionId>, Option<Instant>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut closed = Vec::new();
-        let mut opens = None::<Instant>;
-        for (connection, kept) in kept.iter() {
-            let rooms = [kept.r_gate.room_for(R_ROOM, now), kept.e_gate.room_for(E_ROOM, now)];
-            if let Some(until) = rooms.into_iter().filter_map(Result::err).max() {
-                closed.push(*connection);
-                opens = Some(opens.map_or(until, |opens| opens.min(until)));
-            }
-        }
-        (closed, opens)
+        let closed = kept.iter().filter_map(|(connection, kept)| Some((*connection, kept.closed_until(now)?)));
+        let closed: Vec<(ConnectionId, Instant)> = closed.collect();
+        let opens = closed.iter().map(|(_, until)| *until).min();
+        (closed.into_iter().map(|(connection, _)| connection).collect(), opens)
+    }
+
+    /// Until when this connection's gates have no room for a visit, if they have none.
+    #[must_use]
+    pub fn closed_until(&self, connection: ConnectionId, now: Instant) -> Option<Instant> {
+        self.kept(connection).closed_until(now)
     }
 
     /// Forgets what is kept about a connection: its secrets have changed, or it is gone.

@@ -1,0 +1,106 @@
+//! THE HANDS: carries out one step against a platform and returns what was read back. No choices here.
+
+use crate::decide::observe::{LogRow, StockOutcome, absolute_write};
+use crate::platforms::eseries::wire::{Product, ProductWrite};
+use crate::platforms::rseries::wire::{Item, ItemWrite};
+use crate::platforms::{CallError, eseries, rseries};
+
+/// A look at one shop's stock that is known to be consistent with the inventory log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockLook {
+    /// Pieces on hand.
+    pub seen: i64,
+    /// Newest log row that this count includes.
+    pub log_head: i64,
+}
+
+/// Looks at the stock of an item in one shop, so that a write can be judged by the log afterwards: no row
+/// may come between the log's head and the count. None when the shop is too busy to get such a look now,
+/// or the item is archived.
+pub async fn look_at_stock(
+    r: &rseries::Client,
+    item_id: i64,
+    shop_id: i64,
+) -> Result<Option<StockLook>, CallError> {
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        let log_head = r.inventory_log_head().await?;
+        let item = r.item(item_id).await?;
+        let Some(seen) = item.qoh(shop_id).filter(|_| !item.archived) else { return Ok(None) };
+        if r.inventory_log_of(item_id, shop_id, log_head).await?.is_empty() {
+            return Ok(Some(StockLook { seen, log_head }));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes an absolute count and reads in the log what that did.
+pub async fn write_stock_on_r(
+    r: &rseries::Client,
+    item_id: i64,
+    shop_id: i64,
+    look: StockLook,
+    written: i64,
+) -> Result<StockVerdict, CallError> {
+    let write = ItemWrite { qoh: Some((shop_id, written)), ..ItemWrite::default() };
+    r.update_item(item_id, &write).await?;
+    let rows = stock_rows(r, item_id, shop_id, look.log_head)
+        .await
+        .map_err(|error| CallError::Unclear { why: error.to_string() })?;
+    Ok(match absolute_write(look.seen, written, &rows) {
+        StockOutcome::Landed { trampled } => StockVerdict::Landed { trampled },
+        StockOutcome::NotSeen => {
+            let moved: i64 = rows.iter().map(|row| row.change).sum();
+            if look.seen.saturating_add(moved) == written {
+                StockVerdict::NoEffect
+            } else {
+                StockVerdict::NotSeenYet
+            }
+        }
+    })
+}
+
+/// What a count that the platform accepted did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockVerdict {
+    /// It took effect, and wiped out this many pieces of others' changes.
+    Landed {
+        /// Signed pieces to put back.
+        trampled: i64,
+    },
+    /// Others had moved the count to the very number we wrote: our change is still to be made.
+    NoEffect,
+    /// The log does not show it yet.
+    NotSeenYet,
+}
+
+/// Rows of the log since `log_head`, as the study wants them.
+pub async fn stock_rows(
+    r: &rseries::Client,
+    item_id: i64,
+    shop_id: i64,
+    log_head: i64,
+) -> Result<Vec<LogRow>, CallError> {
+    let rows = r.inventory_log_of(item_id, shop_id, log_head).await?;
+    Ok(rows.iter().map(|row| LogRow { change: row.change, manual: row.is_manual() }).collect())
+}
+
+/// Creates a product and reads it back: the store fills in what was left open.
+pub async fn create_on_e(e: &eseries::Client, write: &ProductWrite) -> Result<Product, CallError> {
+    let id = e.create_product(write).await?;
+    e.product(id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+}
+
+/// Replaces fields of an item.
+pub async fn update_on_r(r: &rseries::Client, item_id: i64, write: &ItemWrite) -> Result<Item, CallError> {
+    r.update_item(item_id, write).await
+}
+
+/// Replaces fields of a product.
+pub async fn update_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    write: &ProductWrite,
+) -> Result<Product, CallError> {
+    e.update_product(product_id, write).await
+}

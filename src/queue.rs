@@ -1,0 +1,6 @@
+//! THE WAITING ROOM: the dirty set ([`crate::store::dirty`]), and those who work through it.
+
+pub mod backoff;
+pub mod worker;
+
+pub use worker::Worker;

@@ -1,0 +1,405 @@
+//! THE CORRIDOR: claim → look at both sides → observe → merge → plan → intend → execute → settle.
+//!
+//! A visit takes no input but the product's id: a notice says only where to look. Everything it learns it
+//! learns by looking, so a lost notice costs time and nothing else.
+//!
+//! The order of commits is what makes a crash harmless. Before a call: the intent. After it: the result,
+//! the shadow and, at the end, the release of the product. A visit that finds an open intent closes it
+//! by what it sees ([`observe`]) before it merges anything.
+
+mod carry;
+mod look;
+mod observe;
+mod settle;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::catalog::{Facts, Side};
+use crate::clock::{Instant, SharedClock, after};
+use crate::connections::{Account, Accounts};
+use crate::decide::{self, Plan};
+use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
+use crate::ledger::origin::Notice;
+use crate::mapping;
+use crate::platforms::CallError;
+use crate::platforms::eseries::wire::Product;
+use crate::platforms::rseries::wire::Item;
+use crate::queue::backoff;
+use crate::store::dirty::{self, Claim};
+use crate::store::links::{self, Link, Standing};
+use crate::store::{Store, StoreError, connections, inbox, ledger};
+
+/// How long after its intent a write is given to show up before it is judged not to have landed. Longer
+/// than a call may take, so a request that is still on its way cannot arrive after the verdict.
+pub const SETTLE: Duration = Duration::from_secs(30);
+
+/// How long E-Series is sure to remember a batch's key (e-series-api.md, section 2.4: one hour).
+pub const KEY_LIFE: Duration = Duration::from_secs(50 * 60);
+
+/// Walks products through the house.
+#[derive(Debug, Clone)]
+pub struct Corridor {
+    pub(crate) store: Store,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) clock: SharedClock,
+    pub(crate) ids: SharedIds,
+}
+
+/// What one side shows of a product.
+#[derive(Debug, Clone, PartialEq)]
+enum Sight<T> {
+    /// The link has no such half.
+    NoHalf,
+    /// The platform has no such record: asked for by id.
+    Gone,
+    /// The record.
+    Here(T),
+}
+
+/// What both sides show.
+#[derive(Debug, Clone, PartialEq)]
+struct Sights {
+    r: Sight<Item>,
+    e: Sight<Product>,
+    /// Looked at for this product alone, right now, and not in a list some calls ago.
+    fresh: bool,
+}
+
+/// One product on its way through the corridor.
+struct Visit<'a> {
+    account: &'a Account,
+    claim: Claim,
+    link: Link,
+    notices: Vec<Notice>,
+    /// Whose news was found, for the meaning of notices.
+    changed: [bool; 2],
+}
+
+/// Why a visit ends before its end.
+#[derive(Debug)]
+enum Stop {
+    /// Come back at this time; `failed` counts against the product.
+    Later { until: Instant, why: String, failed: bool },
+    /// What was seen has moved on: look again.
+    Again(&'static str),
+    /// Wait until its inputs change.
+    Park { code: &'static str, reason: String },
+    /// The account needs a person.
+    Account { side: Side, why: String },
+    /// Somebody else has the product now.
+    Lost,
+    /// The database.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost => Self::Lost,
+            // Another visit tied one of the halves meanwhile.
+            error if error.constraint().is_some() => Self::Again("another visit was faster"),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl Visit<'_> {
+    fn changed(&self, side: Side) -> bool {
+        let [r, e] = self.changed;
+        if side == Side::RSeries { r } else { e }
+    }
+
+    /// What led to a change of `side`, for the ledger.
+    fn cause(&self, side: Side) -> Option<String> {
+        let notice = self.notices.iter().rev().find(|notice| notice.side == side);
+        match notice {
+            Some(notice) => Some(format!("notice {}", notice.event_id)),
+            None if self.claim.swept => Some("sweep".into()),
+            None => None,
+        }
+    }
+}
+
+impl Corridor {
+    /// A corridor over these rooms.
+    #[must_use]
+    pub fn new(store: Store, accounts: Arc<Accounts>, clock: SharedClock, ids: SharedIds) -> Self {
+        Self { store, accounts, clock, ids }
+    }
+
+    /// Visits products of one connection, one after the other. Both sides are looked at in one call each
+    /// for all of them; a product that has to be written is looked at again by itself.
+    pub async fn visit(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        let Some(connection_id) = claims.first().map(|claim| claim.connection_id) else { return Ok(()) };
+        let products: Vec<ProductId> = claims.iter().map(|claim| claim.product_id).collect();
+        let mut db = self.store.begin().await?;
+        let row = connections::get(&mut db, connection_id).await?;
+        let links = links::load(&mut db, connection_id, &products).await?;
+        let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
+        for entry in ledger::open(&mut db, connection_id, &products).await? {
+            if let Some(product) = entry.product_id {
+                intents.entry(product).or_default().push(entry);
+            }
+        }
+        let mut notices = inbox::open(&mut db, connection_id, &products).await?;
+        drop(db);
+        let Some(row) = row else { return Ok(()) };
+
+        let account = match self.accounts.open(&row).await {
+            Ok(account) => account,
+            Err(error) => return self.all_stop(&claims, Side::RSeries, error).await,
+        };
+        let mut links: BTreeMap<ProductId, Link> =
+            links.into_iter().map(|link| (link.product_id, link)).collect();
+        let mut sights = match self.look_at_all(&account, links.values()).await {
+            Ok(sights) => sights,
+            Err((side, error)) => return self.all_stop(&claims, side, error).await,
+        };
+
+        let mut claims = claims.into_iter();
+        while let Some(claim) = claims.next() {
+            let product = claim.product_id;
+            // A link that is gone took its place in the dirty set with it.
+            let (Some(link), Some(sights)) = (links.remove(&product), sights.remove(&product)) else { continue };
+            let notices = notices.remove(&product).unwrap_or_default();
+            let mut visit = Visit { account: &account, claim, link, notices, changed: [false, false] };
+            let intents = intents.remove(&product).unwrap_or_default();
+            let ended = self.walk(&mut visit, intents, sights).await;
+            let stop = match ended {
+                Ok(()) => continue,
+                Err(stop) => stop,
+            };
+            if let Some(hindrance) = self.stopped(&visit, stop).await? {
+                // A closed gate or a dead account stops everyone behind as well, at no cost to them.
+                let rest: Vec<Claim> = claims.by_ref().collect();
+                self.give_all_back(&rest, hindrance).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One product, from observing to settling.
+    async fn walk(
+        &self,
+        visit: &mut Visit<'_>,
+        intents: Vec<crate::ledger::Entry>,
+        mut sights: Sights,
+    ) -> Result<(), Stop> {
+        if !intents.is_empty() {
+            self.observe(visit, intents, &sights).await?;
+            // What was looked at may be older than what has just been closed.
+            sights = self.look_at_one(visit.account, &visit.link).await?;
+        }
+        match (sights.r.clone(), sights.e.clone()) {
+            (Sight::NoHalf, Sight::Here(product)) => self.only_online(visit, &product).await,
+            (Sight::NoHalf | Sight::Gone, Sight::NoHalf | Sight::Gone) => self.nothing_left(visit).await,
+            (Sight::Gone, Sight::Here(_)) => self.gone_in_shop(visit).await,
+            (Sight::Here(item), Sight::Gone) => self.gone_online(visit, &item).await,
+            (Sight::Here(item), Sight::NoHalf) => self.match_or_create(visit, &item).await,
+            (Sight::Here(item), Sight::Here(product)) if item.archived => {
+                self.archived(visit, &item, &product).await
+            }
+            (Sight::Here(item), Sight::Here(product)) => {
+                visit.link.standing = Standing::Linked;
+                self.carry(visit, item, product, sights.fresh).await
+            }
+        }
+    }
+
+    /// Ends a visit that stopped. Returns until when the whole connection has to wait, if it has to.
+    async fn stopped(&self, visit: &Visit<'_>, stop: Stop) -> Result<Option<Instant>, StoreError> {
+        let now = self.clock.now();
+        let claim = &visit.claim;
+        let product = claim.product_id;
+        let mut db = self.store.begin().await?;
+        let mut hindrance = None;
+        let given_back = match stop {
+            Stop::Lost => {
+                info!(%product, "the lease ran out during the visit: whoever has it now looks again");
+                return Ok(None);
+            }
+            Stop::Store(error) => return Err(error),
+            Stop::Later { until, why, failed } => {
+                info!(%product, %until, why, "come back later");
+                if !failed {
+                    hindrance = self.accounts.closed_until(claim.connection_id, now);
+                }
+                let until = if failed { until.max(backoff::next(claim.attempts, now)) } else { until };
+                dirty::give_back(&mut db, claim, until, failed).await
+            }
+            Stop::Again(why) => {
+                info!(%product, why, "look again");
+                dirty::give_back(&mut db, claim, backoff::next(claim.attempts - 1, now), true).await
+            }
+            Stop::Park { code, reason } => {
+                warn!(%product, code, reason, "parked");
+                metrics::counter!("concord_parked_total", "code" => code).increment(1);
+                links::save(&mut db, &visit.link, now).await?;
+                self.explain(&mut db, visit).await?;
+                dirty::park(&mut db, claim, code, &reason, now).await
+            }
+            Stop::Account { side, why } => {
+                self.needs_attention(&mut db, claim.connection_id, side, &why).await?;
+                hindrance = Some(now);
+                dirty::give_back(&mut db, claim, now, false).await
+            }
+        };
+        match given_back {
+            Ok(()) => db.commit().await?,
+            Err(StoreError::LeaseLost) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(hindrance)
+    }
+
+    /// Nobody could be visited: everyone is given back, at no cost to them.
+    async fn all_stop(&self, claims: &[Claim], side: Side, error: CallError) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let until = match &error {
+            CallError::Later { until, .. } => *until,
+            CallError::Account { why } => {
+                if let Some(claim) = claims.first() {
+                    let mut db = self.store.begin().await?;
+                    self.needs_attention(&mut db, claim.connection_id, side, why).await?;
+                    db.commit().await?;
+                }
+                now
+            }
+            _ => after(now, Duration::from_secs(5)),
+        };
+        info!(%until, why = %error, "nobody was visited");
+        self.give_all_back(claims, until).await
+    }
+
+    async fn give_all_back(&self, claims: &[Claim], until: Instant) -> Result<(), StoreError> {
+        let mut db = self.store.begin().await?;
+        for claim in claims {
+            match dirty::give_back(&mut db, claim, until, false).await {
+                Ok(()) | Err(StoreError::LeaseLost) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(db.commit().await?)
+    }
+
+    async fn needs_attention(
+        &self,
+        db: &mut crate::store::Db,
+        connection: ConnectionId,
+        side: Side,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let reason = format!("{side}: {why}");
+        let now = self.clock.now();
+        let state = connections::State::NeedsAttention;
+        if connections::set_state(db, connection, state, Some(&reason), now).await? {
+            warn!(%connection, reason, "the connection needs attention");
+        }
+        Ok(())
+    }
+
+    /// What a run would do now, without doing it: looks at both sides, writes nothing anywhere.
+    pub async fn preview(
+        &self,
+        connection_id: ConnectionId,
+        product_id: ProductId,
+    ) -> Result<Option<Preview>, PreviewError> {
+        let mut db = self.store.begin().await?;
+        let Some(row) = connections::get(&mut db, connection_id).await? else { return Ok(None) };
+        let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else { return Ok(None) };
+        drop(db);
+        let account = self.accounts.open(&row).await?;
+        let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
+        let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
+        let (r, e) = (self.r_facts(&account, &sights.r), e_facts(&sights.e));
+        let plan = match (&sights.r, &sights.e) {
+            (Sight::Here(item), Sight::Here(product)) => plan_for(&account, &link, item, product).0,
+            (Sight::Here(item), Sight::NoHalf) if !item.archived => {
+                decide::plan::plan_creation(&mapping::rseries::facts(item, &account.context))
+            }
+            _ => Plan { shadow: link.shadow.clone(), ..Plan::default() },
+        };
+        Ok(Some(Preview { link, r, e, plan }))
+    }
+
+    fn r_facts(&self, account: &Account, sight: &Sight<Item>) -> Option<Facts> {
+        match sight {
+            Sight::Here(item) => Some(mapping::rseries::facts(item, &account.context)),
+            _ => None,
+        }
+    }
+
+    fn entry_id(&self) -> EntryId {
+        EntryId::new(&self.ids, self.clock.now())
+    }
+
+    fn in_seconds(&self, seconds: u64) -> Instant {
+        after(self.clock.now(), Duration::from_secs(seconds))
+    }
+
+    /// A call's error as a reason to stop. A refusal has to be dealt with before.
+    fn stop(&self, side: Side, error: CallError) -> Stop {
+        match error {
+            CallError::Later { until, why } => Stop::Later { until, why, failed: false },
+            CallError::Unclear { why } => {
+                metrics::counter!("concord_unclear_total", "side" => side.as_str()).increment(1);
+                Stop::Later { until: self.in_seconds(1), why: format!("unclear: {why}"), failed: false }
+            }
+            CallError::Gone { .. } => Stop::Again("the record is gone"),
+            CallError::Refused { why, .. } => Stop::Park { code: "refused", reason: why },
+            CallError::Account { why } => Stop::Account { side, why },
+        }
+    }
+}
+
+/// What a run would do now, and what it is based on.
+#[derive(Debug)]
+pub struct Preview {
+    /// The link.
+    pub link: Link,
+    /// R-Series now; none when it has no such item.
+    pub r: Option<Facts>,
+    /// E-Series now; none when it has no such product.
+    pub e: Option<Facts>,
+    /// What would be done.
+    pub plan: Plan,
+}
+
+/// Why there is no preview.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A platform.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The link vanished while it was looked at.
+    #[error("the product is gone")]
+    Gone,
+}
+
+fn e_facts(sight: &Sight<Product>) -> Option<Facts> {
+    match sight {
+        Sight::Here(product) => Some(mapping::eseries::facts(product)),
+        _ => None,
+    }
+}
+
+/// Merges and plans, and tells whose news there was.
+fn plan_for(account: &Account, link: &Link, item: &Item, product: &Product) -> (Plan, [bool; 2]) {
+    let r = mapping::rseries::facts(item, &account.context);
+    let e = mapping::eseries::facts(product);
+    let news = |now: &Facts, side: Side| now.iter().any(|(field, value)| link.shadow.side(side).get(field) != Some(value));
+    let changed = [news(&r, Side::RSeries), news(&e, Side::ESeries)];
+    let verdicts = decide::merge(&link.shadow, &r, &e, &account.rules);
+    let refuses = |side: Side, field, value: &_| match side {
+        Side::RSeries => mapping::rseries::refuses(item, &account.context, field, value),
+        Side::ESeries => mapping::eseries::refuses(field, value),
+    };
+    (decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses), changed)
+}

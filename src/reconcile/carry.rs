@@ -1,0 +1,646 @@
+//! From two sights to two sides in step: match or create, merge, and carry out the plan step by step.
+
+use std::collections::VecDeque;
+
+use tracing::{error, info};
+
+use super::{Corridor, Stop, Visit, plan_for};
+use crate::act::{self, StockVerdict};
+use crate::catalog::{Facts, Field, Hold, Side, Value};
+use crate::decide::plan::{Change, created, plan_creation};
+use crate::decide::{Plan, Step, check};
+use crate::ids::EntryId;
+use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
+use crate::mapping;
+use crate::platforms::CallError;
+use crate::platforms::eseries::client::DeltaOutcome;
+use crate::platforms::eseries::wire::Product;
+use crate::platforms::rseries::wire::Item;
+use crate::store::links::Standing;
+use crate::store::{self, StoreError, dirty, links};
+
+/// Visits that may fail on a SKU the store says is taken before the product is parked: the other product
+/// may have been born a moment ago, and the search that would have matched it lags.
+const SKU_TRIES: i32 = 3;
+
+impl Corridor {
+    /// An item without a product: tie it to the one that is there already, or create one. Never blind.
+    pub(super) async fn match_or_create(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
+        let facts = mapping::rseries::facts(item, &visit.account.context);
+        remember(visit, &facts);
+        visit.changed = [true, false];
+        if item.archived {
+            visit.link.standing = Standing::Archived;
+            return self.settle(visit, true).await;
+        }
+        if item.matrix_id != 0 {
+            return Err(Stop::Park {
+                code: "matrix",
+                reason: "The item is a variant of a matrix. Matrices are not carried yet, so it stays in the \
+                         shop only."
+                    .into(),
+            });
+        }
+        let Some(product) = self.find_match(visit, &facts).await? else {
+            return self.create(visit, &facts).await;
+        };
+        self.tie(visit, &product).await?;
+        // A search may be seconds old; what is merged is looked at by id.
+        let sights = self.look_at_one(visit.account, &visit.link).await?;
+        match (sights.r, sights.e) {
+            (super::Sight::Here(item), super::Sight::Here(product)) => {
+                self.carry(visit, item, product, true).await
+            }
+            _ => Err(Stop::Again("one side vanished while they were tied")),
+        }
+    }
+
+    /// The product on E-Series that is this item: by SKU, else by our marker. What is not certain is not
+    /// guessed.
+    async fn find_match(&self, visit: &Visit<'_>, facts: &Facts) -> Result<Option<Product>, Stop> {
+        let item_id = visit.link.r_item_id.unwrap_or_default();
+        let e = &visit.account.e;
+        let sku = facts.sku().trim();
+        if sku.is_empty() {
+            let marker = mapping::eseries::marker(item_id);
+            return e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error));
+        }
+        let mut db = self.store.begin().await?;
+        let twins =
+            links::others_with_sku(&mut db, visit.link.connection_id, facts.sku(), visit.link.product_id).await?;
+        drop(db);
+        if twins > 0 {
+            return Err(Stop::Park {
+                code: "sku_twice_in_shop",
+                reason: format!(
+                    "The SKU {sku} belongs to {} items on R-Series, so it cannot tell which of them is which \
+                     product. Give each its own SKU.",
+                    twins + 1
+                ),
+            });
+        }
+        let found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
+        match found.as_slice() {
+            [] => Ok(None),
+            [product] if product.option_count > 0 => Err(Stop::Park {
+                code: "options",
+                reason: format!(
+                    "The product {} on E-Series has this SKU and has options; the item on R-Series has none. \
+                     Give the item another SKU, or remove the options.",
+                    product.id
+                ),
+            }),
+            [product] => Ok(Some(product.clone())),
+            several => Err(Stop::Park {
+                code: "sku_twice_online",
+                reason: format!(
+                    "The SKU {sku} belongs to {} products on E-Series. Give each its own SKU.",
+                    several.len()
+                ),
+            }),
+        }
+    }
+
+    /// Ties the two halves together.
+    async fn tie(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let link = &visit.link;
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        if !links::absorb_half(&mut db, link.connection_id, product.id, link.product_id).await? {
+            return Err(Stop::Park {
+                code: "sku_taken",
+                reason: format!(
+                    "The product {} on E-Series has the same SKU, but is tied to another item on R-Series. Give \
+                     each item its own SKU.",
+                    product.id
+                ),
+            });
+        }
+        let mut entry =
+            Entry::told(link.connection_id, self.entry_id(), now, Kind::Link, Origin::Sweep, link.product_id);
+        entry.side = Some(Side::ESeries);
+        entry.after = Some(serde_json::json!({ "e_series": product.id, "r_series": link.r_item_id }));
+        entry.cause = Some(format!("the same SKU or marker: {}", product.sku));
+        store::ledger::insert(&mut db, &entry).await?;
+        visit.link.e_product_id = Some(product.id);
+        visit.link.standing = Standing::Linked;
+        links::save(&mut db, &visit.link, now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Creates the product on E-Series, disabled.
+    async fn create(&self, visit: &mut Visit<'_>, facts: &Facts) -> Result<(), Stop> {
+        if let Some(hold) =
+            facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(Field::Name, name))
+        {
+            return Err(Stop::Park { code: "name_empty", reason: hold.reason });
+        }
+        if facts.stock().is_none() {
+            return Err(Stop::Later {
+                until: self.in_seconds(5),
+                why: "R-Series did not tell the stock".into(),
+                failed: true,
+            });
+        }
+        let plan = plan_creation(facts);
+        self.allow(&plan, visit)?;
+        let Some(Step::CreateOnE { facts: sent }) = plan.steps.first() else { return Ok(()) };
+        let marker = mapping::eseries::marker(visit.link.r_item_id.unwrap_or_default());
+        let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
+        let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
+        intent.after = serde_json::to_value(sent).ok();
+        self.intend(visit, std::slice::from_ref(&intent)).await?;
+
+        let mut write = mapping::eseries::write(sent.iter());
+        write.external_reference_id = Some(marker);
+        let product = match act::create_on_e(&visit.account.e, &write).await {
+            Ok(product) => product,
+            Err(CallError::Refused { status, code, why }) => {
+                return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
+            }
+            Err(CallError::Account { why }) => {
+                self.close(visit, &intent, Outcome::Refused).await?;
+                return Err(Stop::Account { side: Side::ESeries, why });
+            }
+            Err(error @ CallError::Later { .. }) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                return Err(self.stop(Side::ESeries, error));
+            }
+            Err(error) => return Err(self.stop(Side::ESeries, error)),
+        };
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        links::absorb_half(&mut db, visit.link.connection_id, product.id, visit.link.product_id).await?;
+        visit.link.e_product_id = Some(product.id);
+        visit.link.standing = Standing::Linked;
+        visit.link.shadow = created(facts, sent, &mapping::eseries::facts(&product));
+        visit.link.enabled = product.enabled;
+        links::save(&mut db, &visit.link, now).await?;
+        store::ledger::close(&mut db, intent.connection_id, intent.entry_id, Outcome::Landed, now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        written(Side::ESeries, "create");
+        info!(product = %visit.link.product_id, e_series = product.id, "created on E-Series");
+        self.settle(visit, false).await
+    }
+
+    /// What to do about a creation that the store refuses.
+    async fn creation_refused(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        status: u16,
+        code: Option<&str>,
+        why: &str,
+    ) -> Result<Stop, Stop> {
+        if code == Some("EXTERNAL_ID_ALREADY_USED") {
+            // An earlier creation of ours is there: the open intent finds it.
+            return Ok(Stop::Later { until: self.in_seconds(5), why: why.to_owned(), failed: false });
+        }
+        self.close(visit, intent, Outcome::Refused).await?;
+        Ok(match (status, code) {
+            (_, Some("SKU_ALREADY_EXISTS")) if visit.claim.attempts < SKU_TRIES => {
+                Stop::Later { until: self.in_seconds(10), why: why.to_owned(), failed: true }
+            }
+            (_, Some("SKU_ALREADY_EXISTS")) => Stop::Park {
+                code: "sku_taken",
+                reason: format!("Another product or variation on E-Series has this SKU: {why}. Change one of them."),
+            },
+            (402, _) => Stop::Park {
+                code: "plan_limit",
+                reason: format!(
+                    "The E-Series plan has no room for another product: {why}. Upgrade the plan or remove \
+                     products, then retry."
+                ),
+            },
+            _ => Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") },
+        })
+    }
+
+    /// Two sides that are both there: merge, then do what follows.
+    pub(super) async fn carry(
+        &self,
+        visit: &mut Visit<'_>,
+        mut item: Item,
+        mut product: Product,
+        mut fresh: bool,
+    ) -> Result<(), Stop> {
+        let (mut plan, changed) = plan_for(visit.account, &visit.link, &item, &product);
+        visit.changed = changed;
+        if !plan.is_empty() && !fresh {
+            // The list may be some calls old; before anything is written, both are looked at again.
+            let sights = self.look_at_one(visit.account, &visit.link).await?;
+            match (sights.r, sights.e) {
+                (super::Sight::Here(now_item), super::Sight::Here(now_product)) if !now_item.archived => {
+                    (item, product, fresh) = (now_item, now_product, true);
+                }
+                _ => return Err(Stop::Again("one side vanished before the write")),
+            }
+            let (again, changed) = plan_for(visit.account, &visit.link, &item, &product);
+            plan = again;
+            visit.changed = changed;
+        }
+        debug_assert!(fresh || plan.is_empty());
+        self.allow(&plan, visit)?;
+        let r = mapping::rseries::facts(&item, &visit.account.context);
+        let e = mapping::eseries::facts(&product);
+        remember(visit, &r);
+        visit.link.enabled = e.enabled();
+        let in_step = plan.is_empty() && plan.holds.is_empty();
+        self.absorb(visit, &plan, &r, &e).await?;
+
+        let mut steps: VecDeque<Step> = plan.steps.into();
+        while let Some(step) = steps.pop_front() {
+            match step {
+                Step::Update { side, changes } => {
+                    self.update(visit, side, changes, (&r, &e), &mut steps).await?;
+                }
+                Step::AddStock { side: Side::ESeries, delta, before, .. } => {
+                    self.add_stock_on_e(visit, delta, before).await?;
+                }
+                Step::AddStock { side: Side::RSeries, delta, .. } => {
+                    self.add_stock_on_r(visit, delta).await?;
+                    if visit.link.owed_on_r != 0 {
+                        let owed = visit.link.owed_on_r;
+                        steps.push_front(Step::AddStock { side: Side::RSeries, delta: 0, owed, before: 0 });
+                    }
+                }
+                Step::CreateOnE { .. } => return Err(Stop::Again("a creation among updates")),
+            }
+        }
+        self.settle(visit, in_step).await
+    }
+
+    /// A plan that must never be is a bug of ours: the product is parked, not harmed.
+    fn allow(&self, plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
+        check::check(plan, &visit.account.rules).map_err(|broken| {
+            error!(product = %visit.link.product_id, broken, "a plan that must never be");
+            Stop::Park { code: "bug", reason: format!("Concord stopped itself: {broken}. Please report this.") }
+        })
+    }
+
+    /// Writes down what the merge learned without a call, before any call is made: fields on which both
+    /// sides agree, fields that are held, conflicts that wait for a choice.
+    async fn absorb(&self, visit: &mut Visit<'_>, plan: &Plan, r: &Facts, e: &Facts) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let holds: links::Holds = plan.holds.iter().cloned().collect();
+        let news = visit.link.shadow != plan.shadow || visit.link.holds != holds;
+        if !news {
+            return Ok(());
+        }
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        for (field, left_alone) in &plan.absorbed {
+            // Tying a product settles every field at once; that is told by the entry of the tie.
+            let was = visit.link.shadow.r_series.get(*field);
+            if was.is_none() || *field == Field::Stock && left_alone.is_none() {
+                continue;
+            }
+            let (side, facts) = match left_alone {
+                Some(Side::ESeries) => (Side::ESeries, e),
+                _ => (Side::RSeries, r),
+            };
+            let mut entry = Entry::told(connection, self.entry_id(), now, Kind::Verdict, side.into(), product);
+            entry.side = Some(side);
+            entry.field = Some(*field);
+            entry.before = was.map(Value::to_json);
+            entry.after = facts.get(*field).map(Value::to_json);
+            entry.cause = visit.cause(side);
+            entry.detail = Some(serde_json::json!(match left_alone {
+                None => "both sides agree",
+                Some(_) => "not carried, by the field's setting",
+            }));
+            store::ledger::insert(&mut db, &entry).await?;
+        }
+        for (field, hold) in &plan.holds {
+            if visit.link.holds.get(field) != Some(hold) {
+                self.tell_hold(&mut db, visit, *field, hold).await?;
+            }
+            if hold.code == "ask" {
+                let value = |facts: &Facts| facts.get(*field).map(Value::to_json).unwrap_or_default();
+                let conflict = store::ledger::Conflict {
+                    conflict_id: crate::ids::ConflictId::new(&self.ids, now),
+                    product_id: product,
+                    field: *field,
+                    r_value: value(r),
+                    e_value: value(e),
+                    winner: None,
+                    at: now,
+                    entry_id: None,
+                };
+                store::ledger::insert_conflict(&mut db, connection, &conflict).await?;
+            }
+        }
+        let asked: Vec<Field> =
+            plan.holds.iter().filter(|(_, hold)| hold.code == "ask").map(|(field, _)| *field).collect();
+        store::ledger::settle_conflicts(&mut db, connection, product, &asked).await?;
+        visit.link.shadow = plan.shadow.clone();
+        visit.link.holds = holds;
+        links::save(&mut db, &visit.link, now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    async fn tell_hold(
+        &self,
+        db: &mut store::Db,
+        visit: &Visit<'_>,
+        field: Field,
+        hold: &Hold,
+    ) -> Result<(), StoreError> {
+        let link = &visit.link;
+        let now = self.clock.now();
+        let mut entry =
+            Entry::told(link.connection_id, self.entry_id(), now, Kind::Hold, Origin::Sweep, link.product_id);
+        entry.field = Some(field);
+        entry.detail = serde_json::to_value(hold).ok();
+        store::ledger::insert(db, &entry).await
+    }
+
+    /// Replaces fields on one side.
+    async fn update(
+        &self,
+        visit: &mut Visit<'_>,
+        side: Side,
+        changes: Vec<Change>,
+        (r, e): (&Facts, &Facts),
+        steps: &mut VecDeque<Step>,
+    ) -> Result<(), Stop> {
+        let source_side = side.other();
+        let source = |field: Field| if source_side == Side::RSeries { r.get(field) } else { e.get(field) };
+        let call_id = self.ids.uuid(self.clock.now());
+        let mut intents = Vec::new();
+        for change in &changes {
+            let mut intent = self.write_intent(visit, side, change, source(change.field));
+            intent.call_id = Some(call_id);
+            intents.push((intent, change.conflict));
+        }
+        self.intend_update(visit, side, &intents).await?;
+        let values = || changes.iter().map(|change| (change.field, &change.after));
+        let done = match side {
+            Side::RSeries => {
+                let id = visit.link.r_item_id.unwrap_or_default();
+                let write = mapping::rseries::write(values(), &visit.account.context);
+                let item = act::update_on_r(&visit.account.r, id, &write).await;
+                item.map(|item| mapping::rseries::facts(&item, &visit.account.context))
+            }
+            Side::ESeries => {
+                let id = visit.link.e_product_id.unwrap_or_default();
+                let product = act::update_on_e(&visit.account.e, id, &mapping::eseries::write(values())).await;
+                product.map(|product| mapping::eseries::facts(&product))
+            }
+        };
+        let (outcome, error) = match &done {
+            Ok(_) => (Outcome::Landed, None),
+            Err(error @ CallError::Unclear { .. }) => return Err(self.stop(side, error.clone())),
+            Err(error @ CallError::Refused { .. }) => (Outcome::Refused, Some(error.clone())),
+            Err(error) => (Outcome::NotLanded, Some(error.clone())),
+        };
+        if let Ok(read_back) = &done {
+            for change in &changes {
+                // What was read back, not what was sent: platforms trim and round.
+                let target = read_back.get(change.field).unwrap_or(&change.after).clone();
+                visit.link.shadow.side_mut(side).set(change.field, target);
+                if let Some(source) = source(change.field) {
+                    visit.link.shadow.side_mut(source_side).set(change.field, source.clone());
+                }
+            }
+            if side == Side::ESeries {
+                visit.link.enabled = read_back.enabled();
+            }
+        }
+        let refused = matches!(&error, Some(CallError::Refused { .. }));
+        let only = <[Change; 1]>::try_from(changes);
+        if let (true, Ok([change]), Some(CallError::Refused { code, why, .. })) = (refused, &only, &error) {
+            let code = code.clone().unwrap_or_else(|| "refused".into()).to_ascii_lowercase();
+            let reason = format!("{side} refuses {} as the {}: {why}", change.after, change.field);
+            visit.link.holds.insert(change.field, Hold { code, reason });
+        }
+        self.close_all(visit, intents.iter().map(|(intent, _)| intent.entry_id), outcome).await?;
+        match (error, only) {
+            (None, _) => {
+                written(side, "update");
+                Ok(())
+            }
+            // One bad field must not hold back the others: each is tried by itself.
+            (Some(CallError::Refused { .. }), Err(changes)) => {
+                for change in changes.into_iter().rev() {
+                    steps.push_front(Step::Update { side, changes: vec![change] });
+                }
+                Ok(())
+            }
+            (Some(CallError::Refused { .. }), Ok(_)) => Ok(()),
+            (Some(error), _) => Err(self.stop(side, error)),
+        }
+    }
+
+    /// Adds pieces on E-Series, once.
+    async fn add_stock_on_e(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
+        let Some(id) = visit.link.e_product_id else { return Err(Stop::Again("no E-Series half")) };
+        let mut intent = self.intent(visit, Kind::Stock, Side::ESeries, &Detail::StockOnE { delta });
+        intent.field = Some(Field::Stock);
+        intent.before = Some(serde_json::json!(before));
+        intent.after = Some(serde_json::json!(before.saturating_add(delta)));
+        self.intend(visit, std::slice::from_ref(&intent)).await?;
+        match visit.account.e.add_stock(id, delta, intent.entry_id.0).await {
+            Ok(DeltaOutcome::Applied) => {
+                visit.link.shadow.carry_stock(delta);
+                self.close(visit, &intent, Outcome::Landed).await?;
+                written(Side::ESeries, "stock");
+                Ok(())
+            }
+            Ok(DeltaOutcome::Queued) => Err(self.queued()),
+            Ok(DeltaOutcome::NotTracked | DeltaOutcome::Gone) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(Stop::Again("E-Series no longer tracks this stock"))
+            }
+            Ok(DeltaOutcome::Broken(why)) => {
+                Err(Stop::Later { until: self.in_seconds(5), why, failed: false })
+            }
+            Ok(DeltaOutcome::Refused(why)) => {
+                self.close(visit, &intent, Outcome::Refused).await?;
+                Err(Stop::Park { code: "refused", reason: format!("E-Series refuses the stock change: {why}") })
+            }
+            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
+            Err(error) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(self.stop(Side::ESeries, error))
+            }
+        }
+    }
+
+    /// Adds pieces on R-Series, where only an absolute count can be written: look, write, and read in the
+    /// log what that did. What it trampled stays owed.
+    async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64) -> Result<(), Stop> {
+        let Some(item_id) = visit.link.r_item_id else { return Err(Stop::Again("no R-Series half")) };
+        let shop_id = visit.account.context.primary_shop_id;
+        let owed = visit.link.owed_on_r;
+        let r = &visit.account.r;
+        let look = act::look_at_stock(r, item_id, shop_id).await;
+        let look = look.map_err(|error| self.stop(Side::RSeries, error))?;
+        let look = look.ok_or(Stop::Again("the stock moved while it was looked at"))?;
+        let written_count = look.seen.saturating_add(delta).saturating_add(owed);
+        let detail = Detail::StockOnR {
+            delta,
+            owed,
+            shop_id,
+            seen: look.seen,
+            written: written_count,
+            log_head: look.log_head,
+        };
+        let mut intent = self.intent(visit, Kind::Stock, Side::RSeries, &detail);
+        intent.field = Some(Field::Stock);
+        intent.before = Some(serde_json::json!(look.seen));
+        intent.after = Some(serde_json::json!(written_count));
+        self.intend(visit, std::slice::from_ref(&intent)).await?;
+        if written_count == look.seen {
+            // What is owed and what is new cancel each other: nothing to write, all accounted for.
+            return self.stock_landed_on_r(visit, &intent, delta, owed, 0).await;
+        }
+        match act::write_stock_on_r(r, item_id, shop_id, look, written_count).await {
+            Ok(StockVerdict::Landed { trampled }) => {
+                if trampled != 0 {
+                    metrics::counter!("concord_trampled_repairs_total").increment(1);
+                    info!(product = %visit.link.product_id, trampled, "somebody sold meanwhile: put back");
+                }
+                self.stock_landed_on_r(visit, &intent, delta, owed, trampled).await?;
+                written(Side::RSeries, "stock");
+                Ok(())
+            }
+            Ok(StockVerdict::NoEffect) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(Stop::Again("others had moved the stock to the very same count"))
+            }
+            Ok(StockVerdict::NotSeenYet) => Err(Stop::Later {
+                until: self.in_seconds(2),
+                why: "the inventory log does not show the write yet".into(),
+                failed: false,
+            }),
+            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::RSeries, error)),
+            Err(CallError::Refused { why, .. }) => {
+                self.close(visit, &intent, Outcome::Refused).await?;
+                Err(Stop::Park { code: "refused", reason: format!("R-Series refuses the stock: {why}") })
+            }
+            Err(error) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(self.stop(Side::RSeries, error))
+            }
+        }
+    }
+
+    /// A write about to be made.
+    fn intent(&self, visit: &Visit<'_>, kind: Kind, side: Side, detail: &Detail) -> Entry {
+        let link = &visit.link;
+        let source = side.other();
+        let now = self.clock.now();
+        let mut entry =
+            Entry::told(link.connection_id, self.entry_id(), now, kind, source.into(), link.product_id);
+        entry.side = Some(side);
+        entry.cause = visit.cause(source);
+        entry.detail = serde_json::to_value(detail).ok();
+        entry.result = None;
+        entry.closed_at = None;
+        entry
+    }
+
+    fn write_intent(&self, visit: &Visit<'_>, side: Side, change: &Change, source: Option<&Value>) -> Entry {
+        let link = &visit.link;
+        let now = self.clock.now();
+        let origin = Origin::from(side.other());
+        let mut entry =
+            Entry::told(link.connection_id, self.entry_id(), now, Kind::Write, origin, link.product_id);
+        entry.side = Some(side);
+        entry.field = Some(change.field);
+        entry.before = Some(change.before.to_json());
+        entry.after = Some(change.after.to_json());
+        entry.source = source.map(Value::to_json);
+        entry.cause = visit.cause(side.other());
+        entry.result = None;
+        entry.closed_at = None;
+        entry
+    }
+
+    /// Commits intents. Without this commit no call is made, and a worker that lost its lease stops here.
+    async fn intend(&self, visit: &Visit<'_>, intents: &[Entry]) -> Result<(), Stop> {
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, self.clock.now()).await?;
+        for intent in intents {
+            store::ledger::insert(&mut db, intent).await?;
+        }
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// The same for replaced fields; a losing value is written down before it is overwritten.
+    async fn intend_update(
+        &self,
+        visit: &Visit<'_>,
+        side: Side,
+        intents: &[(Entry, bool)],
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        for (intent, conflict) in intents {
+            store::ledger::insert(&mut db, intent).await?;
+            let Some(field) = intent.field.filter(|_| *conflict) else { continue };
+            let winner = side.other();
+            let mut entry = Entry::told(connection, self.entry_id(), now, Kind::Conflict, winner.into(), product);
+            entry.side = Some(side);
+            entry.field = Some(field);
+            entry.before.clone_from(&intent.before);
+            entry.after.clone_from(&intent.after);
+            entry.cause = Some(format!("write {}", intent.entry_id));
+            entry.detail = Some(serde_json::json!({ "winner": winner, "loser": side, "losing_value": intent.before }));
+            store::ledger::insert(&mut db, &entry).await?;
+            let (won, lost) = (intent.after.clone(), intent.before.clone());
+            let (r_value, e_value) = if winner == Side::RSeries { (won, lost) } else { (lost, won) };
+            let conflict = store::ledger::Conflict {
+                conflict_id: crate::ids::ConflictId::new(&self.ids, now),
+                product_id: product,
+                field,
+                r_value: r_value.unwrap_or_default(),
+                e_value: e_value.unwrap_or_default(),
+                winner: Some(winner),
+                at: now,
+                entry_id: Some(intent.entry_id),
+            };
+            store::ledger::insert_conflict(&mut db, connection, &conflict).await?;
+            metrics::counter!("concord_conflicts_total", "field" => field.as_str()).increment(1);
+        }
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Closes several writes that travelled in one call.
+    async fn close_all(
+        &self,
+        visit: &mut Visit<'_>,
+        entries: impl Iterator<Item = EntryId>,
+        outcome: Outcome,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        for entry in entries {
+            store::ledger::close(&mut db, visit.link.connection_id, entry, outcome, now).await?;
+        }
+        links::save(&mut db, &visit.link, now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+}
+
+/// What lists show of a product.
+pub(super) fn remember(visit: &mut Visit<'_>, facts: &Facts) {
+    facts.name().clone_into(&mut visit.link.name);
+    facts.sku().clone_into(&mut visit.link.sku);
+}
+
+fn written(side: Side, what: &'static str) {
+    metrics::counter!("concord_writes_total", "side" => side.as_str(), "what" => what).increment(1);
+}

@@ -1,0 +1,260 @@
+//! Closing open intents by what is seen, before anything is merged.
+
+use super::{Corridor, KEY_LIFE, SETTLE, Sight, Sights, Stop, Visit};
+use crate::act;
+use crate::catalog::{Side, Stock};
+use crate::clock::after;
+use crate::decide::observe::{self as judge, StockOutcome};
+use crate::decide::plan::created_and_found_later;
+use crate::ledger::{Detail, Entry, Outcome};
+use crate::mapping;
+use crate::platforms::CallError;
+use crate::platforms::eseries::client::DeltaOutcome;
+use crate::platforms::eseries::wire::Product;
+use crate::store::links::Standing;
+use crate::store::{self, dirty, links};
+
+impl Corridor {
+    /// Closes every open write of a product, oldest first, or stops until it can be judged.
+    pub(super) async fn observe(
+        &self,
+        visit: &mut Visit<'_>,
+        intents: Vec<Entry>,
+        sights: &Sights,
+    ) -> Result<(), Stop> {
+        for intent in intents {
+            match (intent.recovery(), intent.side) {
+                (Some(Detail::Creation { from, sent, marker }), _) => {
+                    self.observe_creation(visit, &intent, &from, &sent, &marker).await?;
+                }
+                (Some(Detail::StockOnE { delta }), _) => {
+                    self.observe_stock_on_e(visit, &intent, delta, sights).await?;
+                }
+                (Some(Detail::StockOnR { delta, owed, shop_id, seen, written, log_head }), _) => {
+                    let look = act::StockLook { seen, log_head };
+                    self.observe_stock_on_r(visit, &intent, (delta, owed), shop_id, look, written).await?;
+                }
+                (None, Some(side)) => self.observe_write(visit, &intent, side, sights).await?,
+                (None, None) => self.close(visit, &intent, Outcome::Superseded).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A replaced field: by the value that is there now.
+    async fn observe_write(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        side: Side,
+        sights: &Sights,
+    ) -> Result<(), Stop> {
+        let facts = match side {
+            Side::RSeries => self.r_facts(visit.account, &sights.r),
+            Side::ESeries => super::e_facts(&sights.e),
+        };
+        let values = intent.field.zip(intent.values());
+        let (Some((field, (before, after_write, source))), Some(facts)) = (values, facts) else {
+            return self.close(visit, intent, Outcome::Superseded).await;
+        };
+        let Some(now) = facts.get(field) else {
+            return self.close(visit, intent, Outcome::Superseded).await;
+        };
+        match judge::replaced(&before, &after_write, now) {
+            judge::Outcome::Landed => {
+                visit.link.shadow.side_mut(side).set(field, now.clone());
+                visit.link.shadow.side_mut(side.other()).set(field, source);
+                self.close(visit, intent, Outcome::Landed).await
+            }
+            judge::Outcome::NotLanded => {
+                self.give_it_time(intent)?;
+                self.close(visit, intent, Outcome::NotLanded).await
+            }
+            judge::Outcome::Superseded => self.close(visit, intent, Outcome::Superseded).await,
+        }
+    }
+
+    /// A creation: the marker is unique in the store, so sending it again with the very same facts either
+    /// creates the product or proves that it is there.
+    async fn observe_creation(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        from: &crate::catalog::Facts,
+        sent: &crate::catalog::Facts,
+        marker: &str,
+    ) -> Result<(), Stop> {
+        let e = &visit.account.e;
+        let found = e.product_by_marker(marker).await.map_err(|error| self.stop(Side::ESeries, error))?;
+        let found = match found {
+            Some(found) => e.product(found.id).await,
+            None => {
+                self.give_it_time(intent)?;
+                let mut write = mapping::eseries::write(sent.iter());
+                write.external_reference_id = Some(marker.to_owned());
+                act::create_on_e(e, &write).await
+            }
+        };
+        match found {
+            Ok(product) => self.created_earlier(visit, intent, from, sent, &product).await,
+            Err(error) if error.code() == Some("EXTERNAL_ID_ALREADY_USED") => Err(Stop::Later {
+                until: self.in_seconds(5),
+                why: "the product was created, and the store's index does not show it yet".into(),
+                failed: false,
+            }),
+            // It was there, and somebody has deleted it since.
+            Err(CallError::Gone { .. }) => self.close(visit, intent, Outcome::Superseded).await,
+            Err(CallError::Refused { .. }) => self.close(visit, intent, Outcome::Refused).await,
+            Err(error) => Err(self.stop(Side::ESeries, error)),
+        }
+    }
+
+    async fn created_earlier(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        from: &crate::catalog::Facts,
+        sent: &crate::catalog::Facts,
+        product: &Product,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        links::absorb_half(&mut db, visit.link.connection_id, product.id, visit.link.product_id).await?;
+        visit.link.e_product_id = Some(product.id);
+        visit.link.standing = Standing::Linked;
+        visit.link.shadow = created_and_found_later(from, sent, &mapping::eseries::facts(product));
+        links::save(&mut db, &visit.link, now).await?;
+        store::ledger::close(&mut db, intent.connection_id, intent.entry_id, Outcome::Landed, now).await?;
+        db.commit().await.map_err(store::StoreError::from)?;
+        Ok(())
+    }
+
+    /// Pieces added on E-Series: the platform knows the key and answers with what it did the first time.
+    async fn observe_stock_on_e(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        delta: i64,
+        sights: &Sights,
+    ) -> Result<(), Stop> {
+        let Some(id) = visit.link.e_product_id else {
+            return self.close(visit, intent, Outcome::Superseded).await;
+        };
+        if self.clock.now() < after(intent.at, KEY_LIFE) {
+            let sent = visit.account.e.add_stock(id, delta, intent.entry_id.0).await;
+            match sent.map_err(|error| self.stop(Side::ESeries, error))? {
+                DeltaOutcome::Applied => {
+                    visit.link.shadow.carry_stock(delta);
+                    return self.close(visit, intent, Outcome::Landed).await;
+                }
+                DeltaOutcome::Queued => return Err(self.queued()),
+                DeltaOutcome::NotTracked | DeltaOutcome::Gone => {
+                    return self.close(visit, intent, Outcome::NotLanded).await;
+                }
+                DeltaOutcome::Refused(_) => return self.close(visit, intent, Outcome::Refused).await,
+                // Only looking helps.
+                DeltaOutcome::Broken(_) => {}
+            }
+        }
+        let before = intent.before.as_ref().and_then(serde_json::Value::as_i64);
+        let now = match &sights.e {
+            Sight::Here(product) => product.stock.tracked(),
+            _ => None,
+        };
+        match (before, now) {
+            (Some(before), Some(now)) if now == before.saturating_add(delta) => {
+                visit.link.shadow.carry_stock(delta);
+                self.close(visit, intent, Outcome::Landed).await
+            }
+            (Some(before), Some(now)) if now == before => {
+                self.give_it_time(intent)?;
+                self.close(visit, intent, Outcome::NotLanded).await
+            }
+            (before, now) => Err(Stop::Park {
+                code: "stock_undecided",
+                reason: format!(
+                    "A change of {delta:+} pieces was on its way to E-Series when the connection broke. There \
+                     were {} pieces before and there are {} now, so somebody else changed the stock as well, and \
+                     it cannot be told whether ours arrived. Count, correct the stock on E-Series, and retry.",
+                    shown(before),
+                    shown(now),
+                ),
+            }),
+        }
+    }
+
+    /// An absolute count on R-Series: by the inventory log.
+    async fn observe_stock_on_r(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        (delta, owed): (i64, i64),
+        shop_id: i64,
+        look: act::StockLook,
+        written: i64,
+    ) -> Result<(), Stop> {
+        let Some(item_id) = visit.link.r_item_id else {
+            return self.close(visit, intent, Outcome::Superseded).await;
+        };
+        let rows = act::stock_rows(&visit.account.r, item_id, shop_id, look.log_head).await;
+        let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
+        match judge::absolute_write(look.seen, written, &rows) {
+            StockOutcome::Landed { trampled } => {
+                self.stock_landed_on_r(visit, intent, delta, owed, trampled).await
+            }
+            StockOutcome::NotSeen => {
+                self.give_it_time(intent)?;
+                self.close(visit, intent, Outcome::NotLanded).await
+            }
+        }
+    }
+
+    /// Books a count that landed: both shadows move by what was carried, and what it trampled is owed.
+    pub(super) async fn stock_landed_on_r(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        delta: i64,
+        owed: i64,
+        trampled: i64,
+    ) -> Result<(), Stop> {
+        visit.link.shadow.carry_stock(delta);
+        visit.link.owed_on_r = visit.link.owed_on_r.saturating_sub(owed).saturating_add(trampled);
+        self.close(visit, intent, Outcome::Landed).await
+    }
+
+    /// Writes down what became of a write, together with the link as it is now.
+    pub(super) async fn close(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        outcome: Outcome,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        store::ledger::close(&mut db, intent.connection_id, intent.entry_id, outcome, now).await?;
+        links::save(&mut db, &visit.link, now).await?;
+        db.commit().await.map_err(store::StoreError::from)?;
+        Ok(())
+    }
+
+    /// A request may still be on its way: nothing is judged not to have landed before its time.
+    fn give_it_time(&self, intent: &Entry) -> Result<(), Stop> {
+        let until = after(intent.at, SETTLE);
+        if self.clock.now() >= until {
+            return Ok(());
+        }
+        Err(Stop::Later { until, why: "a write may still be on its way".into(), failed: false })
+    }
+
+    /// The platform has our batch in its queue.
+    pub(super) fn queued(&self) -> Stop {
+        Stop::Later { until: self.in_seconds(1), why: "E-Series has the change in its queue".into(), failed: false }
+    }
+}
+
+fn shown(count: Option<i64>) -> String {
+    count.map_or_else(|| "an unknown number of".into(), |count| Stock::Tracked(count).to_string())
+}

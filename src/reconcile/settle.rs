@@ -1,0 +1,184 @@
+//! Ends of a visit: in step, or only one side left.
+
+use tracing::info;
+
+use super::carry::remember;
+use super::{Corridor, Stop, Visit};
+use crate::act;
+use crate::catalog::{Field, Side, Value};
+use crate::decide::Shadow;
+use crate::ledger::origin::{Meaning, meaning};
+use crate::ledger::{Entry, Kind, Origin, Outcome};
+use crate::mapping;
+use crate::platforms::CallError;
+use crate::platforms::eseries::wire::Product;
+use crate::platforms::rseries::wire::Item;
+use crate::store::links::Standing;
+use crate::store::{self, Db, StoreError, connections, dirty, inbox, links};
+
+impl Corridor {
+    /// The visit is over: explains its notices and releases the product. `proven` when both sides were
+    /// seen in step.
+    pub(super) async fn settle(&self, visit: &mut Visit<'_>, proven: bool) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        if proven {
+            visit.link.proven_at = Some(now);
+        }
+        links::save(&mut db, &visit.link, now).await?;
+        self.explain(&mut db, visit).await?;
+        if visit.claim.swept && !visit.claim.noticed && visit.changed != [false, false] {
+            connections::found_by_sweep(&mut db, visit.link.connection_id).await?;
+            metrics::counter!("concord_found_by_sweep_total").increment(1);
+        }
+        dirty::complete(&mut db, &visit.claim).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        metrics::counter!("concord_visits_total").increment(1);
+        Ok(())
+    }
+
+    /// Gives every waiting notice its meaning; an echo names the write it comes from.
+    pub(super) async fn explain(&self, db: &mut Db, visit: &Visit<'_>) -> Result<(), StoreError> {
+        let link = &visit.link;
+        let now = self.clock.now();
+        for notice in &visit.notices {
+            let written =
+                store::ledger::last_write(&mut *db, link.connection_id, link.product_id, notice.side).await?;
+            let meaning = meaning(visit.changed(notice.side), written, notice.received_at);
+            inbox::explain(&mut *db, link.connection_id, notice, meaning.as_str(), now).await?;
+            if let Meaning::Echo(write) = meaning {
+                let mut entry = Entry::told(
+                    link.connection_id,
+                    self.entry_id(),
+                    now,
+                    Kind::Echo,
+                    Origin::Echo,
+                    link.product_id,
+                );
+                entry.side = Some(notice.side);
+                entry.cause = Some(format!("notice {}", notice.event_id));
+                entry.detail = Some(serde_json::json!({ "write": write }));
+                store::ledger::insert(&mut *db, &entry).await?;
+                metrics::counter!("concord_echoes_total", "side" => notice.side.as_str()).increment(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// A product that only E-Series has. If it carries our marker, it belongs to a creation that is being
+    /// closed: its item is visited, and takes it over.
+    pub(super) async fn only_online(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
+        let facts = mapping::eseries::facts(product);
+        remember(visit, &facts);
+        visit.link.enabled = product.enabled;
+        visit.link.standing = Standing::OnlyOnline;
+        self.settle(visit, false).await
+    }
+
+    /// Neither side has it (any more).
+    pub(super) async fn nothing_left(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let link = &visit.link;
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        self.explain(&mut db, visit).await?;
+        let mut entry =
+            Entry::told(link.connection_id, self.entry_id(), now, Kind::Link, Origin::Sweep, link.product_id);
+        entry.before = Some(serde_json::json!({ "e_series": link.e_product_id, "r_series": link.r_item_id }));
+        entry.cause = Some("neither platform has the record any more".into());
+        store::ledger::insert(&mut db, &entry).await?;
+        links::delete(&mut db, link.connection_id, link.product_id).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        info!(product = %visit.link.product_id, "forgotten: neither platform has it");
+        Ok(())
+    }
+
+    /// The item vanished from R-Series (items can be merged there without a word). Nothing is removed from
+    /// the web on such evidence.
+    pub(super) async fn gone_in_shop(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        visit.link.standing = Standing::GoneInShop;
+        Err(Stop::Park {
+            code: "gone_in_shop",
+            reason: "The item no longer exists on R-Series (perhaps it was merged into another one). The product \
+                     on E-Series is left as it is: remove it there, or tie it to another item."
+                .into(),
+        })
+    }
+
+    /// The product was deleted on E-Series while its item lives on.
+    pub(super) async fn gone_online(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
+        remember(visit, &mapping::rseries::facts(item, &visit.account.context));
+        visit.changed = [false, true];
+        visit.link.standing = Standing::GoneOnline;
+        if item.archived {
+            return self.settle(visit, true).await;
+        }
+        Err(Stop::Park {
+            code: "gone_online",
+            reason: "The product was deleted on E-Series, and its item lives on in the shop. Create it again \
+                     there, or unpublish the item."
+                .into(),
+        })
+    }
+
+    /// The item was archived in the shop: the product is taken off the web, and nothing else is touched.
+    /// Archiving zeroes the stock on R-Series for good (r-series-api.md, section 4.1), so that is no news.
+    pub(super) async fn archived(
+        &self,
+        visit: &mut Visit<'_>,
+        item: &Item,
+        product: &Product,
+    ) -> Result<(), Stop> {
+        let r = mapping::rseries::facts(item, &visit.account.context);
+        let first = visit.link.standing != Standing::Archived;
+        let e_news = visit.link.shadow.e_series.get(Field::Enabled) != Some(&Value::Flag(product.enabled));
+        visit.changed = [first, e_news];
+        remember(visit, &r);
+        visit.link.enabled = product.enabled;
+        visit.link.standing = Standing::Archived;
+        let carries = visit.account.rules.way(Field::Enabled).carries_from(Side::RSeries);
+        if !(product.enabled && carries) {
+            return self.settle(visit, true).await;
+        }
+        let now = self.clock.now();
+        let link = &visit.link;
+        let mut intent =
+            Entry::told(link.connection_id, self.entry_id(), now, Kind::Write, Origin::RSeries, link.product_id);
+        intent.side = Some(Side::ESeries);
+        intent.field = Some(Field::Enabled);
+        intent.before = Some(Value::Flag(true).to_json());
+        intent.after = Some(Value::Flag(false).to_json());
+        intent.source = r.get(Field::Enabled).map(Value::to_json);
+        intent.cause = Some("the item was archived".into());
+        (intent.result, intent.closed_at) = (None, None);
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        store::ledger::insert(&mut db, &intent).await?;
+        db.commit().await.map_err(StoreError::from)?;
+
+        let off = Value::Flag(false);
+        let write = mapping::eseries::write([(Field::Enabled, &off)].into_iter());
+        match act::update_on_e(&visit.account.e, product.id, &write).await {
+            Ok(product) => {
+                let read_back = mapping::eseries::facts(&product);
+                settle_enabled(&mut visit.link.shadow, &r, &read_back);
+                visit.link.enabled = product.enabled;
+                self.close(visit, &intent, Outcome::Landed).await?;
+                self.settle(visit, false).await
+            }
+            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
+            Err(error) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(self.stop(Side::ESeries, error))
+            }
+        }
+    }
+}
+
+fn settle_enabled(shadow: &mut Shadow, r: &crate::catalog::Facts, e: &crate::catalog::Facts) {
+    for (side, facts) in [(Side::RSeries, r), (Side::ESeries, e)] {
+        if let Some(value) = facts.get(Field::Enabled) {
+            shadow.side_mut(side).set(Field::Enabled, value.clone());
+        }
+    }
+}
