@@ -187,13 +187,17 @@ fn is_duplicate(error: &sqlx::Error) -> bool {
 struct Patience<'a> {
     clock: &'a SharedClock,
     left: Duration,
+    step: Duration,
 }
 
 impl<'a> Patience<'a> {
-    const PAUSE: Duration = Duration::from_millis(10);
-
     fn new(clock: &'a SharedClock, limit: Duration) -> Self {
-        Self { clock, left: limit }
+        Self { clock, left: limit, step: Duration::from_millis(10) }
+    }
+
+    /// For what is dear to look at.
+    fn slow(clock: &'a SharedClock, limit: Duration) -> Self {
+        Self { clock, left: limit, step: Duration::from_millis(200) }
     }
 
     /// Waits a moment; false when there is no patience left.
@@ -201,8 +205,8 @@ impl<'a> Patience<'a> {
         if self.left.is_zero() {
             return false;
         }
-        self.left = self.left.saturating_sub(Self::PAUSE);
-        clock::sleep(self.clock, Self::PAUSE).await;
+        self.left = self.left.saturating_sub(self.step);
+        clock::sleep(self.clock, self.step).await;
         true
     }
 }

@@ -119,7 +119,7 @@ impl Server {
         ids: &SharedIds,
     ) -> Result<(Self, Access), ClusterError> {
         let mut ports_left = PORT_TRIES;
-        let mut orphans = Patience::new(clock, ORPHANS_LIMIT);
+        let mut orphans = Patience::slow(clock, ORPHANS_LIMIT);
         let mut ports = Ports::new(ids);
         loop {
             let access = Access { port: ports.free()?, password: password.clone() };
