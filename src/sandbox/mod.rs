@@ -1,3 +1,4 @@
 //! THE STAGE: both platforms with their habits and faults, in memory and served over loopback HTTP.
 
 pub mod faults;
+pub mod outbox;
