@@ -159,7 +159,9 @@ impl Outbox {
             lost: 0,
             given_up: 0,
         };
-        Self { shared: Arc::new(Shared { clock, policy, client, inner: Mutex::new(inner), wake: Notify::new() }) }
+        Self {
+            shared: Arc::new(Shared { clock, policy, client, inner: Mutex::new(inner), wake: Notify::new() }),
+        }
     }
 
     /// Takes a notice of something that has happened now.
@@ -487,7 +489,8 @@ mod tests {
         outbox.set(DeliveryFaults::default());
         clock.advance(Duration::from_secs(15 * 60));
         outbox.deliver_due().await;
-        let signatures: Vec<String> = receiver.seen.lock().unwrap().iter().map(|(_, by)| by.clone()).collect();
+        let signatures: Vec<String> =
+            receiver.seen.lock().unwrap().iter().map(|(_, by)| by.clone()).collect();
         assert_eq!(signatures, ["bad", "good"]);
     }
 
