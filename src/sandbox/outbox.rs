@@ -172,13 +172,13 @@ impl Outbox {
                 inner.lost += 1;
                 return;
             }
-            let copies = 1 + u8::from(inner.draw(inner.faults.repeat));
-            for _ in 0..copies {
+            let copies = 1 + usize::from(inner.draw(inner.faults.repeat));
+            for notice in std::iter::repeat_n(notice, copies) {
                 let (low, high) = (inner.faults.delay_min_seconds, inner.faults.delay_max_seconds);
                 let delay = inner.generator.random_range(low..=high.max(low));
                 inner.pushed += 1;
                 inner.waiting.push(Waiting {
-                    notice: notice.clone(),
+                    notice,
                     pushed: now,
                     due: after(now, Duration::from_secs(delay.into())),
                     order: inner.pushed,
@@ -371,17 +371,19 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/hook", listener.local_addr().unwrap());
             let receiver = Self { url, status: Arc::new(Mutex::new(200)), seen: Arc::default() };
-            let app = axum::Router::new()
-                .route("/hook", axum::routing::post(Self::take))
-                .with_state(receiver.clone());
+            let take = |State(receiver): State<Self>, headers: HeaderMap, body: Bytes| async move {
+                receiver.take(&headers, &body)
+            };
+            let app =
+                axum::Router::new().route("/hook", axum::routing::post(take)).with_state(receiver.clone());
             tokio::spawn(async move { axum::serve(listener, app).await });
             receiver
         }
 
-        async fn take(State(receiver): State<Self>, headers: HeaderMap, body: Bytes) -> StatusCode {
-            let signature = headers.get("x-signature").unwrap().to_str().unwrap().to_owned();
-            receiver.seen.lock().unwrap().push((String::from_utf8(body.to_vec()).unwrap(), signature));
-            StatusCode::from_u16(*receiver.status.lock().unwrap()).unwrap()
+        fn take(&self, headers: &HeaderMap, body: &Bytes) -> StatusCode {
+            let signature = headers["x-signature"].to_str().unwrap().to_owned();
+            self.seen.lock().unwrap().push((String::from_utf8(body.to_vec()).unwrap(), signature));
+            StatusCode::from_u16(*self.status.lock().unwrap()).unwrap()
         }
 
         fn bodies(&self) -> Vec<String> {
@@ -434,7 +436,7 @@ mod tests {
         assert_eq!(outbox.deliver_due().await.len(), 1);
         assert!(outbox.deliver_due().await.is_empty(), "not due yet");
         *receiver.status.lock().unwrap() = 209;
-        clock.advance(Duration::from_secs(15 * 60));
+        clock.advance(Duration::from_mins(15));
         let second = outbox.deliver_due().await;
         assert_eq!((second[0].accepted, second[0].earlier_attempts), (true, 1));
         assert_eq!(receiver.bodies(), ["a", "a"]);
@@ -487,7 +489,7 @@ mod tests {
         outbox.push(receiver.notice("a"));
         assert!(outbox.deliver_due().await[0].tampered);
         outbox.set(DeliveryFaults::default());
-        clock.advance(Duration::from_secs(15 * 60));
+        clock.advance(Duration::from_mins(15));
         outbox.deliver_due().await;
         let signatures: Vec<String> =
             receiver.seen.lock().unwrap().iter().map(|(_, by)| by.clone()).collect();

@@ -13,13 +13,13 @@ use super::webhook::Entity;
 use crate::clock::{Instant, after, before};
 
 /// Length of the rate limit's sliding window.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// How many calls within a minute a blocked token may make before it is blocked for longer.
 const CALLS_WHILE_BLOCKED: usize = 20;
 
 /// How long an authorisation code lives: "a few minutes".
-const CODE_LIVES: Duration = Duration::from_secs(300);
+const CODE_LIVES: Duration = Duration::from_mins(5);
 
 /// The app's standing with the store.
 #[derive(Debug, Default)]
@@ -98,7 +98,7 @@ impl Store {
 
     /// The merchant removes the app: one last notice, and every token is dead (sections 1.2 and 12.3).
     pub fn uninstall(&mut self, now: Instant) {
-        self.tell("application.uninstalled", Entity::Text(self.config.store_id.to_string()), now);
+        self.tell("application.uninstalled", &Entity::Text(self.config.store_id.to_string()), now);
         self.access.installed = false;
         for token in self.access.tokens.values_mut() {
             token.alive = false;
@@ -172,7 +172,7 @@ impl Store {
         if let Some(code) = self.access.codes.get_mut(&key) {
             code.token = Some(token.clone());
         }
-        self.tell("application.installed", Entity::Text(self.config.store_id.to_string()), now);
+        self.tell("application.installed", &Entity::Text(self.config.store_id.to_string()), now);
         Answer::ok(json!({
             "access_token": token, "token_type": "bearer", "scope": scopes.join(" "),
             "store_id": self.config.store_id, "email": Value::from("merchant@example.com"),

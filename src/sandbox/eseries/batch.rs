@@ -16,7 +16,7 @@ use crate::clock::{Instant, after};
 const MOST: usize = 500;
 
 /// How long a deduplication key is remembered.
-const KEY_LIVES: Duration = Duration::from_secs(3600);
+const KEY_LIVES: Duration = Duration::from_hours(1);
 
 /// All batches of the store, oldest first; they run one after the other, whoever sent them.
 #[derive(Debug, Default)]

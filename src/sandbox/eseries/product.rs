@@ -134,7 +134,7 @@ impl Change {
         for (name, kind) in FIELDS {
             match fields.get(*name) {
                 Some(Value::Null) if *name == "googleProductCategory" => {
-                    change.more.push((name, Value::Null))
+                    change.more.push((name, Value::Null));
                 }
                 None | Some(Value::Null) => {}
                 Some(value) => {

@@ -147,7 +147,7 @@ impl Store {
         if product == before && !self.config.habits.noop_puts_fire {
             return Ok(false);
         }
-        product.updated = self.moved(&before, now);
+        product.updated = moved(&before, now);
         self.products.insert(id, product);
         self.happened(id, Event::Updated, now);
         Ok(true)
@@ -168,17 +168,13 @@ impl Store {
             .checked_add(delta)
             .ok_or_else(|| Refusal::wrong_parameter("Wrong parameter 'quantityDelta' value"))?;
         let moves = self.config.habits.stock_moves_updated;
-        let updated = if moves { self.moved(before, now) } else { before.updated };
+        let updated = if moves { moved(before, now) } else { before.updated };
         if let Some(product) = self.products.get_mut(&id) {
             product.stock = Some(after);
             product.updated = updated;
         }
         self.happened(id, Event::Updated, now);
         Ok(Some(after))
-    }
-
-    fn moved(&self, before: &Product, now: Instant) -> Instant {
-        whole_seconds(now).max(before.updated)
     }
 
     fn count(&self) -> i64 {
@@ -238,15 +234,15 @@ impl Store {
         };
         // Events are limited to those whose scope the app holds (section 12.1).
         if self.config.scopes.iter().any(|scope| scope == "read_catalog") {
-            self.tell(kind, webhook::Entity::Number(id), now);
+            self.tell(kind, &webhook::Entity::Number(id), now);
         }
     }
 
     /// Sends a notice, where the app is installed and has an address.
-    pub fn tell(&mut self, kind: &str, entity: webhook::Entity, now: Instant) {
+    pub fn tell(&mut self, kind: &str, entity: &webhook::Entity, now: Instant) {
         let event_id = uuid::Builder::from_random_bytes(self.generator.random()).into_uuid();
         if let Some(url) = self.webhook_url.as_deref().filter(|_| self.access.installed) {
-            let notice = webhook::notice(&self.config, url, kind, &entity, event_id, now);
+            let notice = webhook::notice(&self.config, url, kind, entity, event_id, now);
             self.outbox.push(notice);
         }
     }
@@ -257,6 +253,11 @@ impl Store {
         let high = u64::from(habits.index_lag_max_seconds) * 1000;
         Duration::from_millis(self.generator.random_range(low..=high.max(low)))
     }
+}
+
+/// When a product touched now was updated; it does not go back with the clock.
+fn moved(before: &Product, now: Instant) -> Instant {
+    whole_seconds(now).max(before.updated)
 }
 
 /// The plan's limit of products, which has no code of its own (section 2.2).
