@@ -1,0 +1,280 @@
+//! The store itself: products, the search index behind them and the notices of every change.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rand::Rng;
+use rand_chacha::ChaCha12Rng;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use super::access::Access;
+use super::batch::Batches;
+use super::product::{Change, Product};
+use super::refusal::Refusal;
+use super::values::whole_seconds;
+use super::{Call, Config, webhook};
+use crate::clock::{Instant, after};
+use crate::sandbox::outbox::Outbox;
+
+/// Everything the platform knows; one lock holds it.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub config: Config,
+    pub generator: ChaCha12Rng,
+    pub outbox: Outbox,
+    pub webhook_url: Option<String>,
+    pub access: Access,
+    pub products: BTreeMap<i64, Product>,
+    pub index: Index,
+    pub deleted: Vec<Deleted>,
+    pub batches: Batches,
+    pub calls: VecDeque<Call>,
+    pub writes: usize,
+    pub products_updated: Instant,
+    pub next_product_id: i64,
+    pub next_auto_sku: u32,
+}
+
+/// One line of the history of deleted products.
+#[derive(Debug, Clone)]
+pub(super) struct Deleted {
+    pub id: i64,
+    pub at: Instant,
+    /// The history lags like the search index (section 4.6: "within seconds").
+    pub visible_from: Instant,
+}
+
+/// What search sees: each product as it was when it was last indexed (section 3, "Search lag").
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    versions: BTreeMap<i64, Vec<Version>>,
+}
+
+#[derive(Debug)]
+struct Version {
+    visible_from: Instant,
+    /// `None`: the product is gone.
+    record: Option<Product>,
+}
+
+impl Index {
+    fn note(&mut self, id: i64, visible_from: Instant, record: Option<Product>) {
+        let versions = self.versions.entry(id).or_default();
+        // The indexer reads the product as it is when it gets there, so what waits for longer is overtaken.
+        while versions.last().is_some_and(|last| last.visible_from >= visible_from) {
+            versions.pop();
+        }
+        versions.push(Version { visible_from, record });
+    }
+
+    /// The products as search sees them now, by id. Versions that are no longer seen are dropped.
+    pub fn at(&mut self, now: Instant) -> Vec<&Product> {
+        for versions in self.versions.values_mut() {
+            if let Some(seen) = versions.iter().rposition(|version| version.visible_from <= now) {
+                versions.drain(..seen);
+            }
+        }
+        self.versions.retain(|_, versions| {
+            !matches!(versions.as_slice(), [only] if only.record.is_none() && only.visible_from <= now)
+        });
+        let seen = |versions: &&Vec<Version>| versions.first().is_some_and(|it| it.visible_from <= now);
+        self.versions.values().filter(seen).filter_map(|versions| versions.first()?.record.as_ref()).collect()
+    }
+}
+
+/// The three things that can happen to a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    Created,
+    Updated,
+    Deleted,
+}
+
+impl Store {
+    pub fn product(&self, id: i64) -> Result<&Product, Refusal> {
+        self.products.get(&id).ok_or_else(|| Refusal::product_not_found(id))
+    }
+
+    pub fn create(&mut self, fields: &Map<String, Value>, now: Instant) -> Result<i64, Refusal> {
+        let mut change = Change::read(fields, &self.config.habits)?;
+        if change.name.is_none() {
+            return Err(Refusal::wrong_parameter("Missing required parameter 'name'"));
+        }
+        if self.count() >= self.config.max_product_limit {
+            return Err(limit_reached());
+        }
+        let wanted = change.sku.take().unwrap_or_default();
+        let sku = self.admit_sku(wanted, None)?;
+        self.admit_external_id(change.external_reference_id.as_deref(), None)?;
+        check_frontpage(fields, fields)?;
+        let id = self.next_product_id;
+        self.next_product_id += 1;
+        let mut product = Product {
+            id,
+            sku,
+            name: String::new(),
+            price: Decimal::ZERO,
+            enabled: true,
+            stock: None,
+            external_reference_id: None,
+            created: whole_seconds(now),
+            updated: whole_seconds(now),
+            more: Map::new(),
+        };
+        change.apply(&mut product);
+        self.products.insert(id, product);
+        self.happened(id, Event::Created, now);
+        Ok(id)
+    }
+
+    /// Applies a partial update. Tells whether anything counts as updated.
+    pub fn update(&mut self, id: i64, fields: &Map<String, Value>, now: Instant) -> Result<bool, Refusal> {
+        let before = self.product(id)?.clone();
+        let mut change = Change::read(fields, &self.config.habits)?;
+        if self.config.habits.limit_blocks_updates && self.count() > self.config.max_product_limit {
+            return Err(limit_reached());
+        }
+        let mut product = before.clone();
+        if let Some(wanted) = change.sku.take()
+            && wanted != before.sku
+        {
+            product.sku = self.admit_sku(wanted, Some(id))?;
+        }
+        self.admit_external_id(change.external_reference_id.as_deref(), Some(id))?;
+        check_frontpage(fields, &before.more)?;
+        change.apply(&mut product);
+        if product == before && !self.config.habits.noop_puts_fire {
+            return Ok(false);
+        }
+        product.updated = moved(&before, now);
+        self.products.insert(id, product);
+        self.happened(id, Event::Updated, now);
+        Ok(true)
+    }
+
+    pub fn delete(&mut self, id: i64, now: Instant) -> Result<(), Refusal> {
+        self.products.remove(&id).ok_or_else(|| Refusal::product_not_found(id))?;
+        self.happened(id, Event::Deleted, now);
+        Ok(())
+    }
+
+    /// Adds `delta` to the stock. Tells the stock afterwards, or nothing for an unlimited product, which has no
+    /// stock to move (section 7).
+    pub fn move_stock(&mut self, id: i64, delta: i64, now: Instant) -> Result<Option<i64>, Refusal> {
+        let before = self.product(id)?;
+        let Some(stock) = before.stock else { return Ok(None) };
+        let after = stock
+            .checked_add(delta)
+            .ok_or_else(|| Refusal::wrong_parameter("Wrong parameter 'quantityDelta' value"))?;
+        let moves = self.config.habits.stock_moves_updated;
+        let updated = if moves { moved(before, now) } else { before.updated };
+        if let Some(product) = self.products.get_mut(&id) {
+            product.stock = Some(after);
+            product.updated = updated;
+        }
+        self.happened(id, Event::Updated, now);
+        Ok(Some(after))
+    }
+
+    fn count(&self) -> i64 {
+        i64::try_from(self.products.len()).unwrap_or(i64::MAX)
+    }
+
+    /// A SKU as the store will take it: an empty one gets the next free number, a taken one is refused
+    /// (sections 4.4 and 5.5).
+    fn admit_sku(&mut self, wanted: String, of: Option<i64>) -> Result<String, Refusal> {
+        if self.config.habits.sku_may_repeat {
+            return Ok(wanted);
+        }
+        if !wanted.is_empty() {
+            return if self.sku_is_taken(&wanted, of) {
+                let message = format!("SKU '{wanted}' is already in use");
+                Err(Refusal::new(409, "SKU_ALREADY_EXISTS", message))
+            } else {
+                Ok(wanted)
+            };
+        }
+        loop {
+            let sku = format!("{:05}", self.next_auto_sku);
+            self.next_auto_sku += 1;
+            if !self.sku_is_taken(&sku, of) {
+                return Ok(sku);
+            }
+        }
+    }
+
+    fn sku_is_taken(&self, sku: &str, of: Option<i64>) -> bool {
+        self.products.values().any(|other| Some(other.id) != of && other.sku == sku)
+    }
+
+    fn admit_external_id(&self, id: Option<&str>, of: Option<i64>) -> Result<(), Refusal> {
+        let Some(id) = id.filter(|id| !id.is_empty()) else { return Ok(()) };
+        let taken = |it: &Product| Some(it.id) != of && it.external_reference_id.as_deref() == Some(id);
+        if self.products.values().any(taken) {
+            let message = format!("External reference id '{id}' is already used");
+            return Err(Refusal::new(409, "EXTERNAL_ID_ALREADY_USED", message));
+        }
+        Ok(())
+    }
+
+    /// Every change, whoever made it, goes to the index, moves the counters and makes one notice
+    /// (section 12.4). Deleting is also written to the history.
+    pub fn happened(&mut self, id: i64, event: Event, now: Instant) {
+        self.products_updated = whole_seconds(now);
+        let visible_from = after(now, self.draw_lag());
+        self.index.note(id, visible_from, self.products.get(&id).cloned());
+        if event == Event::Deleted {
+            self.deleted.push(Deleted { id, at: whole_seconds(now), visible_from });
+        }
+        let kind = match event {
+            Event::Created => "product.created",
+            Event::Updated => "product.updated",
+            Event::Deleted => "product.deleted",
+        };
+        // Events are limited to those whose scope the app holds (section 12.1).
+        if self.config.scopes.iter().any(|scope| scope == "read_catalog") {
+            self.tell(kind, &webhook::Entity::Number(id), now);
+        }
+    }
+
+    /// Sends a notice, where the app is installed and has an address.
+    pub fn tell(&mut self, kind: &str, entity: &webhook::Entity, now: Instant) {
+        let event_id = uuid::Builder::from_random_bytes(self.generator.random()).into_uuid();
+        if let Some(url) = self.webhook_url.as_deref().filter(|_| self.access.installed) {
+            let notice = webhook::notice(&self.config, url, kind, entity, event_id, now);
+            self.outbox.push(notice);
+        }
+    }
+
+    fn draw_lag(&mut self) -> Duration {
+        let habits = &self.config.habits;
+        let low = u64::from(habits.index_lag_min_seconds) * 1000;
+        let high = u64::from(habits.index_lag_max_seconds) * 1000;
+        Duration::from_millis(self.generator.random_range(low..=high.max(low)))
+    }
+}
+
+/// When a product touched now was updated; it does not go back with the clock.
+fn moved(before: &Product, now: Instant) -> Instant {
+    whole_seconds(now).max(before.updated)
+}
+
+/// The plan's limit of products, which has no code of its own (section 2.2).
+fn limit_reached() -> Refusal {
+    Refusal::new(402, None, "The product limit of your plan has been reached")
+}
+
+/// A product without a category cannot be taken off the front page (section 2.2).
+fn check_frontpage(fields: &Map<String, Value>, stored: &Map<String, Value>) -> Result<(), Refusal> {
+    let categories = fields.get("categoryIds").or_else(|| stored.get("categoryIds"));
+    let homeless = categories.and_then(Value::as_array).is_none_or(Vec::is_empty);
+    if homeless && fields.get("showOnFrontpage").and_then(Value::as_i64).is_some_and(|place| place < 0) {
+        return Err(Refusal::new(
+            400,
+            None,
+            "Product without categories can't be removed from the front page",
+        ));
+    }
+    Ok(())
+}
