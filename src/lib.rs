@@ -1,14 +1,17 @@
-//! Concord keeps a product catalogue in step, both ways, between Lightspeed Retail POS (R-Series)
-//! and Lightspeed eCom (E-Series).
+#![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod act;
 pub mod catalog;
 pub mod clock;
 pub mod connections;
 pub mod decide;
 pub mod ids;
-pub mod mapping;
 pub mod ledger;
+pub mod mapping;
 pub mod platforms;
+pub mod queue;
+pub mod reconcile;
 pub mod sandbox;
 pub mod store;
+pub mod sweep;
 pub mod vault;

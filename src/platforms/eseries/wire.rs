@@ -7,7 +7,7 @@ use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
 /// A product (e-series-api.md, section 4.2).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Product {
     /// `id`.
     pub id: i64,
@@ -58,7 +58,7 @@ impl Product {
 }
 
 /// A row of the deleted-products history (section 4.1).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Deleted {
     /// `id` of the product that was deleted.
     pub id: i64,
@@ -75,7 +75,7 @@ impl Deleted {
 }
 
 /// What Concord wants to know of the store (section 11).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Profile {
     /// `generalInfo.storeId`.
     pub store_id: i64,

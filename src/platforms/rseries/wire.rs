@@ -7,7 +7,7 @@ use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
 /// An item (r-series-api.md, section 4.1).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {
     /// `itemID`.
     pub id: i64,
@@ -36,7 +36,7 @@ pub struct Item {
 }
 
 /// A price of an item on one level (section 4.2).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ItemPrice {
     /// `useTypeID`: the price level.
     pub level: i64,
@@ -47,7 +47,7 @@ pub struct ItemPrice {
 }
 
 /// Stock of an item in one shop; shop 0 is the sum over all (section 4.3).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ItemShop {
     /// `itemShopID`.
     pub id: i64,
@@ -62,7 +62,7 @@ pub struct ItemShop {
 }
 
 /// A row of the inventory log (section 4.10).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogRow {
     /// `inventoryLogID`, ascending.
     pub id: i64,
@@ -90,7 +90,7 @@ impl LogRow {
 }
 
 /// A shop (section 4.9).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shop {
     /// `shopID`.
     pub id: i64,
@@ -101,7 +101,7 @@ pub struct Shop {
 }
 
 /// A price level (section 4.2).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PriceLevel {
     /// `priceLevelID`.
     pub id: i64,

@@ -1,0 +1,152 @@
+//! THE ROUND: change polls of both platforms, and first looks over a whole catalogue. Only marks; what a
+//! mark means is found out by the visit.
+//!
+//! R-Series has no webhooks, so its polls are its feed (r-series-api.md, section 5); for E-Series they are
+//! the net under its notices. Feeds are read with overlap, because clocks, indexes and one-second stamps
+//! hide rows; rows that were seen before, saying the same, are no news.
+
+mod catalogue;
+mod polls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::catalog::Side;
+use crate::clock::{Instant, SharedClock, after};
+use crate::connections::{Account, Accounts};
+use crate::ids::{ConnectionId, SharedIds};
+use crate::platforms::CallError;
+use crate::store::{Store, StoreError, connections, syncs};
+
+/// Polls feeds and walks catalogues.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    store: Store,
+    accounts: Arc<Accounts>,
+    clock: SharedClock,
+    ids: SharedIds,
+    interval: Duration,
+}
+
+/// Why a round ended before its end.
+#[derive(Debug)]
+enum Broken {
+    Call(Side, CallError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Sweep {
+    /// A round every `interval` for each connection.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        accounts: Arc<Accounts>,
+        clock: SharedClock,
+        ids: SharedIds,
+        interval: Duration,
+    ) -> Self {
+        Self { store, accounts, clock, ids, interval }
+    }
+
+    /// Does what is due: one page of each running first look, one round of each connection. False when
+    /// nothing was due.
+    pub async fn step(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        let syncs = syncs::due(&mut db, now).await?;
+        let rounds = connections::sweep_due(&mut db, now).await?;
+        drop(db);
+        let mut did = false;
+        for sync in syncs {
+            did |= self.step_sync(sync).await?;
+        }
+        for row in rounds {
+            did |= self.round(&row).await?;
+        }
+        Ok(did)
+    }
+
+    /// When something is due again.
+    pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
+        let mut db = self.store.begin().await?;
+        let sync = syncs::next_due(&mut db).await?;
+        let round = connections::next_sweep(&mut db).await?;
+        Ok([sync, round].into_iter().flatten().min())
+    }
+
+    async fn round(&self, row: &connections::Row) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        // Until then nobody else begins the same round; a crash costs one interval.
+        let next = after(now, self.interval);
+        let mut db = self.store.begin().await?;
+        let closed = self.accounts.closed_until(row.connection_id, now);
+        let due = closed.map_or(next, |until| until.max(after(now, Duration::from_secs(1))));
+        let taken = connections::take_sweep(&mut db, row.connection_id, row.sweep_due_at, due).await?;
+        db.commit().await?;
+        if !taken || closed.is_some() {
+            return Ok(taken);
+        }
+        let done = match self.accounts.open(row).await {
+            Ok(account) => self.poll_all(&account, row).await,
+            Err(error) => Err(Broken::Call(Side::RSeries, error)),
+        };
+        let mut db = self.store.begin().await?;
+        match done {
+            Ok(marked) => {
+                connections::swept(&mut db, row.connection_id, self.clock.now()).await?;
+                metrics::counter!("concord_sweeps_total").increment(1);
+                if marked > 0 {
+                    info!(connection = %row.connection_id, marked, "the sweep saw changes");
+                }
+            }
+            Err(Broken::Store(error)) => return Err(error),
+            Err(Broken::Call(side, error)) => {
+                if let Some(until) = self.hindered(&mut db, row.connection_id, side, &error).await? {
+                    connections::take_sweep(&mut db, row.connection_id, due, until).await?;
+                }
+            }
+        }
+        db.commit().await?;
+        Ok(true)
+    }
+
+    /// Deals with a call that failed; returns when to come back.
+    async fn hindered(
+        &self,
+        db: &mut crate::store::Db,
+        connection: ConnectionId,
+        side: Side,
+        error: &CallError,
+    ) -> Result<Option<Instant>, StoreError> {
+        let now = self.clock.now();
+        warn!(%connection, %side, %error, "the round was broken off");
+        Ok(match error {
+            CallError::Later { until, .. } => Some(*until),
+            CallError::Account { why } => {
+                let reason = format!("{side}: {why}");
+                let state = connections::State::NeedsAttention;
+                connections::set_state(db, connection, state, Some(&reason), now).await?;
+                None
+            }
+            _ => Some(after(now, self.interval)),
+        })
+    }
+
+    async fn poll_all(&self, account: &Account, row: &connections::Row) -> Result<usize, Broken> {
+        let began = row.created_at;
+        let mut marked = self.poll_r_items(account, began).await?;
+        marked += self.poll_r_item_shops(account, began).await?;
+        marked += self.poll_r_inventory_log(account).await?;
+        marked += self.poll_e_products(account, began).await?;
+        marked += self.poll_e_deleted(account, began).await?;
+        Ok(marked)
+    }
+}

@@ -1,0 +1,256 @@
+//! One poll a feed. Each page is written down with its marks in one transaction, the cursor only when the
+//! feed has been read to its end.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Broken, Sweep};
+use crate::catalog::Side;
+use crate::clock::{Instant, before};
+use crate::connections::Account;
+use crate::ids::ConnectionId;
+use crate::platforms::CallError;
+use crate::store::cursors::{self, Sighting};
+use crate::store::dirty::{self, Asker};
+use crate::store::links::{Half, Met, homes};
+use crate::store::StoreError;
+
+/// How far each feed is read again. R-Series: transactions and one-second stamps; E-Series: its index
+/// lags by seconds (r-series-api.md, section 5.2; e-series-api.md, section 4.5).
+const OVERLAP: Duration = Duration::from_secs(5 * 60);
+/// How many rows of the inventory log are read again: ids are drawn before their transactions commit.
+const LOG_OVERLAP: i64 = 50;
+/// More pages than any catalogue has: a feed that goes on for ever is broken.
+const MOST_PAGES: usize = 5_000;
+
+/// Up to where a feed has been read.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Position {
+    time: Option<Instant>,
+    id: Option<i64>,
+}
+
+/// A row of a feed, as far as the round is concerned.
+struct Row {
+    /// Id of the row in its feed.
+    entity_id: i64,
+    /// The record to look at.
+    record: i64,
+    /// Hash of what the row says.
+    digest: String,
+    /// The row's own time.
+    time: Option<Instant>,
+}
+
+fn digest(row: &impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    row.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+impl Sweep {
+    /// Items whose own record changed.
+    pub(super) async fn poll_r_items(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
+        const FEED: &str = "r_item";
+        let mut position = self.position(account.connection_id, FEED).await?;
+        let since = before(position.time.unwrap_or(began), OVERLAP);
+        let (mut next, mut marked) = (None, 0);
+        for _ in 0..MOST_PAGES {
+            let page = account.r.items_since(since, next.take()).await.map_err(r_side)?;
+            let rows = page.rows.iter().map(|item| Row {
+                entity_id: item.id,
+                record: item.id,
+                digest: digest(item),
+                time: item.time_stamp,
+            });
+            marked += self.take_in(account, FEED, Half::RItems, rows.collect(), &mut position).await?;
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        self.finish(account.connection_id, FEED, position, since).await?;
+        Ok(marked)
+    }
+
+    /// Stock rows that changed: an item's own time does not move with its stock.
+    pub(super) async fn poll_r_item_shops(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
+        const FEED: &str = "r_item_shop";
+        let mut position = self.position(account.connection_id, FEED).await?;
+        let since = before(position.time.unwrap_or(began), OVERLAP);
+        let (mut next, mut marked) = (None, 0);
+        for _ in 0..MOST_PAGES {
+            let page = account.r.item_shops_since(since, next.take()).await.map_err(r_side)?;
+            let rows = page.rows.iter().filter(|row| row.item_id > 0 && row.shop_id != 0).map(|row| Row {
+                entity_id: row.id,
+                record: row.item_id,
+                digest: digest(row),
+                time: row.time_stamp,
+            });
+            marked += self.take_in(account, FEED, Half::RItems, rows.collect(), &mut position).await?;
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        self.finish(account.connection_id, FEED, position, since).await?;
+        Ok(marked)
+    }
+
+    /// New rows of the inventory log: a cursor without gaps.
+    pub(super) async fn poll_r_inventory_log(&self, account: &Account) -> Result<usize, Broken> {
+        const FEED: &str = "r_inventory_log";
+        let mut position = self.position(account.connection_id, FEED).await?;
+        let Some(last) = position.id else {
+            // What happened before is part of the first look.
+            position.id = Some(account.r.inventory_log_head().await.map_err(r_side)?);
+            self.finish(account.connection_id, FEED, position, Instant::UNIX_EPOCH).await?;
+            return Ok(0);
+        };
+        let (mut next, mut marked) = (None, 0);
+        for _ in 0..MOST_PAGES {
+            let above = (last - LOG_OVERLAP).max(0);
+            let page = account.r.inventory_log_after(above, next.take()).await.map_err(r_side)?;
+            let rows: Vec<Row> = page
+                .rows
+                .iter()
+                .map(|row| Row {
+                    entity_id: row.id,
+                    record: row.item_id,
+                    digest: String::from("row"),
+                    time: Some(self.clock.now()),
+                })
+                .collect();
+            let highest = rows.iter().map(|row| row.entity_id).max();
+            marked += self.take_in(account, FEED, Half::RItems, rows, &mut position).await?;
+            position.id = position.id.max(highest);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        let forget = before(self.clock.now(), 12 * OVERLAP);
+        self.finish(account.connection_id, FEED, position, forget).await?;
+        Ok(marked)
+    }
+
+    /// Products that changed. Offsets shift when a product changes during the walk, so each page starts
+    /// from the time of the last row instead.
+    pub(super) async fn poll_e_products(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
+        const FEED: &str = "e_product";
+        let mut position = self.position(account.connection_id, FEED).await?;
+        let first = before(position.time.unwrap_or(began), OVERLAP);
+        let (mut since, mut offset, mut marked) = (first, 0, 0);
+        for _ in 0..MOST_PAGES {
+            let page = account.e.products_since(since, offset).await.map_err(e_side)?;
+            let rows: Vec<Row> = page
+                .rows
+                .iter()
+                .map(|product| Row {
+                    entity_id: product.id,
+                    record: product.id,
+                    digest: digest(product),
+                    time: product.updated,
+                })
+                .collect();
+            let last = rows.iter().filter_map(|row| row.time).max();
+            marked += self.take_in(account, FEED, Half::EProducts, rows, &mut position).await?;
+            match (page.next, last) {
+                (None, _) => break,
+                (Some(_), Some(last)) if last > since => (since, offset) = (last, 0),
+                (Some(next), _) => offset = next,
+            }
+        }
+        self.finish(account.connection_id, FEED, position, first).await?;
+        Ok(marked)
+    }
+
+    /// Products that were deleted.
+    pub(super) async fn poll_e_deleted(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
+        const FEED: &str = "e_deleted";
+        let mut position = self.position(account.connection_id, FEED).await?;
+        let since = before(position.time.unwrap_or(began), OVERLAP);
+        let (mut offset, mut marked) = (0, 0);
+        for _ in 0..MOST_PAGES {
+            let page = account.e.deleted_since(since, offset).await.map_err(e_side)?;
+            let rows = page.rows.iter().map(|row| Row {
+                entity_id: row.id,
+                record: row.id,
+                digest: digest(row),
+                time: row.at,
+            });
+            marked += self.take_in(account, FEED, Half::EProducts, rows.collect(), &mut position).await?;
+            match page.next {
+                Some(next) => offset = next,
+                None => break,
+            }
+        }
+        self.finish(account.connection_id, FEED, position, since).await?;
+        Ok(marked)
+    }
+
+    /// Writes one page down: what is news gets a home and a mark.
+    async fn take_in(
+        &self,
+        account: &Account,
+        feed: &str,
+        half: Half,
+        rows: Vec<Row>,
+        position: &mut Position,
+    ) -> Result<usize, Broken> {
+        let now = self.clock.now();
+        let connection = account.connection_id;
+        position.time = rows.iter().filter_map(|row| row.time).max().max(position.time);
+        let sightings: Vec<Sighting> = rows
+            .iter()
+            .map(|row| Sighting {
+                entity_id: row.entity_id,
+                digest: row.digest.clone(),
+                seen_at: row.time.unwrap_or(now),
+            })
+            .collect();
+        let mut db = self.store.begin().await?;
+        let news = cursors::note(&mut db, connection, feed, &sightings).await?;
+        let mut records: Vec<i64> =
+            rows.iter().filter(|row| news.contains(&row.entity_id)).map(|row| row.record).collect();
+        records.sort_unstable();
+        records.dedup();
+        let met = |id: &i64| Met { id: *id, name: String::new(), sku: String::new() };
+        let met: Vec<Met> = records.iter().map(met).collect();
+        let products = homes(&mut db, connection, half, &met, &self.ids, now).await?;
+        dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(products.len())
+    }
+
+    async fn position(&self, connection: ConnectionId, feed: &str) -> Result<Position, Broken> {
+        let mut db = self.store.begin().await?;
+        let stored = cursors::get(&mut db, connection, feed).await?;
+        Ok(stored.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default())
+    }
+
+    async fn finish(
+        &self,
+        connection: ConnectionId,
+        feed: &str,
+        position: Position,
+        forget_before: Instant,
+    ) -> Result<(), Broken> {
+        let mut db = self.store.begin().await?;
+        let json = serde_json::to_value(position).unwrap_or_default();
+        cursors::put(&mut db, connection, feed, &json, self.clock.now()).await?;
+        cursors::forget_before(&mut db, connection, feed, forget_before).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+}
+
+fn r_side(error: CallError) -> Broken {
+    Broken::Call(Side::RSeries, error)
+}
+
+fn e_side(error: CallError) -> Broken {
+    Broken::Call(Side::ESeries, error)
+}
