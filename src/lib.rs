@@ -2,16 +2,21 @@
 
 pub mod act;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod connections;
 pub mod decide;
+pub mod http;
 pub mod ids;
 pub mod ledger;
 pub mod mapping;
 pub mod platforms;
 pub mod queue;
+pub mod receive;
 pub mod reconcile;
 pub mod sandbox;
 pub mod store;
 pub mod sweep;
+pub mod telemetry;
 pub mod vault;

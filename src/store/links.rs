@@ -323,11 +323,25 @@ pub async fn delete(db: &mut Db, connection_id: ConnectionId, product_id: Produc
     Ok(())
 }
 
-/// How many links have both halves, and how many products E-Series has through them.
+/// How many links have both halves.
 pub async fn count_linked(db: &mut Db, connection_id: ConnectionId) -> Result<i64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from links
            where connection_id = $1 and r_item_id is not null and e_product_id is not null"#,
+        connection_id.0,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(count)
+}
+
+/// How many products are released and have a field that is held.
+pub async fn count_held(db: &mut Db, connection_id: ConnectionId) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from links l
+           where l.connection_id = $1 and l.holds <> '{}'::jsonb
+             and not exists (select 1 from dirty d
+                             where d.connection_id = l.connection_id and d.product_id = l.product_id)"#,
         connection_id.0,
     )
     .fetch_one(db)

@@ -129,6 +129,20 @@ pub async fn get(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId) -> R
     raw.map(Sync::try_from).transpose()
 }
 
+/// The newest run of a connection.
+pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<Sync>> {
+    let raw = sqlx::query_as!(
+        Raw,
+        "select connection_id, sync_id, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
+                error
+         from syncs where connection_id = $1 order by sync_id desc limit 1",
+        connection_id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    raw.map(Sync::try_from).transpose()
+}
+
 /// Running runs of active connections whose next page may be read.
 pub async fn due(db: &mut Db, now: Instant) -> Result<Vec<Sync>> {
     let rows = sqlx::query_as!(

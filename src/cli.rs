@@ -1,0 +1,84 @@
+//! Wires the house: commands, and the life of the service.
+
+mod database;
+mod doctor;
+mod serve;
+pub mod service;
+mod with_postgres;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Keeps a product catalogue in step, both ways, between Lightspeed Retail POS (R-Series) and
+/// Lightspeed eCom (E-Series)
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Door, workers and sweep in one process; applies pending migrations first
+    Serve {
+        /// Refuse to start while migrations are pending, instead of applying them
+        #[arg(long)]
+        no_migrate: bool,
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Applies pending migrations
+    Migrate {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Checks configuration, database, clock, tokens and reachability; says what to do about each fault
+    Doctor {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Prints the OpenAPI document
+    Openapi,
+    /// Runs a command with a throw-away Postgres, its address in `DATABASE_URL`; for tests
+    #[command(hide = true)]
+    WithPostgres {
+        /// The command and its arguments
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+/// Runs the command line; returns the exit code.
+pub async fn run() -> anyhow::Result<u8> {
+    match Cli::parse().command {
+        Command::Serve { no_migrate, config } => serve::run(&config, no_migrate).await,
+        Command::Migrate { config } => serve::migrate(&config).await,
+        Command::Doctor { config } => doctor::run(&config).await,
+        Command::Openapi => {
+            say(&crate::http::openapi().to_pretty_json()?);
+            Ok(0)
+        }
+        Command::WithPostgres { command } => with_postgres::run(&command).await,
+    }
+}
+
+/// Prints a line for the person at the terminal. Logs go to standard error instead.
+#[expect(clippy::print_stdout, reason = "the one place that talks to the terminal")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+pub(crate) async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

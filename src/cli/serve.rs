@@ -1,0 +1,113 @@
+//! `concord serve` and `concord migrate`.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use super::database::Database;
+use super::service::{Parts, Running};
+use super::{say, told_to_stop};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Config;
+use crate::connections::PlatformApps;
+use crate::http::auth::AdminToken;
+use crate::ids::{GeneratedIds, SharedIds};
+use crate::platforms::rseries::oauth::App;
+use crate::platforms::transport::Limits;
+use crate::store::{Store, instance};
+use crate::telemetry;
+
+/// Where the hash of a generated admin token is kept.
+const TOKEN_HASH: &str = "admin_token_hash";
+
+pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8> {
+    telemetry::start_logging(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids: SharedIds = Arc::new(GeneratedIds::from_system());
+    // First the address: a service that cannot listen must not start a database.
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("{} cannot be listened on; choose another address with CONCORD_LISTEN", config.listen)
+    })?;
+    let (store, vault, cluster) = Database::open(config, &clock, &ids).await?.into_parts();
+    let served = async {
+        migrate_or_refuse(&store, no_migrate).await?;
+        let admin = admin_token(config, &store, &ids).await?;
+        let public_base = config.public_base(listener.local_addr()?);
+        let parts = Parts {
+            store: store.clone(),
+            vault,
+            apps: apps(config),
+            admin,
+            sweep_interval: config.sweep_interval(),
+            limits: Limits::default(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        };
+        let running = Running::start(parts, listener, &public_base)?;
+        told_to_stop().await;
+        running.stop().await;
+        anyhow::Ok(())
+    };
+    let served = served.await;
+    store.close().await;
+    Database::close(cluster).await?;
+    served.map(|()| 0)
+}
+
+pub(super) async fn migrate(config: &Config) -> anyhow::Result<u8> {
+    telemetry::start_logging(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids: SharedIds = Arc::new(GeneratedIds::from_system());
+    let (store, _, cluster) = Database::open(config, &clock, &ids).await?.into_parts();
+    let migrated = store.migrate().await;
+    store.close().await;
+    Database::close(cluster).await?;
+    migrated?;
+    say("All migrations are applied.");
+    Ok(0)
+}
+
+async fn migrate_or_refuse(store: &Store, no_migrate: bool) -> anyhow::Result<()> {
+    if !no_migrate {
+        return Ok(store.migrate().await?);
+    }
+    let pending = store.pending_migrations().await?;
+    if !pending.is_empty() {
+        bail!("migrations are pending ({pending:?}): run `concord migrate`, or start without --no-migrate");
+    }
+    Ok(())
+}
+
+/// The admin token that is given; else the one that was generated before; else a new one, printed once.
+async fn admin_token(config: &Config, store: &Store, ids: &SharedIds) -> anyhow::Result<AdminToken> {
+    if let Some(token) = &config.admin_token {
+        return Ok(AdminToken::new(token));
+    }
+    let mut db = store.begin().await?;
+    if let Some(known) = instance::get(&mut db, TOKEN_HASH).await?.as_deref().and_then(AdminToken::from_hash) {
+        return Ok(known);
+    }
+    let mut bytes = [0_u8; 24];
+    ids.fill(&mut bytes);
+    let token = format!("concord_{}", hex::encode(bytes));
+    let admin = AdminToken::new(&SecretString::from(token.clone()));
+    let kept = instance::put_once(&mut db, TOKEN_HASH, &admin.hash()).await?;
+    db.commit().await?;
+    if kept == admin.hash() {
+        say(&format!("Access token for the REST interface and the console (shown once): {token}"));
+    }
+    AdminToken::from_hash(&kept).context("the stored hash of the access token is not readable")
+}
+
+pub(super) fn apps(config: &Config) -> PlatformApps {
+    let r_series = config.r_series_client_id.clone().zip(config.r_series_client_secret.clone());
+    PlatformApps {
+        r_series_url: config.r_series_api_url.clone(),
+        r_series_auth_url: config.r_series_auth_url.clone(),
+        r_series: r_series.map(|(client_id, client_secret)| App { client_id, client_secret }),
+        e_series_url: config.e_series_api_url.clone(),
+        e_series_secret: config.e_series_client_secret.clone(),
+    }
+}

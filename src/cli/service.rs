@@ -1,0 +1,150 @@
+//! The life of the service: door, worker and sweep in one process, started and stopped in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::{SharedClock, sleep};
+use crate::connections::{Accounts, PlatformApps};
+use crate::http::auth::AdminToken;
+use crate::http::{self, Desk, Pulse};
+use crate::ids::SharedIds;
+use crate::platforms::transport::{self, Limits};
+use crate::queue::Worker;
+use crate::receive::Inbox;
+use crate::reconcile::Corridor;
+use crate::store::Store;
+use crate::sweep::Sweep;
+use crate::telemetry;
+use crate::vault::Vault;
+
+/// How long running work may take to end after the word to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What a service is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database, migrated.
+    pub store: Store,
+    /// For secrets.
+    pub vault: Vault,
+    /// Applications and addresses of the platforms.
+    pub apps: PlatformApps,
+    /// Who may use the REST interface.
+    pub admin: AdminToken,
+    /// Between two polls of one connection.
+    pub sweep_interval: Duration,
+    /// Time limits of calls to the platforms.
+    pub limits: Limits,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Ids.
+    pub ids: SharedIds,
+}
+
+/// Everything but the network: what tests step through by hand.
+#[derive(Debug)]
+pub struct Assembled {
+    /// Visits and polls.
+    pub worker: Worker,
+    /// Handlers.
+    pub desk: Desk,
+    /// Writes notices down; has to be run.
+    pub writer: crate::receive::accept::Writer,
+}
+
+/// Puts a service together.
+pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
+    let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids } = parts;
+    telemetry::metrics();
+    let client = transport::client(limits).context("the HTTP client")?;
+    let accounts =
+        Arc::new(Accounts::new(store.clone(), vault, apps, client, clock.clone(), ids.clone()));
+    let corridor = Corridor::new(store.clone(), accounts.clone(), clock.clone(), ids.clone());
+    let sweep = Sweep::new(store.clone(), accounts.clone(), clock.clone(), ids.clone(), sweep_interval);
+    let (inbox, writer) = Inbox::new(store.clone(), clock.clone(), ids.clone());
+    let worker = Worker::new(corridor.clone(), sweep);
+    let pulse = Pulse::default();
+    pulse.beat(clock.now());
+    let desk = Desk {
+        store,
+        accounts,
+        corridor,
+        inbox,
+        clock,
+        ids,
+        auth: admin,
+        public_base: public_base.into(),
+        pulse,
+        wake: Arc::new(Notify::new()),
+    };
+    Ok(Assembled { worker, desk, writer })
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    store: Store,
+    clock: SharedClock,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    worker: JoinHandle<()>,
+    writer: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts serving on a bound listener.
+    pub fn start(parts: Parts, listener: TcpListener, public_base: &str) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let Assembled { worker, desk, writer } = assemble(parts, public_base)?;
+        let stop = CancellationToken::new();
+        let (wake, pulse) = (desk.wake.clone(), desk.pulse.clone());
+        let (store, clock) = (desk.store.clone(), desk.clock.clone());
+        let woken = wake.clone();
+        let writer = tokio::spawn(writer.run(CancellationToken::new(), move || woken.notify_one()));
+        let working = stop.clone();
+        let worker = tokio::spawn(async move {
+            worker.run(&wake, &working, |now| pulse.beat(now)).await;
+        });
+        let app = http::app(desk);
+        let closing = stop.clone();
+        let server = tokio::spawn(async move {
+            let served = axum::serve(listener, app).with_graceful_shutdown(closing.cancelled_owned());
+            if let Err(error) = served.await {
+                warn!(%error, "the server ended");
+            }
+        });
+        info!(%address, "listening");
+        Ok(Self { address, store, clock, stop, server, worker, writer })
+    }
+
+    /// Takes no more work, finishes what runs, and ends; what does not end in time is dropped, and found
+    /// again by the next start.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let mut running = [self.server, self.worker];
+        let ended = async {
+            for task in &mut running {
+                let _ = task.await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = sleep(&self.clock, GRACE) => warn!("what still ran was dropped; its leases run out by themselves"),
+        }
+        for task in &running {
+            task.abort();
+        }
+        self.writer.abort();
+        self.store.close().await;
+    }
+}

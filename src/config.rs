@@ -1,0 +1,89 @@
+//! Configuration: the environment, with the same names as options. `concord serve --help` is the manual.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::SecretString;
+use url::Url;
+
+/// What a service needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Address of the HTTP server
+    #[arg(long, env = "CONCORD_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Base of the addresses handed to the platforms [default: from the listen address]
+    #[arg(long, env = "CONCORD_PUBLIC_URL")]
+    pub public_url: Option<Url>,
+    /// Postgres 14 or newer [default: a private cluster in the data directory]
+    #[arg(long, env = "CONCORD_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+    /// Private cluster and generated key [default: ~/.local/share/concord]
+    #[arg(long, env = "CONCORD_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Base64 of 32 bytes; seals secrets at rest [default with a private cluster: generated once]
+    #[arg(long, env = "CONCORD_MASTER_KEY", hide_env_values = true)]
+    pub master_key: Option<SecretString>,
+    /// A bearer token with all scopes [default: generated on the first start and printed once]
+    #[arg(long, env = "CONCORD_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<SecretString>,
+    /// R-Series API, without version segments
+    #[arg(long, env = "CONCORD_R_SERIES_API_URL", default_value = "https://api.lightspeedapp.com")]
+    pub r_series_api_url: Url,
+    /// R-Series sign-in
+    #[arg(long, env = "CONCORD_R_SERIES_AUTH_URL", default_value = "https://cloud.lightspeedapp.com")]
+    pub r_series_auth_url: Url,
+    /// R-Series application, for renewing tokens
+    #[arg(long, env = "CONCORD_R_SERIES_CLIENT_ID")]
+    pub r_series_client_id: Option<String>,
+    /// Secret of the R-Series application
+    #[arg(long, env = "CONCORD_R_SERIES_CLIENT_SECRET", hide_env_values = true)]
+    pub r_series_client_secret: Option<SecretString>,
+    /// E-Series API, without version segments
+    #[arg(long, env = "CONCORD_E_SERIES_API_URL", default_value = "https://app.ecwid.com")]
+    pub e_series_api_url: Url,
+    /// E-Series sign-in
+    #[arg(long, env = "CONCORD_E_SERIES_AUTH_URL", default_value = "https://my.ecwid.com")]
+    pub e_series_auth_url: Url,
+    /// E-Series application
+    #[arg(long, env = "CONCORD_E_SERIES_CLIENT_ID")]
+    pub e_series_client_id: Option<String>,
+    /// Secret of the E-Series application; also the key of its webhook signature
+    #[arg(long, env = "CONCORD_E_SERIES_CLIENT_SECRET", hide_env_values = true)]
+    pub e_series_client_secret: Option<SecretString>,
+    /// Seconds between two change polls of one connection
+    #[arg(long, env = "CONCORD_SWEEP_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sweep_seconds: u64,
+    /// Log filter
+    #[arg(long, env = "CONCORD_LOG", default_value = "info")]
+    pub log: String,
+    /// `text` or `json`
+    #[arg(long, env = "CONCORD_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Config {
+    /// Between two polls.
+    #[must_use]
+    pub fn sweep_interval(&self) -> Duration {
+        Duration::from_secs(self.sweep_seconds)
+    }
+
+    /// Base of the addresses handed out, without a slash at its end.
+    #[must_use]
+    pub fn public_base(&self, bound: SocketAddr) -> String {
+        let base = self.public_url.as_ref().map_or_else(|| format!("http://{bound}"), Url::to_string);
+        base.trim_end_matches('/').to_owned()
+    }
+}

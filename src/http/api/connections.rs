@@ -1,0 +1,453 @@
+//! Connections: made, shown, changed, paused, forgotten; their status.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{List, connection};
+use crate::clock::Instant;
+use crate::connections::connect::{ConnectError, Request};
+use crate::connections::settings::{PLANS, Settings, plan_limit};
+use crate::http::Desk;
+use crate::http::problem::{Json, Path, Problem};
+use crate::ids::{ConnectionId, SyncId};
+use crate::store::connections::{self as rows, State as Standing};
+use crate::store::{StoreError, dirty, ledger, links};
+
+pub(super) fn routes() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new()
+        .routes(routes!(create_connection, list_connections))
+        .routes(routes!(get_connection, update_connection, delete_connection))
+        .routes(routes!(pause_connection))
+        .routes(routes!(resume_connection))
+        .routes(routes!(get_status))
+}
+
+/// Two accounts to be connected.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewConnection {
+    /// What you call it.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// The shop.
+    r_series: NewRSeries,
+    /// The web.
+    e_series: NewESeries,
+    /// `venture`, `business` or `unlimited`.
+    plan: Option<String>,
+    /// What differs from the defaults.
+    #[serde(default)]
+    settings: Settings,
+}
+
+/// An R-Series account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRSeries {
+    /// `accountID`.
+    #[serde(deserialize_with = "number_or_text")]
+    #[schema(value_type = String)]
+    account_id: i64,
+    /// Access token.
+    #[schema(value_type = String)]
+    access_token: SecretString,
+    /// Refresh token; without one the connection ends with the access token.
+    #[schema(value_type = Option<String>)]
+    refresh_token: Option<SecretString>,
+    /// Shops whose stock is summed on the web; all unless given.
+    #[serde(default)]
+    shop_ids: Vec<NumberOrText>,
+    /// The shop in which stock sold on the web is booked; the first unless given.
+    primary_shop_id: Option<NumberOrText>,
+}
+
+/// An E-Series store.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewESeries {
+    /// `storeId`.
+    #[serde(deserialize_with = "number_or_text")]
+    #[schema(value_type = String)]
+    store_id: i64,
+    /// Access token.
+    #[schema(value_type = String)]
+    access_token: SecretString,
+}
+
+/// A platform's id: the platforms print theirs as texts or numbers, so both are taken.
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(value_type = String)]
+struct NumberOrText(i64);
+
+impl<'de> Deserialize<'de> for NumberOrText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        number_or_text(deserializer).map(Self)
+    }
+}
+
+fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let json = serde_json::Value::deserialize(deserializer)?;
+    let number = json.as_i64().or_else(|| json.as_str().and_then(|text| text.trim().parse().ok()));
+    let number = number.filter(|number| *number > 0);
+    number.ok_or_else(|| serde::de::Error::custom(format!("{json} is no id: a positive whole number is wanted")))
+}
+
+/// A connection that was made.
+#[derive(Debug, Serialize, ToSchema)]
+struct CreatedConnection {
+    /// Id.
+    id: ConnectionId,
+    /// Where notices go.
+    webhooks: Webhooks,
+    /// The first look that has begun.
+    sync_id: SyncId,
+}
+
+/// Where notices go.
+#[derive(Debug, Serialize, ToSchema)]
+struct Webhooks {
+    /// To be registered with the E-Series application.
+    e_series_url: String,
+    /// For relays.
+    r_series_url: String,
+    /// The key for notices at the R-Series door. Shown once.
+    r_series_secret: String,
+}
+
+/// A connection, without secrets.
+#[derive(Debug, Serialize, ToSchema)]
+struct Connection {
+    /// Id.
+    id: ConnectionId,
+    /// What you call it.
+    name: String,
+    /// Is it worked on?
+    state: Standing,
+    /// Why not.
+    state_reason: Option<String>,
+    /// The shop.
+    r_series: RSeries,
+    /// The web.
+    e_series: ESeries,
+    /// Plan name.
+    plan: String,
+    /// What differs from the defaults.
+    settings: serde_json::Value,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Instant,
+}
+
+/// An R-Series account.
+#[derive(Debug, Serialize, ToSchema)]
+struct RSeries {
+    /// `accountID`.
+    account_id: String,
+    /// Shops whose stock is summed on the web.
+    shop_ids: Vec<String>,
+    /// The shop in which stock sold on the web is booked.
+    primary_shop_id: String,
+    /// The price level of the web, if the account has one.
+    online_price_level_id: Option<String>,
+}
+
+/// An E-Series store.
+#[derive(Debug, Serialize, ToSchema)]
+struct ESeries {
+    /// `storeId`.
+    store_id: String,
+    /// Products the store's plan allows.
+    max_product_limit: Option<i64>,
+}
+
+fn show(row: rows::Row) -> Connection {
+    Connection {
+        id: row.connection_id,
+        name: row.name,
+        state: row.state,
+        state_reason: row.state_reason,
+        r_series: RSeries {
+            account_id: row.r_account_id.to_string(),
+            shop_ids: row.r_shop_ids.iter().map(i64::to_string).collect(),
+            primary_shop_id: row.r_primary_shop_id.to_string(),
+            online_price_level_id: row.r_online_level_id.map(|id| id.to_string()),
+        },
+        e_series: ESeries { store_id: row.e_store_id.to_string(), max_product_limit: row.e_product_limit },
+        plan: row.plan,
+        settings: row.settings,
+        created_at: row.created_at,
+    }
+}
+
+/// Connect two accounts
+///
+/// Both credentials are proved against the platforms first; then the first look over the catalogue begins.
+#[utoipa::path(post, path = "/connections", tag = "connections", operation_id = "create_connection",
+    security(("bearer" = [])), request_body = NewConnection,
+    responses((status = 201, description = "Connected", body = CreatedConnection),
+              (status = 400, description = "The body is no JSON", body = Problem),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 409, description = "One of the accounts is connected already", body = Problem),
+              (status = 415, description = "The body is not labelled as JSON", body = Problem),
+              (status = 422, description = "Not accepted by a platform, or contradictory", body = Problem)))]
+async fn create_connection(
+    State(desk): State<Desk>,
+    Json(new): Json<NewConnection>,
+) -> Result<(StatusCode, axum::Json<CreatedConnection>), Problem> {
+    let request = Request {
+        name: new.name,
+        r_account_id: new.r_series.account_id,
+        r_access_token: new.r_series.access_token,
+        r_refresh_token: new.r_series.refresh_token,
+        r_shop_ids: new.r_series.shop_ids.iter().map(|id| id.0).collect(),
+        r_primary_shop_id: new.r_series.primary_shop_id.map(|id| id.0),
+        e_store_id: new.e_series.store_id,
+        e_access_token: new.e_series.access_token,
+        plan: new.plan,
+        settings: new.settings,
+    };
+    let connected = desk.accounts.connect(request).await.map_err(|error| match error {
+        ConnectError::NotProved { side, reason } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", format!("{side}: {reason}")).of(side)
+        }
+        ConnectError::Invalid(words) => Problem::invalid(words),
+        ConnectError::Taken(side) => {
+            Problem::new(StatusCode::CONFLICT, "taken", ConnectError::Taken(side).to_string()).of(side)
+        }
+        ConnectError::Store(error) => error.into(),
+    })?;
+    desk.wake.notify_one();
+    let id = connected.connection_id;
+    let webhooks = Webhooks {
+        e_series_url: format!("{}/webhooks/e-series", desk.public_base),
+        r_series_url: format!("{}/webhooks/r-series/{id}", desk.public_base),
+        r_series_secret: connected.r_webhook_secret.expose_secret().to_owned(),
+    };
+    Ok((StatusCode::CREATED, axum::Json(CreatedConnection { id, webhooks, sync_id: connected.sync_id })))
+}
+
+/// List connections
+#[utoipa::path(get, path = "/connections", tag = "connections", operation_id = "list_connections",
+    security(("bearer" = [])),
+    responses((status = 200, description = "All of them", body = List<Connection>),
+              (status = 401, description = "No or a wrong access token", body = Problem)))]
+async fn list_connections(State(desk): State<Desk>) -> Result<axum::Json<List<Connection>>, Problem> {
+    let mut db = desk.store.begin().await?;
+    let rows = rows::load(&mut db, None).await?;
+    Ok(axum::Json(List { items: rows.into_iter().map(show).collect(), next: None }))
+}
+
+/// Show a connection
+#[utoipa::path(get, path = "/connections/{connection_id}", tag = "connections", operation_id = "get_connection",
+    security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
+    responses((status = 200, description = "The connection", body = Connection),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem)))]
+async fn get_connection(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+) -> Result<axum::Json<Connection>, Problem> {
+    let mut db = desk.store.begin().await?;
+    Ok(axum::Json(show(connection(&mut db, id).await?)))
+}
+
+/// What can be changed of a connection.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeConnection {
+    /// What you call it.
+    name: Option<String>,
+    /// `venture`, `business` or `unlimited`.
+    plan: Option<String>,
+    /// All settings: what is left out goes back to its default.
+    settings: Option<Settings>,
+}
+
+/// Change a connection
+#[utoipa::path(patch, path = "/connections/{connection_id}", tag = "connections",
+    operation_id = "update_connection", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
+    request_body = ChangeConnection,
+    responses((status = 200, description = "Changed", body = Connection),
+              (status = 400, description = "The body is no JSON", body = Problem),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem),
+              (status = 415, description = "The body is not labelled as JSON", body = Problem),
+              (status = 422, description = "Contradictory", body = Problem)))]
+async fn update_connection(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+    Json(change): Json<ChangeConnection>,
+) -> Result<axum::Json<Connection>, Problem> {
+    let mut db = desk.store.begin().await?;
+    let mut row = connection(&mut db, id).await?;
+    if let Some(name) = change.name {
+        if name.trim().is_empty() {
+            return Err(Problem::invalid("name must not be empty"));
+        }
+        row.name = name;
+    }
+    if let Some(plan) = change.plan {
+        if !PLANS.contains(&plan.as_str()) {
+            return Err(Problem::invalid(format!("plan must be one of {}", PLANS.join(", "))));
+        }
+        row.plan = plan;
+    }
+    if let Some(settings) = change.settings {
+        row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
+    }
+    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, desk.clock.now()).await?;
+    db.commit().await.map_err(StoreError::from)?;
+    Ok(axum::Json(show(row)))
+}
+
+/// Forget a connection
+///
+/// Nothing is changed on either platform. Its links and ledger are gone for good.
+#[utoipa::path(delete, path = "/connections/{connection_id}", tag = "connections",
+    operation_id = "delete_connection", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
+    responses((status = 204, description = "Forgotten"),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem)))]
+async fn delete_connection(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+) -> Result<StatusCode, Problem> {
+    let mut db = desk.store.begin().await?;
+    if !rows::delete(&mut db, id).await? {
+        return Err(Problem::not_found("connection"));
+    }
+    db.commit().await.map_err(StoreError::from)?;
+    desk.accounts.forget(id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pause a connection
+///
+/// Notices are still taken in; nothing is read or written until it is resumed.
+#[utoipa::path(post, path = "/connections/{connection_id}/pause", tag = "connections",
+    operation_id = "pause_connection", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
+    responses((status = 200, description = "Paused", body = Connection),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem)))]
+async fn pause_connection(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+) -> Result<axum::Json<Connection>, Problem> {
+    set_state(&desk, id, Standing::Paused, Some("paused by an operator")).await
+}
+
+/// Resume a connection
+#[utoipa::path(post, path = "/connections/{connection_id}/resume", tag = "connections",
+    operation_id = "resume_connection", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
+    responses((status = 200, description = "Worked on again", body = Connection),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem)))]
+async fn resume_connection(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+) -> Result<axum::Json<Connection>, Problem> {
+    set_state(&desk, id, Standing::Active, None).await
+}
+
+async fn set_state(
+    desk: &Desk,
+    id: ConnectionId,
+    state: Standing,
+    reason: Option<&str>,
+) -> Result<axum::Json<Connection>, Problem> {
+    let mut db = desk.store.begin().await?;
+    connection(&mut db, id).await?;
+    rows::set_state(&mut db, id, state, reason, desk.clock.now()).await?;
+    let row = connection(&mut db, id).await?;
+    db.commit().await.map_err(StoreError::from)?;
+    desk.wake.notify_one();
+    Ok(axum::Json(show(row)))
+}
+
+/// How a connection is doing.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// `active`, `paused` or `needs_attention`.
+    state: Standing,
+    /// Why it is not active.
+    state_reason: Option<String>,
+    /// Nothing waits or runs, no write is open, and the last sweep found nothing.
+    in_step: bool,
+    /// Products that wait for a visit.
+    waiting: i64,
+    /// Products being visited.
+    running: i64,
+    /// Products that are parked with a reason, or have a field that is held.
+    parked: i64,
+    /// Products with both halves.
+    linked: i64,
+    /// Writes whose outcome is not known yet.
+    open_writes: i64,
+    /// Conflicts that wait for a choice.
+    conflicts_open: i64,
+    /// Seconds since the oldest product that waits was last known to be in step.
+    oldest_unproven_seconds: i64,
+    /// When the last complete sweep ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    swept_at: Option<Instant>,
+    /// Changes that the last sweep found and no notice had told.
+    found_by_sweep: i64,
+    /// The plan.
+    plan: Plan,
+    /// The newest run over the whole catalogue.
+    sync: Option<super::syncs::SyncView>,
+}
+
+/// Plan and its use.
+#[derive(Debug, Serialize, ToSchema)]
+struct Plan {
+    /// Name.
+    name: String,
+    /// Products allowed; null is unlimited.
+    limit: Option<i64>,
+    /// Products linked.
+    used: i64,
+}
+
+/// How is it doing?
+#[utoipa::path(get, path = "/connections/{connection_id}/status", tag = "connections", operation_id = "get_status",
+    security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
+    responses((status = 200, description = "Its status", body = Status),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem)))]
+async fn get_status(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+) -> Result<axum::Json<Status>, Problem> {
+    let now = desk.clock.now();
+    let mut db = desk.store.begin().await?;
+    let row = connection(&mut db, id).await?;
+    let counts = dirty::counts(&mut db, id, now).await?;
+    let linked = links::count_linked(&mut db, id).await?;
+    let held = links::count_held(&mut db, id).await?;
+    let open_writes = ledger::count_open(&mut db, id).await?;
+    let conflicts_open = ledger::count_conflicts(&mut db, id).await?;
+    let sync = super::syncs::newest(&mut db, id, now).await?;
+    let limits = [plan_limit(&row.plan), row.e_product_limit];
+    Ok(axum::Json(Status {
+        state: row.state,
+        state_reason: row.state_reason,
+        in_step: counts.waiting + counts.running + open_writes + row.sweep_found == 0 && row.swept_at.is_some(),
+        waiting: counts.waiting,
+        running: counts.running,
+        parked: counts.parked + held,
+        linked,
+        open_writes,
+        conflicts_open,
+        oldest_unproven_seconds: counts.oldest_seconds,
+        swept_at: row.swept_at,
+        found_by_sweep: row.sweep_found,
+        plan: Plan { name: row.plan, limit: limits.into_iter().flatten().min(), used: linked },
+        sync,
+    }))
+}

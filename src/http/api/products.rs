@@ -1,0 +1,382 @@
+//! Products: their state, what both sides show, and what a run would do.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{List, Paging, connection, page};
+use crate::catalog::{Facts, Field, Hold, Rule, Side, Value, Way};
+use crate::clock::Instant;
+use crate::connections::Settings;
+use crate::decide::report::{Line, report};
+use crate::http::Desk;
+use crate::http::problem::{Path, Problem, Query};
+use crate::ids::{ConnectionId, EntryId, ProductId};
+use crate::ledger::Origin;
+use crate::platforms::CallError;
+use crate::reconcile::PreviewError;
+use crate::store::dirty::Asker;
+use crate::store::links::{ListQuery, Listed};
+use crate::store::{Db, StoreError, dirty, ledger, links};
+
+pub(super) fn routes() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new()
+        .routes(routes!(list_products))
+        .routes(routes!(get_product))
+        .routes(routes!(plan_product))
+        .routes(routes!(sync_product))
+        .routes(routes!(list_parked))
+        .routes(routes!(retry_parked))
+}
+
+/// The states a product can be in.
+const STATES: [&str; 5] = ["in_step", "waiting", "parked", "conflict", "unlinked"];
+
+/// A product.
+#[derive(Debug, Serialize, ToSchema)]
+struct Product {
+    /// Id.
+    id: ProductId,
+    /// Name.
+    name: String,
+    /// SKU.
+    sku: String,
+    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
+    state: &'static str,
+    /// Why it is parked, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Offered on the web.
+    enabled: bool,
+    /// Variants; a simple product is one.
+    variants: i64,
+    /// The R-Series half.
+    r_series: Option<RHalf>,
+    /// The E-Series half.
+    e_series: Option<EHalf>,
+    /// When both sides were last seen in step.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    proven_at: Option<Instant>,
+}
+
+/// The R-Series half.
+#[derive(Debug, Serialize, ToSchema)]
+struct RHalf {
+    /// `item`.
+    kind: &'static str,
+    /// `itemID`.
+    id: String,
+}
+
+/// The E-Series half.
+#[derive(Debug, Serialize, ToSchema)]
+struct EHalf {
+    /// Product id.
+    id: String,
+}
+
+fn show(listed: Listed) -> Product {
+    let link = listed.link;
+    let held = link.holds.values().map(|hold| hold.reason.clone()).next();
+    let (state, reason) = if let Some((_, reason)) = listed.parked {
+        ("parked", Some(reason))
+    } else if listed.waiting {
+        ("waiting", None)
+    } else if listed.conflicts > 0 {
+        ("conflict", held)
+    } else if held.is_some() {
+        ("parked", held)
+    } else if link.r_item_id.is_none() || link.e_product_id.is_none() {
+        ("unlinked", None)
+    } else {
+        ("in_step", None)
+    };
+    Product {
+        id: link.product_id,
+        name: link.name,
+        sku: link.sku,
+        state,
+        reason,
+        enabled: link.enabled,
+        variants: 1,
+        r_series: link.r_item_id.map(|id| RHalf { kind: "item", id: id.to_string() }),
+        e_series: link.e_product_id.map(|id| EHalf { id: id.to_string() }),
+        proven_at: link.proven_at,
+    }
+}
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Exactly this SKU.
+    sku: Option<String>,
+    /// Name or SKU containing this, ignoring case.
+    q: Option<String>,
+    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
+    state: Option<String>,
+    /// From `next` of the page before.
+    cursor: Option<String>,
+    /// Most rows, 1 to 200; 50 unless given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+}
+
+/// List products
+#[utoipa::path(get, path = "/connections/{connection_id}/products", tag = "products",
+    operation_id = "list_products", security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter),
+    responses((status = 200, description = "Products in the order in which Concord met them", body = List<Product>),
+              (status = 400, description = "A parameter cannot be read", body = Problem),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem),
+              (status = 422, description = "A parameter makes no sense", body = Problem)))]
+async fn list_products(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+    Query(filter): Query<Filter>,
+) -> Result<axum::Json<List<Product>>, Problem> {
+    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
+    let limit = paging.limit()?;
+    if filter.state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
+        return Err(Problem::invalid(format!("state must be one of {}", STATES.join(", "))));
+    }
+    let mut query = ListQuery {
+        product_id: None,
+        sku: clean(filter.sku)?,
+        text: clean(filter.q)?.filter(|text| !text.is_empty()),
+        state: filter.state,
+        after: paging.cursor()?,
+        limit,
+    };
+    query.limit += 1;
+    let mut db = desk.store.begin().await?;
+    connection(&mut db, id).await?;
+    let rows = links::list(&mut db, id, &query).await?;
+    Ok(axum::Json(page(rows, limit, |row| row.link.product_id.to_string(), show)))
+}
+
+/// Postgres keeps no NUL in texts, so none can be found.
+fn clean(text: Option<String>) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if text.contains('\0') => Err(Problem::invalid("a text must not contain NUL")),
+        text => Ok(text),
+    }
+}
+
+/// A product in full.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProductDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    product: Product,
+    /// `new`, `linked`, `only_online`, `archived`, `gone_online` or `gone_in_shop`.
+    standing: links::Standing,
+    /// Field by field.
+    fields: Vec<FieldDetail>,
+}
+
+/// One field of a product: what is, and why.
+#[derive(Debug, Serialize, ToSchema)]
+struct FieldDetail {
+    /// The field.
+    field: Field,
+    /// What R-Series showed when last in step.
+    r_series: Option<serde_json::Value>,
+    /// What E-Series showed when last in step.
+    e_series: Option<serde_json::Value>,
+    /// The same, as the merge sees it: per side.
+    shadow: ShadowPair,
+    /// Where the value came from.
+    origin: Option<Origin>,
+    /// Since when.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Instant>,
+    /// The write that brought it.
+    write_id: Option<EntryId>,
+    /// What led to that write.
+    cause: Option<String>,
+    /// In which direction it is carried.
+    way: Way,
+    /// Who wins when both sides changed.
+    rule: Rule,
+    /// Why it stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
+}
+
+/// A value per side.
+#[derive(Debug, Serialize, ToSchema)]
+struct ShadowPair {
+    /// R-Series.
+    r_series: Option<serde_json::Value>,
+    /// E-Series.
+    e_series: Option<serde_json::Value>,
+}
+
+async fn listed(db: &mut Db, id: ConnectionId, product: ProductId) -> Result<Listed, Problem> {
+    let query = ListQuery { product_id: Some(product), limit: 1, ..ListQuery::default() };
+    links::list(db, id, &query).await?.pop().ok_or_else(|| Problem::not_found("product"))
+}
+
+/// Show a product: both sides, and why every value is what it is
+#[utoipa::path(get, path = "/connections/{connection_id}/products/{product_id}", tag = "products",
+    operation_id = "get_product", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
+    responses((status = 200, description = "The product", body = ProductDetail),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such product", body = Problem)))]
+async fn get_product(
+    State(desk): State<Desk>,
+    Path((id, product)): Path<(ConnectionId, ProductId)>,
+) -> Result<axum::Json<ProductDetail>, Problem> {
+    let mut db = desk.store.begin().await?;
+    let row = connection(&mut db, id).await?;
+    let listed = listed(&mut db, id, product).await?;
+    let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
+    let rules = settings.rules();
+    let mut fields = Vec::new();
+    for field in Field::ALL {
+        let query =
+            ledger::ListQuery { product_id: Some(product), field: Some(field), limit: 50, ..Default::default() };
+        let entries = ledger::list(&mut db, id, &query).await?;
+        let landed = |entry: &&crate::ledger::Entry| {
+            use crate::ledger::{Kind, Outcome};
+            matches!(entry.kind, Kind::Write | Kind::Stock | Kind::Verdict) && entry.result == Some(Outcome::Landed)
+        };
+        let last = entries.iter().find(landed);
+        let value = |side: Side| listed.link.shadow.side(side).get(field).map(Value::to_json);
+        fields.push(FieldDetail {
+            field,
+            r_series: value(Side::RSeries),
+            e_series: value(Side::ESeries),
+            shadow: ShadowPair { r_series: value(Side::RSeries), e_series: value(Side::ESeries) },
+            origin: last.map(|entry| entry.origin),
+            since: last.map(|entry| entry.at),
+            write_id: last.map(|entry| entry.entry_id),
+            cause: last.and_then(|entry| entry.cause.clone()),
+            way: rules.way(field),
+            rule: rules.rule(field),
+            hold: listed.link.holds.get(&field).cloned(),
+        });
+    }
+    let standing = listed.link.standing;
+    Ok(axum::Json(ProductDetail { product: show(listed), standing, fields }))
+}
+
+/// What a run would do now, and why.
+#[derive(Debug, Serialize, ToSchema)]
+struct PlanView {
+    /// Nothing would be written, and nothing is held.
+    in_step: bool,
+    /// What R-Series shows now.
+    #[schema(value_type = Option<Object>)]
+    r_series: Option<Facts>,
+    /// What E-Series shows now.
+    #[schema(value_type = Option<Object>)]
+    e_series: Option<Facts>,
+    /// What would be done, remembered and left.
+    lines: Vec<Line>,
+}
+
+/// What would a run do?
+///
+/// Looks at both sides now and writes nothing anywhere.
+#[utoipa::path(get, path = "/connections/{connection_id}/products/{product_id}/plan", tag = "products",
+    operation_id = "plan_product", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
+    responses((status = 200, description = "The plan", body = PlanView),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such product", body = Problem),
+              (status = 502, description = "A platform refuses the look", body = Problem),
+              (status = 503, description = "A platform cannot be asked now", body = Problem)))]
+async fn plan_product(
+    State(desk): State<Desk>,
+    Path((id, product)): Path<(ConnectionId, ProductId)>,
+) -> Result<axum::Json<PlanView>, Problem> {
+    let preview = desk.corridor.preview(id, product).await.map_err(|error| match error {
+        PreviewError::Store(error) => error.into(),
+        PreviewError::Gone => Problem::not_found("product"),
+        PreviewError::Call(error @ CallError::Later { .. }) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "platform", error.to_string())
+        }
+        PreviewError::Call(error) => Problem::new(StatusCode::BAD_GATEWAY, "platform", error.to_string()),
+    })?;
+    let preview = preview.ok_or_else(|| Problem::not_found("product"))?;
+    Ok(axum::Json(PlanView {
+        in_step: preview.plan.is_empty() && preview.plan.holds.is_empty(),
+        lines: report(&preview.plan),
+        r_series: preview.r,
+        e_series: preview.e,
+    }))
+}
+
+/// A visit that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+struct Accepted {
+    /// Products that will be visited.
+    accepted: i64,
+}
+
+async fn look_again(desk: &Desk, id: ConnectionId, product: ProductId) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
+    let now = desk.clock.now();
+    let mut db = desk.store.begin().await?;
+    connection(&mut db, id).await?;
+    listed(&mut db, id, product).await?;
+    dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
+    db.commit().await.map_err(StoreError::from)?;
+    desk.wake.notify_one();
+    Ok((StatusCode::ACCEPTED, axum::Json(Accepted { accepted: 1 })))
+}
+
+/// Look at a product again
+#[utoipa::path(post, path = "/connections/{connection_id}/products/{product_id}/sync", tag = "products",
+    operation_id = "sync_product", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
+    responses((status = 202, description = "It will be visited", body = Accepted),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such product", body = Problem)))]
+async fn sync_product(
+    State(desk): State<Desk>,
+    Path((id, product)): Path<(ConnectionId, ProductId)>,
+) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
+    look_again(&desk, id, product).await
+}
+
+/// List parked products, each with its reason
+#[utoipa::path(get, path = "/connections/{connection_id}/parked", tag = "products", operation_id = "list_parked",
+    security(("bearer" = [])), params(("connection_id" = Uuid, Path), Paging),
+    responses((status = 200, description = "Parked products", body = List<Product>),
+              (status = 400, description = "A parameter cannot be read", body = Problem),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such connection", body = Problem),
+              (status = 422, description = "A parameter makes no sense", body = Problem)))]
+async fn list_parked(
+    State(desk): State<Desk>,
+    Path(id): Path<ConnectionId>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<Product>>, Problem> {
+    let limit = paging.limit()?;
+    let after = paging.cursor()?;
+    let query = ListQuery { state: Some("parked".into()), after, limit: limit + 1, ..ListQuery::default() };
+    let mut db = desk.store.begin().await?;
+    connection(&mut db, id).await?;
+    let rows = links::list(&mut db, id, &query).await?;
+    Ok(axum::Json(page(rows, limit, |row| row.link.product_id.to_string(), show)))
+}
+
+/// Try a parked product again
+#[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
+    operation_id = "retry_parked", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
+    responses((status = 202, description = "It will be visited", body = Accepted),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such product", body = Problem)))]
+async fn retry_parked(
+    State(desk): State<Desk>,
+    Path((id, product)): Path<(ConnectionId, ProductId)>,
+) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
+    look_again(&desk, id, product).await
+}
