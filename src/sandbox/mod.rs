@@ -3,4 +3,6 @@
 pub mod eseries;
 pub mod faults;
 pub mod outbox;
+pub mod relay;
 pub mod rseries;
+pub mod stage;
