@@ -1,5 +1,6 @@
 //! THE STAGE: both platforms with their habits and faults, in memory and served over loopback HTTP.
 
+pub mod catalogue;
 pub mod eseries;
 pub mod faults;
 pub mod outbox;
