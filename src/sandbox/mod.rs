@@ -1,6 +1,10 @@
 //! THE STAGE: both platforms with their habits and faults, in memory and served over loopback HTTP.
 
+pub mod catalogue;
 pub mod eseries;
 pub mod faults;
+pub mod merchants;
 pub mod outbox;
+pub mod relay;
 pub mod rseries;
+pub mod stage;
