@@ -1,0 +1,95 @@
+//! kill -9 at every await of the corridor, then a restart: the same end as without.
+
+use std::time::Duration;
+
+use concord::queue::Worker;
+
+use crate::support::mortal::mortal;
+use crate::support::{Plan, World, decimal, item, mug};
+
+/// Everything that can change in one visit: a sale on both sides, a price on one, a name on the other.
+async fn stir(world: &World, item_id: i64) {
+    let product = world.product_of(item_id).unwrap();
+    world.stage.r.sell(item_id, 1, 2);
+    world.stage.e.sell(product.id, 3);
+    world.stage.r.reprice_default(item_id, decimal("13.75"));
+    world.stage.e.rename(product.id, "Stoneware mug, blue");
+    world.stage.deliver_due().await;
+}
+
+fn check_end(world: &World, item_id: i64, awaits: usize) {
+    let (item, product) = world.pair(item_id);
+    assert_eq!(item.stock[&1], 5, "R-Series after a death at await {awaits}: {item:#?}");
+    assert_eq!(product.quantity, Some(5), "E-Series after a death at await {awaits}: {product:#?}");
+    assert_eq!(item.description, "Stoneware mug, blue", "death at await {awaits}");
+    assert_eq!(product.name, "Stoneware mug, blue", "death at await {awaits}");
+    assert_eq!(product.price, decimal("13.75"), "death at await {awaits}");
+    assert_eq!(item.online_price, None, "the Online price was never touched");
+}
+
+/// Visits until the worker dies or nothing is left to do. True when it died.
+async fn visit_until_death(worker: &Worker, awaits: usize) -> bool {
+    let all = async { while worker.visit().await.unwrap() {} };
+    mortal(all, awaits).await.is_none()
+}
+
+#[tokio::test]
+async fn a_death_at_any_await_of_a_visit_changes_nothing_in_the_end() {
+    let mut world = World::with_a_mug().await;
+    let id = world.stage.r.items()[0].item_id;
+    let mut awaits = 0;
+    loop {
+        // Back to the beginning: 10 pieces, the old name and price on both sides.
+        world.stage.r.rename(id, "Stoneware mug");
+        world.stage.r.reprice_default(id, decimal("12.5"));
+        let missing = 10 - world.stage.r.item(id).unwrap().stock[&1];
+        world.stage.r.restock(id, 1, missing);
+        world.settle().await;
+
+        stir(&world, id).await;
+        let died = visit_until_death(&world.worker, awaits).await;
+        world.drain().await;
+        world.restart_worker(awaits as u64);
+        world.clock.advance(Duration::from_secs(61));
+        world.settle().await;
+        check_end(&world, id, awaits);
+        world.check_laws().await;
+        if !died {
+            break;
+        }
+        awaits += 1;
+    }
+    assert!(awaits > 40, "only {awaits} awaits were reached: the visit did not do what it should");
+}
+
+#[tokio::test]
+async fn a_death_at_any_await_of_a_creation_never_makes_a_second_product() {
+    let mut world = World::with(Plan::default(), vec![mug()]).await;
+    let mut awaits = 0;
+    loop {
+        let sku = format!("NEW-{awaits}");
+        let id = world.stage.r.create_item(item("Fresh", &sku, "3", 4));
+        world.stage.deliver_due().await;
+        let died = visit_until_death(&world.worker, awaits).await;
+        world.drain().await;
+        // A sale on the web before anybody has noticed that the product is there.
+        let sold = match world.product_of(id) {
+            Some(product) => world.stage.e.sell(product.id, 1),
+            None => false,
+        };
+        world.restart_worker(awaits as u64);
+        world.clock.advance(Duration::from_secs(61));
+        world.settle().await;
+        let (item, product) = world.pair(id);
+        let left = if sold { 3 } else { 4 };
+        assert_eq!((item.stock[&1], product.quantity), (left, Some(left)), "death at await {awaits}, sold: {sold}");
+        let twins = world.stage.e.products().iter().filter(|product| product.sku == sku).count();
+        assert_eq!(twins, 1, "death at await {awaits}");
+        world.check_laws().await;
+        if !died {
+            break;
+        }
+        awaits += 1;
+    }
+    assert!(awaits > 20, "only {awaits} awaits were reached");
+}

@@ -1,0 +1,4 @@
+//! From a change on one side to the other side, and what may go wrong on the way.
+
+mod crash;
+mod fields;

@@ -1,0 +1,366 @@
+//! The world of a test: both platforms on a stage, a service over a database of its own, and a clock that
+//! moves when told to.
+
+pub mod laws;
+pub mod mortal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use chrono::TimeZone;
+use concord::cli::service::{Assembled, Parts, assemble};
+use concord::clock::{Clock, Instant, ManualClock, SharedClock, after};
+use concord::connections::PlatformApps;
+use concord::http::auth::AdminToken;
+use concord::ids::{ConnectionId, GeneratedIds, SharedIds};
+use concord::platforms::rseries::oauth::App;
+use concord::platforms::transport::Limits;
+use concord::queue::Worker;
+use concord::sandbox::eseries::{self, ProductView};
+use concord::sandbox::relay::RelayTarget;
+use concord::sandbox::rseries::{self, ItemView, NewItem};
+use concord::sandbox::stage::{Setup, Stage};
+use concord::store::{Store, dirty, syncs};
+use concord::vault::Vault;
+use rust_decimal::Decimal;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub const TOKEN: &str = "test-admin-token";
+pub const SHOP: i64 = 1;
+
+/// How a world differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    /// The relay tells of changes on R-Series; without it they are found by polling.
+    pub relay: bool,
+    pub shops: usize,
+    /// As strict as the real ones, or wide open for tests of other things.
+    pub real_limits: bool,
+    pub search_lag: bool,
+    pub online_level: Option<i64>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { seed: 1, relay: true, shops: 1, real_limits: false, search_lag: true, online_level: Some(3) }
+    }
+}
+
+pub struct World {
+    pub plan: Plan,
+    pub stage: Stage,
+    pub clock: ManualClock,
+    pub store: Store,
+    pub worker: Worker,
+    pub app: Router,
+    pub connection: ConnectionId,
+    pub r_secret: String,
+    pub door: String,
+    url: String,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// A database of its own for one world, cloned from a migrated template.
+async fn database() -> String {
+    static TEMPLATE: OnceCell<(String, String)> = OnceCell::const_new();
+    let base = std::env::var("CONCORD_TEST_DATABASE_URL")
+        .expect("CONCORD_TEST_DATABASE_URL is not set: run the tests with `make test`");
+    let (base, template) = TEMPLATE
+        .get_or_init(|| async {
+            let template = format!("concord_template_{}", std::process::id());
+            admin(&base, &format!("drop database if exists {template}")).await;
+            admin(&base, &format!("create database {template}")).await;
+            let store = Store::open(&named(&base, &template), 2).unwrap();
+            store.migrate().await.unwrap();
+            store.close().await;
+            (base, template)
+        })
+        .await
+        .clone();
+    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("concord_test_{}_{number}", std::process::id());
+    admin(&base, &format!("create database {name} template {template}")).await;
+    named(&base, &name)
+}
+
+fn named(base: &str, name: &str) -> String {
+    let mut url = url::Url::parse(base).unwrap();
+    url.set_path(name);
+    url.to_string()
+}
+
+async fn admin(base: &str, statement: &str) {
+    let options: sqlx::postgres::PgConnectOptions = base.parse().unwrap();
+    let mut db: PgConnection = options.connect().await.unwrap();
+    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+}
+
+pub fn start_of_time() -> Instant {
+    chrono::Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap()
+}
+
+/// Short, so that hanging answers do not hold a test up; they run on the real clock.
+pub const LIMITS: Limits = Limits { connect: Duration::from_millis(1_000), total: Duration::from_millis(1_500) };
+
+impl World {
+    /// A world whose accounts are not connected yet.
+    pub async fn open(plan: Plan) -> Self {
+        let clock = ManualClock::starting_at(start_of_time());
+        let shared: SharedClock = Arc::new(clock.clone());
+        let mut r = rseries::Config::default();
+        r.shops = (1..=plan.shops).map(|shop| format!("Shop {shop}")).collect();
+        r.online_price_level_id = plan.online_level;
+        let mut e = eseries::Config::default();
+        if !plan.real_limits {
+            (r.bucket_size, r.drip_rate, r.burst_limit) = (1e6, 1e5, 1_000_000);
+            e.requests_per_minute = 1_000_000;
+        }
+        let setup = Setup { r, e, seed: plan.seed, deliver: false, ..Setup::default() };
+        let stage = Stage::open(setup, shared).await.unwrap();
+        if !plan.search_lag {
+            stage.e.habits(|habits| (habits.index_lag_min_seconds, habits.index_lag_max_seconds) = (0, 0));
+        }
+        let url = database().await;
+        let store = Store::open(&url, 8).unwrap();
+        let ids: SharedIds = Arc::new(GeneratedIds::seeded(plan.seed));
+        let Assembled { worker, desk, writer } =
+            assemble(parts(&stage, &store, &clock, ids), "http://concord.test").unwrap();
+        let stop = CancellationToken::new();
+        let app = concord::http::app(desk);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let door = format!("http://{}", listener.local_addr().unwrap());
+        let served = app.clone();
+        let tasks = vec![
+            tokio::spawn(writer.run(stop.clone(), || {})),
+            tokio::spawn(async move { axum::serve(listener, served).await.unwrap() }),
+        ];
+        let nowhere = ConnectionId(uuid::Uuid::nil());
+        Self {
+            plan,
+            stage,
+            clock,
+            store,
+            worker,
+            app,
+            connection: nowhere,
+            r_secret: String::new(),
+            door,
+            url,
+            stop,
+            tasks,
+        }
+    }
+
+    /// A world with these items in the shop, connected and quiet.
+    pub async fn with(plan: Plan, items: Vec<NewItem>) -> Self {
+        let mut world = Self::open(plan).await;
+        for item in items {
+            world.stage.r.create_item(item);
+        }
+        world.connect().await;
+        world.settle().await;
+        world
+    }
+
+    /// A usual world with one mug: 10 pieces, 12.50, SKU MUG-1.
+    pub async fn with_a_mug() -> Self {
+        Self::with(Plan::default(), vec![mug()]).await
+    }
+
+    pub fn credentials(&self) -> Value {
+        let (access, refresh) = self.stage.r.issue_tokens();
+        json!({
+            "name": "Test shop",
+            "r_series": {"account_id": "4711", "access_token": access, "refresh_token": refresh,
+                "shop_ids": (1..=self.plan.shops).map(|shop| shop.to_string()).collect::<Vec<_>>(),
+                "primary_shop_id": "1"},
+            "e_series": {"store_id": "1003", "access_token": self.stage.e.issue_token()},
+        })
+    }
+
+    pub async fn connect(&mut self) {
+        let (status, made) = self.call("POST", "/v1/connections", Some(self.credentials())).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        self.connection = made["id"].as_str().unwrap().parse().unwrap();
+        self.r_secret = made["webhooks"]["r_series_secret"].as_str().unwrap().to_owned();
+        self.stage.e.set_webhook_url(Some(format!("{}/webhooks/e-series", self.door)));
+        if self.plan.relay {
+            self.stage.relay.set_target(Some(RelayTarget {
+                url: format!("{}/webhooks/r-series/{}", self.door, self.connection),
+                secret: self.r_secret.clone(),
+            }));
+        }
+    }
+
+    /// A new process over the same database: gates, tokens and everything else in memory is gone.
+    pub fn restart_worker(&mut self, salt: u64) {
+        let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(1_000_003) ^ salt));
+        let Assembled { worker, .. } =
+            assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap();
+        self.worker = worker;
+    }
+
+    /// A second worker beside the first, with a memory of its own.
+    pub fn another_worker(&self, salt: u64) -> Worker {
+        let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(7_919) ^ salt));
+        assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap().worker
+    }
+
+    /// One request to the service, in process. The answer is JSON, or null.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let mut request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let response = self.app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let path = format!("/v1/connections/{}{path}", self.connection);
+        let (status, answer) = self.call("GET", &path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        answer
+    }
+
+    /// Runs until nothing waits: notices delivered, products visited, first looks done. Time moves only
+    /// when everybody waits for it.
+    pub async fn settle(&self) {
+        for _ in 0..3_000 {
+            let delivered = !self.stage.deliver_due().await.is_empty();
+            let did = self.worker.step().await.expect("the worker steps");
+            if delivered || did {
+                continue;
+            }
+            let Some(next) = self.next_due().await else { return };
+            let now = self.clock.now();
+            self.clock.set(if next > now { next } else { after(now, Duration::from_millis(500)) });
+        }
+        panic!("seed {}: it never becomes quiet; {}", self.plan.seed, self.get("/status").await);
+    }
+
+    /// When a notice, a visit or a first look is due; none when it is quiet.
+    pub async fn next_due(&self) -> Option<Instant> {
+        let mut db = self.store.begin().await.unwrap();
+        let visit = dirty::next_due(&mut db).await.unwrap();
+        let sync = syncs::next_due(&mut db).await.unwrap();
+        [self.stage.next_due(), visit, sync].into_iter().flatten().min()
+    }
+
+    /// Lets the next sweep find what nobody told, and settles.
+    pub async fn sweep(&self) {
+        self.clock.advance(Duration::from_secs(61));
+        self.settle().await;
+    }
+
+    /// Waits, in real time, until requests that were on their way have been worked on.
+    pub async fn drain(&self) {
+        for _ in 0..2 {
+            for url in [
+                format!("{}/_sandbox/r-series/items", self.stage.r_url()),
+                format!("{}/_sandbox/e-series/products", self.stage.e_url()),
+            ] {
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                let _ = client.get(url).send().await;
+            }
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// The item and its product.
+    pub fn pair(&self, item_id: i64) -> (ItemView, ProductView) {
+        let item = self.stage.r.item(item_id).expect("the item is there");
+        let product = self.product_of(item_id).expect("the product is there");
+        (item, product)
+    }
+
+    pub fn product_of(&self, item_id: i64) -> Option<ProductView> {
+        let marker = format!("concord-r-{item_id}");
+        self.stage.e.products().into_iter().find(|product| product.external_reference_id.as_ref() == Some(&marker))
+    }
+
+    pub async fn ledger(&self) -> Vec<Value> {
+        let mut entries = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("/ledger?limit=200{cursor}")).await;
+            entries.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return entries,
+            }
+        }
+    }
+
+    pub async fn sql_count(&self, statement: &str) -> i64 {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(statement.to_owned())).fetch_one(&mut db).await.unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> Parts {
+    let r = rseries::Config::default();
+    let e = eseries::Config::default();
+    Parts {
+        store: store.clone(),
+        vault: Vault::new(&SecretString::from("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")).unwrap(),
+        apps: PlatformApps {
+            r_series_url: stage.r_url().parse().unwrap(),
+            r_series_auth_url: stage.r_url().parse().unwrap(),
+            r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
+            e_series_url: stage.e_url().parse().unwrap(),
+            e_series_secret: Some(e.client_secret.into()),
+        },
+        admin: AdminToken::new(&SecretString::from(TOKEN)),
+        sweep_interval: Duration::from_secs(60),
+        limits: LIMITS,
+        clock: Arc::new(clock.clone()),
+        ids,
+    }
+}
+
+pub fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+pub fn mug() -> NewItem {
+    item("Stoneware mug", "MUG-1", "12.5", 10)
+}
+
+pub fn item(description: &str, sku: &str, price: &str, stock: i64) -> NewItem {
+    NewItem {
+        description: description.into(),
+        custom_sku: sku.into(),
+        default_price: decimal(price),
+        stock: vec![(SHOP, stock)],
+        ..NewItem::default()
+    }
+}
