@@ -15,3 +15,6 @@ pub use merge::{Verdict, merge};
 pub use plan::{Change, Plan, Step, plan};
 pub use shadow::Shadow;
 
+
+#[cfg(test)]
+mod laws;
