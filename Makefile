@@ -1,0 +1,26 @@
+# Two commands do all the set-up: `make demo` shows Concord at work, `make test` runs every test.
+SHELL := bash
+# Queries are checked against the committed descriptions in .sqlx, not against a server that happens to run.
+export SQLX_OFFLINE := true
+
+.PHONY: demo test storm setup
+
+# A private Postgres, both platforms as sandboxes, a catalogue of 200 products, merchants at work, a page to look at.
+demo: setup
+	cargo build --locked
+	exec target/debug/concord demo
+
+# Every test, on a throw-away Postgres.
+test: setup
+	cargo build --locked
+	target/debug/concord with-postgres -- cargo test --locked
+
+# Storms alone: `make storm SEEDS=10000`, or one of them again: `make storm SEED=17`.
+storm: setup
+	cargo build --locked
+	CONCORD_STORM_SEEDS=$(SEEDS) CONCORD_STORM_SEED=$(SEED) target/debug/concord with-postgres -- \
+		cargo test --locked --test main sim:: -- --nocapture
+
+setup:
+	@command -v cargo >/dev/null || { echo "Rust is not installed: get it from https://rustup.rs" >&2; exit 1; }
+	@./deploy/install-postgres.sh
