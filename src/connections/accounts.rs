@@ -13,7 +13,7 @@ use crate::catalog::Rules;
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
-use crate::platforms::transport::Transport;
+use crate::platforms::transport::{HttpClient, Transport};
 use crate::platforms::{CallError, Gate, eseries, rseries};
 use crate::store::{Store, StoreError, connections};
 use crate::vault::Vault;
@@ -44,7 +44,7 @@ pub struct Wiring {
     pub(super) store: Store,
     pub(super) vault: Vault,
     pub(super) apps: PlatformApps,
-    pub(super) http: reqwest::Client,
+    pub(super) http: HttpClient,
     pub(super) clock: SharedClock,
     pub(super) ids: SharedIds,
 }
@@ -144,7 +144,7 @@ impl Accounts {
         store: Store,
         vault: Vault,
         apps: PlatformApps,
-        http: reqwest::Client,
+        http: HttpClient,
         clock: SharedClock,
         ids: SharedIds,
     ) -> Self {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
+pub use reqwest::Client as HttpClient;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
