@@ -276,8 +276,11 @@ impl Corridor {
     }
 
     async fn give_all_back(&self, claims: &[Claim], until: Instant) -> Result<(), StoreError> {
+        // In the order in which everybody locks rows of the dirty set.
+        let mut claims = claims.to_vec();
+        claims.sort_unstable_by_key(|claim| claim.product_id);
         let mut db = self.store.begin().await?;
-        for claim in claims {
+        for claim in &claims {
             match dirty::give_back(&mut db, claim, until, false).await {
                 Ok(()) | Err(StoreError::LeaseLost) => {}
                 Err(error) => return Err(error),

@@ -89,7 +89,7 @@ impl Storm {
     /// Notices are delivered and the worker steps; perhaps it dies on the way.
     async fn work(&mut self) {
         self.world.stage.deliver_due().await;
-        match self.dice.random_range(0..4) {
+        match self.dice.random_range(0..5) {
             0 => {
                 let awaits = self.dice.random_range(0..90);
                 let step = async { while self.world.worker.step().await.unwrap_or(false) {} };
@@ -106,13 +106,28 @@ impl Storm {
                 let (first, second) = tokio::join!(self.world.worker.step(), other.step());
                 first.and(second).expect("the database is there");
             }
-            2 => {}
+            2 => self.work_among_merchants().await,
             _ => {
                 for _ in 0..4 {
                     self.world.worker.step().await.expect("the database is there");
                 }
             }
         }
+    }
+
+    /// Merchants act while a visit is under way: between its look and its write, above all.
+    async fn work_among_merchants(&mut self) {
+        let worker = self.world.worker.clone();
+        let mut step = Box::pin(async move { worker.step().await });
+        for _ in 0..6 {
+            let awaits = self.dice.random_range(0..12);
+            if let Some(stepped) = mortal(step.as_mut(), awaits).await {
+                stepped.expect("the database is there");
+                return;
+            }
+            self.edit();
+        }
+        step.await.expect("the database is there");
     }
 
     fn break_everything(&mut self) {
