@@ -15,6 +15,5 @@ pub use merge::{Verdict, merge};
 pub use plan::{Change, Plan, Step, plan};
 pub use shadow::Shadow;
 
-
 #[cfg(test)]
 mod laws;

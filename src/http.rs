@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Notify;
@@ -126,9 +126,15 @@ pub fn app(desk: Desk) -> Router {
             "/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document.to_string()) }),
         )
-        .fallback(|| async { problem::Problem::new(StatusCode::NOT_FOUND, "no-such-page", "there is nothing at this address") })
+        .fallback(|| async {
+            problem::Problem::new(StatusCode::NOT_FOUND, "no-such-page", "there is nothing at this address")
+        })
         .method_not_allowed_fallback(|| async {
-            problem::Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this address does not take that method")
+            problem::Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                "this address does not take that method",
+            )
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, SLOWEST))

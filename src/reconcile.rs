@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use self::settle::gone_in_shop;
 use crate::catalog::{Facts, Side};
 use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
@@ -164,7 +165,9 @@ impl Corridor {
         while let Some(claim) = claims.next() {
             let product = claim.product_id;
             // A link that is gone took its place in the dirty set with it.
-            let (Some(link), Some(sights)) = (links.remove(&product), sights.remove(&product)) else { continue };
+            let (Some(link), Some(sights)) = (links.remove(&product), sights.remove(&product)) else {
+                continue;
+            };
             let notices = notices.remove(&product).unwrap_or_default();
             let mut visit = Visit { account: &account, claim, link, notices, changed: [false, false] };
             let intents = intents.remove(&product).unwrap_or_default();
@@ -197,7 +200,7 @@ impl Corridor {
         match (sights.r.clone(), sights.e.clone()) {
             (Sight::NoHalf, Sight::Here(product)) => self.only_online(visit, &product).await,
             (Sight::NoHalf | Sight::Gone, Sight::NoHalf | Sight::Gone) => self.nothing_left(visit).await,
-            (Sight::Gone, Sight::Here(_)) => self.gone_in_shop(visit).await,
+            (Sight::Gone, Sight::Here(_)) => Err(gone_in_shop(visit)),
             (Sight::Here(item), Sight::Gone) => self.gone_online(visit, &item).await,
             (Sight::Here(item), Sight::NoHalf) => self.match_or_create(visit, &item).await,
             (Sight::Here(item), Sight::Here(product)) if item.archived => {
@@ -313,12 +316,14 @@ impl Corridor {
     ) -> Result<Option<Preview>, PreviewError> {
         let mut db = self.store.begin().await?;
         let Some(row) = connections::get(&mut db, connection_id).await? else { return Ok(None) };
-        let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else { return Ok(None) };
+        let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else {
+            return Ok(None);
+        };
         drop(db);
         let account = self.accounts.open(&row).await?;
         let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
         let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
-        let (r, e) = (self.r_facts(&account, &sights.r), e_facts(&sights.e));
+        let (r, e) = (r_facts(&account, &sights.r), e_facts(&sights.e));
         let plan = match (&sights.r, &sights.e) {
             (Sight::Here(item), Sight::Here(product)) => plan_for(&account, &link, item, product).0,
             (Sight::Here(item), Sight::NoHalf) if !item.archived => {
@@ -327,13 +332,6 @@ impl Corridor {
             _ => Plan { shadow: link.shadow.clone(), ..Plan::default() },
         };
         Ok(Some(Preview { link, r, e, plan }))
-    }
-
-    fn r_facts(&self, account: &Account, sight: &Sight<Item>) -> Option<Facts> {
-        match sight {
-            Sight::Here(item) => Some(mapping::rseries::facts(item, &account.context)),
-            _ => None,
-        }
     }
 
     fn entry_id(&self) -> EntryId {
@@ -386,6 +384,13 @@ pub enum PreviewError {
     Gone,
 }
 
+fn r_facts(account: &Account, sight: &Sight<Item>) -> Option<Facts> {
+    match sight {
+        Sight::Here(item) => Some(mapping::rseries::facts(item, &account.context)),
+        _ => None,
+    }
+}
+
 fn e_facts(sight: &Sight<Product>) -> Option<Facts> {
     match sight {
         Sight::Here(product) => Some(mapping::eseries::facts(product)),
@@ -397,7 +402,9 @@ fn e_facts(sight: &Sight<Product>) -> Option<Facts> {
 fn plan_for(account: &Account, link: &Link, item: &Item, product: &Product) -> (Plan, [bool; 2]) {
     let r = mapping::rseries::facts(item, &account.context);
     let e = mapping::eseries::facts(product);
-    let news = |now: &Facts, side: Side| now.iter().any(|(field, value)| link.shadow.side(side).get(field) != Some(value));
+    let news = |now: &Facts, side: Side| {
+        now.iter().any(|(field, value)| link.shadow.side(side).get(field) != Some(value))
+    };
     let changed = [news(&r, Side::RSeries), news(&e, Side::ESeries)];
     let verdicts = decide::merge(&link.shadow, &r, &e, &account.rules);
     let refuses = |side: Side, field, value: &_| match side {

@@ -7,7 +7,8 @@ use crate::config::LogFormat;
 
 /// Starts logging to standard error. A filter that cannot be read is an error that says so.
 pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("CONCORD_LOG cannot be read: {error}"))?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| format!("CONCORD_LOG cannot be read: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
@@ -40,7 +41,10 @@ fn describe() {
     describe_counter!("concord_unclear_total", "Writes whose answer was lost");
     describe_counter!("concord_conflicts_total", "Fields that both sides had changed");
     describe_counter!("concord_parked_total", "Products parked, by reason");
-    describe_counter!("concord_trampled_repairs_total", "Stock counts that had to be put right after an absolute write");
+    describe_counter!(
+        "concord_trampled_repairs_total",
+        "Stock counts that had to be put right after an absolute write"
+    );
     describe_gauge!("concord_waiting", "Products that wait for a visit");
     describe_histogram!("concord_notice_seconds", "Time to acknowledge a notice");
 }

@@ -26,10 +26,14 @@ impl std::fmt::Debug for Vault {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum VaultError {
     /// Not base64 of 32 bytes.
-    #[error("CONCORD_MASTER_KEY must be base64 of exactly 32 bytes; make one with: head -c 32 /dev/urandom | base64")]
+    #[error(
+        "CONCORD_MASTER_KEY must be base64 of exactly 32 bytes; make one with: head -c 32 /dev/urandom | base64"
+    )]
     BadKey,
     /// Sealed under another key, or tampered with.
-    #[error("a stored secret cannot be opened with this master key (key id {0}): was CONCORD_MASTER_KEY changed?")]
+    #[error(
+        "a stored secret cannot be opened with this master key (key id {0}): was CONCORD_MASTER_KEY changed?"
+    )]
     WrongKey(String),
 }
 

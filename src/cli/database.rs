@@ -73,7 +73,8 @@ pub(super) fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
     if let Some(dir) = &config.data_dir {
         return Ok(dir.clone());
     }
-    let home = std::env::var_os("HOME").context("set CONCORD_DATA_DIR: there is no HOME to put the data under")?;
+    let home =
+        std::env::var_os("HOME").context("set CONCORD_DATA_DIR: there is no HOME to put the data under")?;
     Ok(Path::new(&home).join(".local/share/concord"))
 }
 
@@ -88,7 +89,8 @@ fn own_key(data_dir: &Path, ids: &SharedIds) -> anyhow::Result<SecretString> {
     let key = base64::engine::general_purpose::STANDARD.encode(bytes);
     // Beside it first, then renamed: a crash must not leave half a key behind.
     let half = data_dir.join("master-key.new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&half, &path).with_context(|| format!("writing {}", path.display()))?;

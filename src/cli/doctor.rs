@@ -16,11 +16,12 @@ struct Report {
     faults: u32,
 }
 
-impl Report {
-    fn good(&self, what: &str) {
-        say(&format!("  ok     {what}"));
-    }
+/// A check that found nothing wrong.
+fn good(what: &str) {
+    say(&format!("  ok     {what}"));
+}
 
+impl Report {
     fn fault(&mut self, what: &str, remedy: &str) {
         self.faults += 1;
         say(&format!("  FAULT  {what}\n         {remedy}"));
@@ -34,7 +35,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
 
     say("Configuration");
     if config.e_series_client_secret.is_some() {
-        report.good("CONCORD_E_SERIES_CLIENT_SECRET is set: notices of E-Series can be checked");
+        good("CONCORD_E_SERIES_CLIENT_SECRET is set: notices of E-Series can be checked");
     } else {
         report.fault(
             "CONCORD_E_SERIES_CLIENT_SECRET is not set: every notice of E-Series is refused",
@@ -42,7 +43,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
         );
     }
     if config.r_series_client_id.is_some() && config.r_series_client_secret.is_some() {
-        report.good("the R-Series application is set: access tokens can be renewed");
+        good("the R-Series application is set: access tokens can be renewed");
     } else {
         report.fault(
             "CONCORD_R_SERIES_CLIENT_ID or CONCORD_R_SERIES_CLIENT_SECRET is not set",
@@ -60,7 +61,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
     };
     let (store, vault, cluster) = database.into_parts();
     match store.pending_migrations().await {
-        Ok(pending) if pending.is_empty() => report.good("reachable, and all migrations are applied"),
+        Ok(pending) if pending.is_empty() => good("reachable, and all migrations are applied"),
         Ok(pending) => report.fault(
             &format!("migrations are pending: {pending:?}"),
             "Run `concord migrate`, or start `concord serve`, which applies them.",
@@ -75,7 +76,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
     };
     match rows.await {
         Err(error) => report.fault(&error.to_string(), "See above."),
-        Ok(rows) if rows.is_empty() => report.good("none yet: make one with POST /v1/connections"),
+        Ok(rows) if rows.is_empty() => good("none yet: make one with POST /v1/connections"),
         Ok(rows) => {
             let client = transport::client(Limits::default())?;
             let accounts = Accounts::new(store.clone(), vault, apps(config), client, clock.clone(), ids);
@@ -87,7 +88,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
                     account.e.profile().await.map_err(|error| error.about("E-Series"))
                 };
                 match asked.await {
-                    Ok(_) => report.good(&format!("{name}: both platforms accept the tokens")),
+                    Ok(_) => good(&format!("{name}: both platforms accept the tokens")),
                     Err(error) => report.fault(
                         &format!("{name}: {error}"),
                         "Connect the account again, or check that the platform can be reached from here.",

@@ -86,7 +86,8 @@ async fn admin_token(config: &Config, store: &Store, ids: &SharedIds) -> anyhow:
         return Ok(AdminToken::new(token));
     }
     let mut db = store.begin().await?;
-    if let Some(known) = instance::get(&mut db, TOKEN_HASH).await?.as_deref().and_then(AdminToken::from_hash) {
+    if let Some(known) = instance::get(&mut db, TOKEN_HASH).await?.as_deref().and_then(AdminToken::from_hash)
+    {
         return Ok(known);
     }
     let mut bytes = [0_u8; 24];

@@ -65,8 +65,7 @@ pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
     let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids } = parts;
     telemetry::metrics();
     let client = transport::client(limits).context("the HTTP client")?;
-    let accounts =
-        Arc::new(Accounts::new(store.clone(), vault, apps, client, clock.clone(), ids.clone()));
+    let accounts = Arc::new(Accounts::new(store.clone(), vault, apps, client, clock.clone(), ids.clone()));
     let corridor = Corridor::new(store.clone(), accounts.clone(), clock.clone(), ids.clone());
     let sweep = Sweep::new(store.clone(), accounts.clone(), clock.clone(), ids.clone(), sweep_interval);
     let (inbox, writer) = Inbox::new(store.clone(), clock.clone(), ids.clone());

@@ -198,7 +198,10 @@ impl Accounts {
     }
 
     /// The key with which notices at the R-Series door of this connection are signed.
-    pub async fn r_webhook_secret(&self, connection: ConnectionId) -> Result<Option<SecretString>, CallError> {
+    pub async fn r_webhook_secret(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Option<SecretString>, CallError> {
         self.wiring.secret(connection, R_WEBHOOK).await
     }
 
@@ -206,7 +209,8 @@ impl Accounts {
     #[must_use]
     pub fn closed(&self, now: Instant) -> (Vec<ConnectionId>, Option<Instant>) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let closed = kept.iter().filter_map(|(connection, kept)| Some((*connection, kept.closed_until(now)?)));
+        let closed =
+            kept.iter().filter_map(|(connection, kept)| Some((*connection, kept.closed_until(now)?)));
         let closed: Vec<(ConnectionId, Instant)> = closed.collect();
         let opens = closed.iter().map(|(_, until)| *until).min();
         (closed.into_iter().map(|(connection, _)| connection).collect(), opens)

@@ -84,8 +84,11 @@ impl Accounts {
             return Err(ConnectError::Invalid("name must not be empty".into()));
         }
 
-        let tokens =
-            Arc::new(NewTokens::new(wiring.clone(), request.r_access_token.clone(), request.r_refresh_token.clone()));
+        let tokens = Arc::new(NewTokens::new(
+            wiring.clone(),
+            request.r_access_token.clone(),
+            request.r_refresh_token.clone(),
+        ));
         let r = rseries::Client::new(
             Transport::new(wiring.http.clone(), wiring.apps.r_series_url.clone()),
             request.r_account_id,
@@ -103,7 +106,8 @@ impl Accounts {
         );
         let profile = e.profile().await.map_err(|error| not_proved(Side::ESeries, Problem::Call(error)))?;
         if profile.store_id != request.e_store_id {
-            let reason = format!("the token belongs to store {}, not {}", profile.store_id, request.e_store_id);
+            let reason =
+                format!("the token belongs to store {}, not {}", profile.store_id, request.e_store_id);
             return Err(ConnectError::NotProved { side: Side::ESeries, reason });
         }
 
@@ -137,11 +141,8 @@ impl Accounts {
             Some("connections_e_store") => ConnectError::Taken(Side::ESeries),
             _ => ConnectError::Store(error),
         })?;
-        let mut secrets = vec![
-            (R_ACCESS, &r_access),
-            (R_WEBHOOK, &r_webhook_secret),
-            (E_ACCESS, &request.e_access_token),
-        ];
+        let mut secrets =
+            vec![(R_ACCESS, &r_access), (R_WEBHOOK, &r_webhook_secret), (E_ACCESS, &request.e_access_token)];
         if let Some(refresh) = &r_refresh {
             secrets.push((R_REFRESH, refresh));
         }
@@ -172,7 +173,9 @@ impl From<CallError> for Problem {
 fn not_proved(side: Side, problem: Problem) -> ConnectError {
     let reason = match problem {
         Problem::Words(words) => words,
-        Problem::Call(CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why }) => {
+        Problem::Call(
+            CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why },
+        ) => {
             format!("{why}. Check the account number, the token and its scopes.")
         }
         Problem::Call(CallError::Later { until, why }) => format!("{why}. Try again after {until}."),

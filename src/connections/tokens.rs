@@ -69,7 +69,9 @@ impl Tokens for StoredTokens {
                 attention("R-Series refused the access token, and there is no refresh token to renew it with")
             })?;
             let pair = renewed(&self.wiring, &refresh).await?;
-            self.wiring.put_secrets(self.connection, &[(R_ACCESS, &pair.access), (R_REFRESH, &pair.refresh)]).await?;
+            self.wiring
+                .put_secrets(self.connection, &[(R_ACCESS, &pair.access), (R_REFRESH, &pair.refresh)])
+                .await?;
             *access = Some(pair.access.clone());
             Ok(pair.access)
         })

@@ -41,7 +41,10 @@ pub fn check(plan: &Plan, rules: &Rules) -> Result<(), String> {
                         return Err(format!("the stock of {side} would be replaced instead of added to"));
                     }
                     if !rules.way(change.field).carries_from(side.other()) {
-                        return Err(format!("the {} of {side} would be written against its way", change.field));
+                        return Err(format!(
+                            "the {} of {side} would be written against its way",
+                            change.field
+                        ));
                     }
                 }
             }

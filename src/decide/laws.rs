@@ -77,14 +77,16 @@ fn stock() -> impl Strategy<Value = Value> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    (text(), text(), price(), any::<bool>().prop_map(Value::Flag), stock()).prop_map(|(name, sku, price, on, stock)| {
-        Facts::new()
-            .with(Field::Name, name)
-            .with(Field::Sku, sku)
-            .with(Field::Price, price)
-            .with(Field::Enabled, on)
-            .with(Field::Stock, stock)
-    })
+    (text(), text(), price(), any::<bool>().prop_map(Value::Flag), stock()).prop_map(
+        |(name, sku, price, on, stock)| {
+            Facts::new()
+                .with(Field::Name, name)
+                .with(Field::Sku, sku)
+                .with(Field::Price, price)
+                .with(Field::Enabled, on)
+                .with(Field::Stock, stock)
+        },
+    )
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
@@ -102,8 +104,13 @@ fn shadow() -> impl Strategy<Value = Shadow> {
 }
 
 fn model() -> impl Strategy<Value = Model> {
-    (shadow(), facts(), facts(), rules(), any::<bool>())
-        .prop_map(|(shadow, r, e, rules, trims)| Model { shadow, r, e, rules, trims })
+    (shadow(), facts(), facts(), rules(), any::<bool>()).prop_map(|(shadow, r, e, rules, trims)| Model {
+        shadow,
+        r,
+        e,
+        rules,
+        trims,
+    })
 }
 
 /// A model in which everybody is in step: what was settled is what is there.

@@ -69,8 +69,7 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
     let r_changed = changed(Side::RSeries, r_now);
     let e_changed = changed(Side::ESeries, e_now);
     let way = rules.way(field);
-    let absorb =
-        |left_alone| Verdict::Absorb { r: r_now.clone(), e: e_now.clone(), left_alone };
+    let absorb = |left_alone| Verdict::Absorb { r: r_now.clone(), e: e_now.clone(), left_alone };
     let carry = |from: Side, conflict: bool| {
         let (value, before) = match from {
             Side::RSeries => (r_now.clone(), e_now.clone()),
@@ -87,29 +86,27 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
     if r_now.same(e_now) || (tying && field == Field::Enabled) {
         return absorb(None);
     }
-    let news_from = match (
-        r_changed && way.carries_from(Side::RSeries),
-        e_changed && way.carries_from(Side::ESeries),
-    ) {
-        (true, true) => {
-            return match rules.rule(field) {
-                Rule::RWins => carry(Side::RSeries, true),
-                Rule::EWins => carry(Side::ESeries, true),
-                Rule::Ask => Verdict::Held(Hold::new(
-                    "ask",
-                    format!(
-                        "Both sides changed the {field}: {r_now} on R-Series, {e_now} on E-Series. \
+    let news_from =
+        match (r_changed && way.carries_from(Side::RSeries), e_changed && way.carries_from(Side::ESeries)) {
+            (true, true) => {
+                return match rules.rule(field) {
+                    Rule::RWins => carry(Side::RSeries, true),
+                    Rule::EWins => carry(Side::ESeries, true),
+                    Rule::Ask => Verdict::Held(Hold::new(
+                        "ask",
+                        format!(
+                            "Both sides changed the {field}: {r_now} on R-Series, {e_now} on E-Series. \
                          Choose one."
-                    ),
-                )),
-            };
-        }
-        (true, false) => Side::RSeries,
-        (false, true) => Side::ESeries,
-        (false, false) => {
-            return absorb(Some(if r_changed { Side::RSeries } else { Side::ESeries }));
-        }
-    };
+                        ),
+                    )),
+                };
+            }
+            (true, false) => Side::RSeries,
+            (false, true) => Side::ESeries,
+            (false, false) => {
+                return absorb(Some(if r_changed { Side::RSeries } else { Side::ESeries }));
+            }
+        };
     // A one-way field whose other side changed too: that value is overwritten, so it is named as the loser.
     carry(news_from, r_changed && e_changed)
 }

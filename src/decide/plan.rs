@@ -178,10 +178,8 @@ pub fn created(r: &Facts, sent: &Facts, read_back: &Facts) -> Shadow {
 #[must_use]
 pub fn created_and_found_later(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
     let mut e_series = sent.clone();
-    if sent.sku().trim().is_empty() {
-        if let Some(sku) = found.get(Field::Sku) {
-            e_series.set(Field::Sku, sku.clone());
-        }
+    if let Some(sku) = found.get(Field::Sku).filter(|_| sent.sku().trim().is_empty()) {
+        e_series.set(Field::Sku, sku.clone());
     }
     Shadow { r_series: r.clone(), e_series }
 }

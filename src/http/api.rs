@@ -51,7 +51,9 @@ impl Paging {
     }
 
     fn cursor<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem> {
-        let parse = |text: &str| text.parse().map_err(|_| Problem::invalid("cursor is none of ours: take it from `next`"));
+        let parse = |text: &str| {
+            text.parse().map_err(|_| Problem::invalid("cursor is none of ours: take it from `next`"))
+        };
         self.cursor.as_deref().map(parse).transpose()
     }
 }

@@ -47,7 +47,8 @@ impl AdminToken {
 pub async fn guard(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let token = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.split_once(' '));
-    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    let token =
+        token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     match token {
         Some(token) if desk.auth.admits(token) => next.run(request).await,
         _ => Problem::new(

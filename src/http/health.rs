@@ -52,7 +52,9 @@ async fn ready(State(desk): State<Desk>) -> Response {
     };
     match reason {
         None => Json(Health { status: "ok", reason: None }).into_response(),
-        reason => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unready", reason })).into_response(),
+        reason => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unready", reason })).into_response()
+        }
     }
 }
 

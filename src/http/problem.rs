@@ -76,9 +76,11 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", "the database is not available; try again")
-            }
+            StoreError::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database",
+                "the database is not available; try again",
+            ),
             error => {
                 // The caller gets no inner words: they may hold data of others.
                 error!(%error, "a request failed");

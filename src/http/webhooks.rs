@@ -1,8 +1,8 @@
 //! The two doors. A 200 is sent only after the commit; nothing in a body is ever data.
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tracing::{debug, warn};
@@ -93,11 +93,13 @@ async fn take_e_series(
         not_genuine(verify::NotGenuine::Wrong)
     })?;
     let now = desk.clock.now();
-    verify::e_series(secret, signature, &envelope.event_created, &envelope.event_id, now).map_err(not_genuine)?;
+    verify::e_series(secret, signature, &envelope.event_created, &envelope.event_id, now)
+        .map_err(not_genuine)?;
     let mut db = desk.store.begin().await?;
     let Some(connection_id) = connections::by_store(&mut db, envelope.store_id).await? else {
         let account = envelope.store_id.to_string();
-        inbox::keep_stray(&mut db, Side::ESeries, &envelope.event_id, &account, &envelope.event_type, now).await?;
+        inbox::keep_stray(&mut db, Side::ESeries, &envelope.event_id, &account, &envelope.event_type, now)
+            .await?;
         db.commit().await.map_err(StoreError::from)?;
         return Ok(StatusCode::ACCEPTED);
     };
@@ -186,5 +188,9 @@ fn no_envelope(error: &hint::NoEnvelope) -> Problem {
 }
 
 fn not_now() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database", "the notice cannot be written down now; send it again")
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "database",
+        "the notice cannot be written down now; send it again",
+    )
 }

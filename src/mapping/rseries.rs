@@ -90,7 +90,8 @@ pub fn refuses(item: &Item, context: &Context, field: Field, value: &Value) -> O
                     ),
                 ));
             }
-            let falls_back = !price.is_positive() && item.price(DEFAULT_LEVEL).is_some_and(Money::is_positive);
+            let falls_back =
+                !price.is_positive() && item.price(DEFAULT_LEVEL).is_some_and(Money::is_positive);
             falls_back.then(|| {
                 Hold::new(
                     "price_zero",
@@ -124,11 +125,13 @@ mod tests {
     }
 
     fn item(online: &str) -> Item {
-        Item::read(&json!({"itemID":"5","description":"Mug","customSku":"M-1","systemSku":"21","archived":"false",
+        Item::read(
+            &json!({"itemID":"5","description":"Mug","customSku":"M-1","systemSku":"21","archived":"false",
             "itemType":"default","publishToEcom":"true",
             "ItemShops":{"ItemShop":[{"shopID":"1","qoh":"4"},{"shopID":"2","qoh":"-1"},
                 {"shopID":"3","qoh":"100"},{"shopID":"0","qoh":"103"}]},
-            "Prices":{"ItemPrice":[{"amount":"12.5","useTypeID":"1"},{"amount":online,"useTypeID":"3"}]}}))
+            "Prices":{"ItemPrice":[{"amount":"12.5","useTypeID":"1"},{"amount":online,"useTypeID":"3"}]}}),
+        )
         .unwrap()
     }
 

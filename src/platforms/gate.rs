@@ -80,7 +80,8 @@ impl Gate {
     /// What the platform says of its bucket: level, size and drip per second.
     pub fn observe_bucket(&self, level: f64, size: f64, drip: Option<f64>, now: Instant) {
         self.state(|state| {
-            if let Limiter::Leaky { level: own, size: own_size, drip: own_drip, at, .. } = &mut state.limiter {
+            if let Limiter::Leaky { level: own, size: own_size, drip: own_drip, at, .. } = &mut state.limiter
+            {
                 (*own, *own_size, *at) = (level, size, Some(now));
                 if let Some(drip) = drip.filter(|drip| *drip > 0.0) {
                     *own_drip = drip;
@@ -161,7 +162,11 @@ impl Limiter {
                 while calls.front().is_some_and(|first| after(*first, *span) <= now) {
                     calls.pop_front();
                 }
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a small positive count"
+                )]
                 let wanted = (cost.ceil() as usize).min(*limit);
                 let over = (calls.len() + wanted).saturating_sub(*limit);
                 match over.checked_sub(1).and_then(|at| calls.get(at)) {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderValue};
 pub use reqwest::Client as HttpClient;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -157,7 +157,9 @@ impl Transport {
         loop {
             match response.chunk().await {
                 Ok(None) => return Ok(Answer { status, headers, body }),
-                Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => {
+                    body.extend_from_slice(&chunk)
+                }
                 Ok(Some(_)) => {
                     return Err(TransportError::Lost(format!("an answer over {LARGEST_ANSWER} bytes")));
                 }
@@ -189,7 +191,8 @@ mod tests {
 
     #[test]
     fn addresses_are_built_and_escaped() {
-        let url = transport().url(&["API", "V3", "Item.json"], &[("timeStamp", ">=,2024-05-17T09:30:02+00:00")]);
+        let url =
+            transport().url(&["API", "V3", "Item.json"], &[("timeStamp", ">=,2024-05-17T09:30:02+00:00")]);
         assert_eq!(
             url.as_str(),
             "https://api.example.com/base/API/V3/Item.json?timeStamp=%3E%3D%2C2024-05-17T09%3A30%3A02%2B00%3A00"

@@ -84,10 +84,12 @@ impl Writer {
         for (delivery, answer) in deliveries.into_iter().zip(answers) {
             let accepted = match &outcome {
                 Ok(()) => Accepted::Yes,
-                Err(StoreError::Refused(_)) if !single => match self.commit(std::slice::from_ref(&delivery)).await {
-                    Ok(()) => Accepted::Yes,
-                    Err(_) => Accepted::NotNow,
-                },
+                Err(StoreError::Refused(_)) if !single => {
+                    match self.commit(std::slice::from_ref(&delivery)).await {
+                        Ok(()) => Accepted::Yes,
+                        Err(_) => Accepted::NotNow,
+                    }
+                }
                 Err(_) => Accepted::NotNow,
             };
             // The sender may have hung up; it will come again, and be recognised.

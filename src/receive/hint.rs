@@ -27,7 +27,8 @@ const LONGEST: usize = 200;
 
 /// Reads an E-Series envelope. Numbers may come quoted.
 pub fn e_series(body: &[u8]) -> Result<EEnvelope, NoEnvelope> {
-    let json: Value = serde_json::from_slice(body).map_err(|error| NoEnvelope(format!("not JSON: {error}")))?;
+    let json: Value =
+        serde_json::from_slice(body).map_err(|error| NoEnvelope(format!("not JSON: {error}")))?;
     let text = |name: &str| {
         let text = json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let text = text.filter(|text| text.len() <= LONGEST && !text.contains('\0'));
@@ -39,7 +40,8 @@ pub fn e_series(body: &[u8]) -> Result<EEnvelope, NoEnvelope> {
             Some(Value::String(text)) => Some(text.clone()),
             _ => None,
         };
-        let plain = |text: &String| (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let plain =
+            |text: &String| (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.filter(plain).ok_or_else(|| NoEnvelope(format!("{name} is missing or no plain whole number")))
     };
     let number = |name: &str| {
@@ -76,7 +78,8 @@ pub fn r_series(content_type: &str, body: &[u8]) -> Result<RHint, NoEnvelope> {
     } else {
         let fields: Vec<(String, String)> =
             serde_urlencoded::from_bytes(body).map_err(|error| NoEnvelope(format!("no form: {error}")))?;
-        let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+        let field =
+            |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
         let payload = field("payload").unwrap_or("null");
         let payload = serde_json::from_str(payload)
             .map_err(|error| NoEnvelope(format!("the payload is not JSON: {error}")))?;
@@ -117,7 +120,8 @@ mod tests {
     fn only_product_events_need_an_entity() {
         let other = br#"{"eventId":"a","eventCreated":1,"storeId":1,"entityId":"x","eventType":"application.installed"}"#;
         assert_eq!(e_series(other).unwrap().product, None);
-        let broken = br#"{"eventId":"a","eventCreated":1,"storeId":1,"entityId":"x","eventType":"product.updated"}"#;
+        let broken =
+            br#"{"eventId":"a","eventCreated":1,"storeId":1,"entityId":"x","eventType":"product.updated"}"#;
         assert!(e_series(broken).is_err());
         for time in ["1.5", "-1", "1e3", "\"+1\"", "null", "\"1 \""] {
             let body = format!(r#"{{"eventId":"a","eventCreated":{time},"storeId":1,"eventType":"x"}}"#);

@@ -36,9 +36,10 @@ impl Corridor {
         if item.matrix_id != 0 {
             return Err(Stop::Park {
                 code: "matrix",
-                reason: "The item is a variant of a matrix. Matrices are not carried yet, so it stays in the \
+                reason:
+                    "The item is a variant of a matrix. Matrices are not carried yet, so it stays in the \
                          shop only."
-                    .into(),
+                        .into(),
             });
         }
         let Some(product) = self.find_match(visit, &facts).await? else {
@@ -67,7 +68,8 @@ impl Corridor {
         }
         let mut db = self.store.begin().await?;
         let twins =
-            links::others_with_sku(&mut db, visit.link.connection_id, facts.sku(), visit.link.product_id).await?;
+            links::others_with_sku(&mut db, visit.link.connection_id, facts.sku(), visit.link.product_id)
+                .await?;
         drop(db);
         if twins > 0 {
             return Err(Stop::Park {
@@ -145,7 +147,7 @@ impl Corridor {
             });
         }
         let plan = plan_creation(facts);
-        self.allow(&plan, visit)?;
+        allow(&plan, visit)?;
         let Some(Step::CreateOnE { facts: sent }) = plan.steps.first() else { return Ok(()) };
         let marker = mapping::eseries::marker(visit.link.r_item_id.unwrap_or_default());
         let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
@@ -206,7 +208,9 @@ impl Corridor {
             }
             (_, Some("SKU_ALREADY_EXISTS")) => Stop::Park {
                 code: "sku_taken",
-                reason: format!("Another product or variation on E-Series has this SKU: {why}. Change one of them."),
+                reason: format!(
+                    "Another product or variation on E-Series has this SKU: {why}. Change one of them."
+                ),
             },
             (402, _) => Stop::Park {
                 code: "plan_limit",
@@ -215,7 +219,9 @@ impl Corridor {
                      products, then retry."
                 ),
             },
-            _ => Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") },
+            _ => {
+                Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") }
+            }
         })
     }
 
@@ -243,7 +249,7 @@ impl Corridor {
             visit.changed = changed;
         }
         debug_assert!(fresh || plan.is_empty());
-        self.allow(&plan, visit)?;
+        allow(&plan, visit)?;
         let r = mapping::rseries::facts(&item, &visit.account.context);
         let e = mapping::eseries::facts(&product);
         remember(visit, &r);
@@ -273,14 +279,6 @@ impl Corridor {
         self.settle(visit, in_step).await
     }
 
-    /// A plan that must never be is a bug of ours: the product is parked, not harmed.
-    fn allow(&self, plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
-        check::check(plan, &visit.account.rules).map_err(|broken| {
-            error!(product = %visit.link.product_id, broken, "a plan that must never be");
-            Stop::Park { code: "bug", reason: format!("Concord stopped itself: {broken}. Please report this.") }
-        })
-    }
-
     /// Writes down what the merge learned without a call, before any call is made: fields on which both
     /// sides agree, fields that are held, conflicts that wait for a choice.
     async fn absorb(&self, visit: &mut Visit<'_>, plan: &Plan, r: &Facts, e: &Facts) -> Result<(), Stop> {
@@ -303,7 +301,8 @@ impl Corridor {
                 Some(Side::ESeries) => (Side::ESeries, e),
                 _ => (Side::RSeries, r),
             };
-            let mut entry = Entry::told(connection, self.entry_id(), now, Kind::Verdict, side.into(), product);
+            let mut entry =
+                Entry::told(connection, self.entry_id(), now, Kind::Verdict, side.into(), product);
             entry.side = Some(side);
             entry.field = Some(*field);
             entry.before = was.map(Value::to_json);
@@ -389,7 +388,8 @@ impl Corridor {
             }
             Side::ESeries => {
                 let id = visit.link.e_product_id.unwrap_or_default();
-                let product = act::update_on_e(&visit.account.e, id, &mapping::eseries::write(values())).await;
+                let product =
+                    act::update_on_e(&visit.account.e, id, &mapping::eseries::write(values())).await;
                 product.map(|product| mapping::eseries::facts(&product))
             }
         };
@@ -462,7 +462,10 @@ impl Corridor {
             }
             Ok(DeltaOutcome::Refused(why)) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
-                Err(Stop::Park { code: "refused", reason: format!("E-Series refuses the stock change: {why}") })
+                Err(Stop::Park {
+                    code: "refused",
+                    reason: format!("E-Series refuses the stock change: {why}"),
+                })
             }
             Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
             Err(error) => {
@@ -589,13 +592,15 @@ impl Corridor {
             store::ledger::insert(&mut db, intent).await?;
             let Some(field) = intent.field.filter(|_| *conflict) else { continue };
             let winner = side.other();
-            let mut entry = Entry::told(connection, self.entry_id(), now, Kind::Conflict, winner.into(), product);
+            let mut entry =
+                Entry::told(connection, self.entry_id(), now, Kind::Conflict, winner.into(), product);
             entry.side = Some(side);
             entry.field = Some(field);
             entry.before.clone_from(&intent.before);
             entry.after.clone_from(&intent.after);
             entry.cause = Some(format!("write {}", intent.entry_id));
-            entry.detail = Some(serde_json::json!({ "winner": winner, "loser": side, "losing_value": intent.before }));
+            entry.detail =
+                Some(serde_json::json!({ "winner": winner, "loser": side, "losing_value": intent.before }));
             store::ledger::insert(&mut db, &entry).await?;
             let (won, lost) = (intent.after.clone(), intent.before.clone());
             let (r_value, e_value) = if winner == Side::RSeries { (won, lost) } else { (lost, won) };
@@ -633,6 +638,14 @@ impl Corridor {
         db.commit().await.map_err(StoreError::from)?;
         Ok(())
     }
+}
+
+/// A plan that must never be is a bug of ours: the product is parked, not harmed.
+fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
+    check::check(plan, &visit.account.rules).map_err(|broken| {
+        error!(product = %visit.link.product_id, broken, "a plan that must never be");
+        Stop::Park { code: "bug", reason: format!("Concord stopped itself: {broken}. Please report this.") }
+    })
 }
 
 /// What lists show of a product.

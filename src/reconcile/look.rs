@@ -22,7 +22,8 @@ impl Corridor {
         let item_ids: Vec<i64> = links.clone().filter_map(|link| link.r_item_id).collect();
         let product_ids: Vec<i64> = links.clone().filter_map(|link| link.e_product_id).collect();
         let items = account.r.items_by_id(&item_ids).await.map_err(|error| (Side::RSeries, error))?;
-        let products = account.e.products_by_id(&product_ids).await.map_err(|error| (Side::ESeries, error))?;
+        let products =
+            account.e.products_by_id(&product_ids).await.map_err(|error| (Side::ESeries, error))?;
         let mut items: BTreeMap<i64, Item> = items.into_iter().map(|item| (item.id, item)).collect();
         let mut products: BTreeMap<i64, Product> =
             products.into_iter().map(|product| (product.id, product)).collect();

@@ -50,7 +50,7 @@ impl Corridor {
         sights: &Sights,
     ) -> Result<(), Stop> {
         let facts = match side {
-            Side::RSeries => self.r_facts(visit.account, &sights.r),
+            Side::RSeries => super::r_facts(visit.account, &sights.r),
             Side::ESeries => super::e_facts(&sights.e),
         };
         let values = intent.field.zip(intent.values());
@@ -251,7 +251,11 @@ impl Corridor {
 
     /// The platform has our batch in its queue.
     pub(super) fn queued(&self) -> Stop {
-        Stop::Later { until: self.in_seconds(1), why: "E-Series has the change in its queue".into(), failed: false }
+        Stop::Later {
+            until: self.in_seconds(1),
+            why: "E-Series has the change in its queue".into(),
+            failed: false,
+        }
     }
 }
 

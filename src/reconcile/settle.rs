@@ -93,18 +93,6 @@ impl Corridor {
         Ok(())
     }
 
-    /// The item vanished from R-Series (items can be merged there without a word). Nothing is removed from
-    /// the web on such evidence.
-    pub(super) async fn gone_in_shop(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
-        visit.link.standing = Standing::GoneInShop;
-        Err(Stop::Park {
-            code: "gone_in_shop",
-            reason: "The item no longer exists on R-Series (perhaps it was merged into another one). The product \
-                     on E-Series is left as it is: remove it there, or tie it to another item."
-                .into(),
-        })
-    }
-
     /// The product was deleted on E-Series while its item lives on.
     pub(super) async fn gone_online(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
         remember(visit, &mapping::rseries::facts(item, &visit.account.context));
@@ -115,9 +103,10 @@ impl Corridor {
         }
         Err(Stop::Park {
             code: "gone_online",
-            reason: "The product was deleted on E-Series, and its item lives on in the shop. Create it again \
+            reason:
+                "The product was deleted on E-Series, and its item lives on in the shop. Create it again \
                      there, or unpublish the item."
-                .into(),
+                    .into(),
         })
     }
 
@@ -142,8 +131,14 @@ impl Corridor {
         }
         let now = self.clock.now();
         let link = &visit.link;
-        let mut intent =
-            Entry::told(link.connection_id, self.entry_id(), now, Kind::Write, Origin::RSeries, link.product_id);
+        let mut intent = Entry::told(
+            link.connection_id,
+            self.entry_id(),
+            now,
+            Kind::Write,
+            Origin::RSeries,
+            link.product_id,
+        );
         intent.side = Some(Side::ESeries);
         intent.field = Some(Field::Enabled);
         intent.before = Some(Value::Flag(true).to_json());
@@ -172,6 +167,19 @@ impl Corridor {
                 Err(self.stop(Side::ESeries, error))
             }
         }
+    }
+}
+
+/// The item vanished from R-Series (items can be merged there without a word). Nothing is removed from the
+/// web on such evidence.
+pub(super) fn gone_in_shop(visit: &mut Visit<'_>) -> Stop {
+    visit.link.standing = Standing::GoneInShop;
+    Stop::Park {
+        code: "gone_in_shop",
+        reason:
+            "The item no longer exists on R-Series (perhaps it was merged into another one). The product on \
+                 E-Series is left as it is: remove it there, or tie it to another item."
+                .into(),
     }
 }
 

@@ -211,9 +211,8 @@ pub async fn set_state(
 
 /// Forgets a connection with everything it has.
 pub async fn delete(db: &mut Db, connection_id: ConnectionId) -> Result<bool> {
-    let done = sqlx::query!("delete from connections where connection_id = $1", connection_id.0)
-        .execute(db)
-        .await?;
+    let done =
+        sqlx::query!("delete from connections where connection_id = $1", connection_id.0).execute(db).await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -81,7 +81,12 @@ pub async fn note(
 }
 
 /// Forgets sightings that no overlap reaches any more.
-pub async fn forget_before(db: &mut Db, connection_id: ConnectionId, feed: &str, before: Instant) -> Result<()> {
+pub async fn forget_before(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    feed: &str,
+    before: Instant,
+) -> Result<()> {
     sqlx::query!(
         "delete from sightings where connection_id = $1 and feed = $2 and seen_at < $3",
         connection_id.0,

@@ -79,7 +79,8 @@ impl TryFrom<Row> for Entry {
     fn try_from(row: Row) -> Result<Self> {
         let side = row.side.map(|text| word(Side::parse(&text), "ledger.side", &text)).transpose()?;
         let field = row.field.map(|text| word(Field::parse(&text), "ledger.field", &text)).transpose()?;
-        let result = row.result.map(|text| word(Outcome::parse(&text), "ledger.result", &text)).transpose()?;
+        let result =
+            row.result.map(|text| word(Outcome::parse(&text), "ledger.result", &text)).transpose()?;
         Ok(Self {
             connection_id: ConnectionId(row.connection_id),
             entry_id: EntryId(row.entry_id),
@@ -284,7 +285,8 @@ pub async fn list_conflicts(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let winner = row.winner.map(|text| word(Side::parse(&text), "conflicts.winner", &text)).transpose()?;
+            let winner =
+                row.winner.map(|text| word(Side::parse(&text), "conflicts.winner", &text)).transpose()?;
             Ok(Conflict {
                 conflict_id: ConflictId(row.conflict_id),
                 product_id: ProductId(row.product_id),

@@ -131,7 +131,11 @@ pub async fn load(db: &mut Db, connection_id: ConnectionId, products: &[ProductI
 }
 
 /// The product that has this E-Series product as its half.
-pub async fn by_e_product(db: &mut Db, connection_id: ConnectionId, e_product_id: i64) -> Result<Option<Link>> {
+pub async fn by_e_product(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    e_product_id: i64,
+) -> Result<Option<Link>> {
     let row = sqlx::query_as!(
         Row,
         "select connection_id, product_id, r_item_id, e_product_id, standing, shadow, holds, owed_on_r,

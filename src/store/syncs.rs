@@ -92,7 +92,12 @@ impl TryFrom<Raw> for Sync {
 }
 
 /// Starts a run, unless one is running already: then that one is returned.
-pub async fn start(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId, now: Instant) -> Result<SyncId> {
+pub async fn start(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    sync_id: SyncId,
+    now: Instant,
+) -> Result<SyncId> {
     let running = sqlx::query_scalar!(
         "select sync_id from syncs where connection_id = $1 and state = 'running' limit 1",
         connection_id.0

@@ -12,10 +12,10 @@ use crate::clock::{Instant, before};
 use crate::connections::Account;
 use crate::ids::ConnectionId;
 use crate::platforms::CallError;
+use crate::store::StoreError;
 use crate::store::cursors::{self, Sighting};
 use crate::store::dirty::{self, Asker};
 use crate::store::links::{Half, Met, homes};
-use crate::store::StoreError;
 
 /// How far each feed is read again. R-Series: transactions and one-second stamps; E-Series: its index
 /// lags by seconds (r-series-api.md, section 5.2; e-series-api.md, section 4.5).

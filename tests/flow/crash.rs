@@ -85,7 +85,11 @@ async fn a_death_at_any_await_of_a_creation_never_makes_a_second_product() {
         world.settle().await;
         let (item, product) = world.pair(id);
         let left = if sold { 3 } else { 4 };
-        assert_eq!((item.stock[&1], product.quantity), (left, Some(left)), "death at await {awaits}, sold: {sold}");
+        assert_eq!(
+            (item.stock[&1], product.quantity),
+            (left, Some(left)),
+            "death at await {awaits}, sold: {sold}"
+        );
         let twins = world.stage.e.products().iter().filter(|product| product.sku == sku).count();
         assert_eq!(twins, 1, "death at await {awaits}");
         world.check_laws().await;

@@ -178,7 +178,10 @@ async fn echoes_are_recognised_and_writes_stop() {
     assert!(!echoes.is_empty(), "no echo was recognised");
     for echo in echoes {
         let write = echo["detail"]["write"].as_str().unwrap();
-        assert!(ledger.iter().any(|entry| entry["id"] == write), "the echo names a write of the ledger: {echo}");
+        assert!(
+            ledger.iter().any(|entry| entry["id"] == write),
+            "the echo names a write of the ledger: {echo}"
+        );
     }
     let status = world.get("/status").await;
     assert_eq!(status["in_step"], true, "{status}");

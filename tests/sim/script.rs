@@ -58,7 +58,7 @@ impl Storm {
         let stage = &self.world.stage;
         let product = self.world.product_of(id).expect("it was created before the storm").id;
         let pieces = dice.random_range(1..4);
-        let price = decimal(*["9", "10.5", "11", "12.25"].choose(dice).unwrap());
+        let price = decimal(["9", "10.5", "11", "12.25"].choose(dice).unwrap());
         let name = format!("Thing {}", dice.random_range(0..1_000));
         let truth = self.truth.get_mut(&id).unwrap();
         self.edits += 1;
@@ -141,7 +141,7 @@ impl Storm {
             delay_max_seconds: dice.random_range(0..30),
             paused: false,
         };
-        self.world.stage.e.outbox().set(delivery.clone());
+        self.world.stage.e.outbox().set(delivery);
         self.world.stage.relay.outbox().set(delivery);
         for faults in [self.world.stage.r.faults(), self.world.stage.e.faults()] {
             let mut chance = |most: f64| dice.random_range(0.0..most);
@@ -180,7 +180,12 @@ impl Storm {
         for (id, truth) in &self.truth {
             let (item, product) = self.world.pair(*id);
             let there = (item.stock.values().sum::<i64>(), product.quantity);
-            assert_eq!(there, (*truth, Some(*truth)), "seed {seed}: the stock of item {id}\n{}", self.story(*id).await);
+            assert_eq!(
+                there,
+                (*truth, Some(*truth)),
+                "seed {seed}: the stock of item {id}\n{}",
+                self.story(*id).await
+            );
         }
         assert_eq!(self.world.stage.e.products().len(), PRODUCTS, "seed {seed}: a product is there twice");
         let before = self.world.writes();
@@ -194,15 +199,25 @@ impl Storm {
     async fn story(&self, id: i64) -> String {
         let products = self.world.get("/products?limit=200").await;
         let id = id.to_string();
-        let product = products["items"].as_array().unwrap().iter().find(|product| product["r_series"]["id"] == id.as_str());
+        let product = products["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|product| product["r_series"]["id"] == id.as_str());
         let product = product.map(|product| product["id"].clone()).unwrap_or_default();
         let ledger = self.world.ledger().await;
         let mine = ledger.iter().rev().filter(|entry| entry["product_id"] == product);
         let lines = mine.map(|entry| {
             format!(
                 "{} {} {} {} {} → {} = {} {}",
-                entry["at"], entry["kind"], entry["side"], entry["field"], entry["before"], entry["after"],
-                entry["result"], entry["detail"]
+                entry["at"],
+                entry["kind"],
+                entry["side"],
+                entry["field"],
+                entry["before"],
+                entry["after"],
+                entry["result"],
+                entry["detail"]
             )
         });
         lines.collect::<Vec<_>>().join("\n")

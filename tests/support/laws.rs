@@ -24,9 +24,17 @@ impl World {
                 .iter()
                 .filter(|product| product.external_reference_id.as_ref() == Some(&marker))
                 .collect();
-            assert!(mine.len() <= 1, "seed {seed}: item {} is on E-Series {} times", item.item_id, mine.len());
+            assert!(
+                mine.len() <= 1,
+                "seed {seed}: item {} is on E-Series {} times",
+                item.item_id,
+                mine.len()
+            );
             let Some(product) = mine.first() else { continue };
-            let at = format!("seed {seed}: item {} / product {}\n{item:#?}\n{product:#?}", item.item_id, product.id);
+            let at = format!(
+                "seed {seed}: item {} / product {}\n{item:#?}\n{product:#?}",
+                item.item_id, product.id
+            );
             assert_eq!(item.description.trim(), product.name.trim(), "{at}");
             if !item.custom_sku.is_empty() {
                 assert_eq!(item.custom_sku.trim(), product.sku.trim(), "{at}");

@@ -5,6 +5,7 @@ pub mod laws;
 pub mod mortal;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -73,6 +74,7 @@ pub struct World {
 
 /// A database of its own for one world, cloned from a migrated template.
 async fn database() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     static TEMPLATE: OnceCell<(String, String)> = OnceCell::const_new();
     let base = std::env::var("CONCORD_TEST_DATABASE_URL")
         .expect("CONCORD_TEST_DATABASE_URL is not set: run the tests with `make test`");
@@ -88,8 +90,7 @@ async fn database() -> String {
         })
         .await
         .clone();
-    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("concord_test_{}_{number}", std::process::id());
     admin(&base, &format!("create database {name} template {template}")).await;
     named(&base, &name)
@@ -113,16 +114,19 @@ pub fn start_of_time() -> Instant {
 }
 
 /// Short, so that hanging answers do not hold a test up; they run on the real clock.
-pub const LIMITS: Limits = Limits { connect: Duration::from_millis(1_000), total: Duration::from_millis(1_500) };
+pub const LIMITS: Limits =
+    Limits { connect: Duration::from_millis(1_000), total: Duration::from_millis(1_500) };
 
 impl World {
     /// A world whose accounts are not connected yet.
     pub async fn open(plan: Plan) -> Self {
         let clock = ManualClock::starting_at(start_of_time());
         let shared: SharedClock = Arc::new(clock.clone());
-        let mut r = rseries::Config::default();
-        r.shops = (1..=plan.shops).map(|shop| format!("Shop {shop}")).collect();
-        r.online_price_level_id = plan.online_level;
+        let mut r = rseries::Config {
+            shops: (1..=plan.shops).map(|shop| format!("Shop {shop}")).collect(),
+            online_price_level_id: plan.online_level,
+            ..rseries::Config::default()
+        };
         let mut e = eseries::Config::default();
         if !plan.real_limits {
             (r.bucket_size, r.drip_rate, r.burst_limit) = (1e6, 1e5, 1_000_000);
@@ -195,7 +199,7 @@ impl World {
         let (status, made) = self.call("POST", "/v1/connections", Some(self.credentials())).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
         self.connection = made["id"].as_str().unwrap().parse().unwrap();
-        self.r_secret = made["webhooks"]["r_series_secret"].as_str().unwrap().to_owned();
+        made["webhooks"]["r_series_secret"].as_str().unwrap().clone_into(&mut self.r_secret);
         self.stage.e.set_webhook_url(Some(format!("{}/webhooks/e-series", self.door)));
         if self.plan.relay {
             self.stage.relay.set_target(Some(RelayTarget {
@@ -221,7 +225,8 @@ impl World {
 
     /// One request to the service, in process. The answer is JSON, or null.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
-        let mut request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
+        let mut request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {TOKEN}"));
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
@@ -294,7 +299,11 @@ impl World {
 
     pub fn product_of(&self, item_id: i64) -> Option<ProductView> {
         let marker = format!("concord-r-{item_id}");
-        self.stage.e.products().into_iter().find(|product| product.external_reference_id.as_ref() == Some(&marker))
+        self.stage
+            .e
+            .products()
+            .into_iter()
+            .find(|product| product.external_reference_id.as_ref() == Some(&marker))
     }
 
     pub async fn ledger(&self) -> Vec<Value> {

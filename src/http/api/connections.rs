@@ -94,7 +94,9 @@ fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::
     let json = serde_json::Value::deserialize(deserializer)?;
     let number = json.as_i64().or_else(|| json.as_str().and_then(|text| text.trim().parse().ok()));
     let number = number.filter(|number| *number > 0);
-    number.ok_or_else(|| serde::de::Error::custom(format!("{json} is no id: a positive whole number is wanted")))
+    number.ok_or_else(|| {
+        serde::de::Error::custom(format!("{json} is no id: a positive whole number is wanted"))
+    })
 }
 
 /// A connection that was made.
@@ -437,7 +439,8 @@ async fn get_status(
     Ok(axum::Json(Status {
         state: row.state,
         state_reason: row.state_reason,
-        in_step: counts.waiting + counts.running + open_writes + row.sweep_found == 0 && row.swept_at.is_some(),
+        in_step: counts.waiting + counts.running + open_writes + row.sweep_found == 0
+            && row.swept_at.is_some(),
         waiting: counts.waiting,
         running: counts.running,
         parked: counts.parked + held,

@@ -239,12 +239,17 @@ async fn get_product(
     let rules = settings.rules();
     let mut fields = Vec::new();
     for field in Field::ALL {
-        let query =
-            ledger::ListQuery { product_id: Some(product), field: Some(field), limit: 50, ..Default::default() };
+        let query = ledger::ListQuery {
+            product_id: Some(product),
+            field: Some(field),
+            limit: 50,
+            ..Default::default()
+        };
         let entries = ledger::list(&mut db, id, &query).await?;
         let landed = |entry: &&crate::ledger::Entry| {
             use crate::ledger::{Kind, Outcome};
-            matches!(entry.kind, Kind::Write | Kind::Stock | Kind::Verdict) && entry.result == Some(Outcome::Landed)
+            matches!(entry.kind, Kind::Write | Kind::Stock | Kind::Verdict)
+                && entry.result == Some(Outcome::Landed)
         };
         let last = entries.iter().find(landed);
         let value = |side: Side| listed.link.shadow.side(side).get(field).map(Value::to_json);
@@ -320,7 +325,11 @@ struct Accepted {
     accepted: i64,
 }
 
-async fn look_again(desk: &Desk, id: ConnectionId, product: ProductId) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
+async fn look_again(
+    desk: &Desk,
+    id: ConnectionId,
+    product: ProductId,
+) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
     let now = desk.clock.now();
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;

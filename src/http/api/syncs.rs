@@ -21,10 +21,7 @@ use crate::store::syncs::{self, Phase, Sync};
 use crate::store::{Db, StoreError};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
-    OpenApiRouter::new()
-        .routes(routes!(start_sync))
-        .routes(routes!(get_sync))
-        .routes(routes!(sync_events))
+    OpenApiRouter::new().routes(routes!(start_sync)).routes(routes!(get_sync)).routes(routes!(sync_events))
 }
 
 /// What a run is to do.

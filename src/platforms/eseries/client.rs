@@ -149,7 +149,8 @@ impl Client {
             "body": {"quantityDelta": delta},
         }]);
         let answer = self.call(Method::POST, url, Some(&body)).await?;
-        let ticket = answer.json().and_then(|json| json.get("ticket").and_then(Value::as_str).map(str::to_owned));
+        let ticket =
+            answer.json().and_then(|json| json.get("ticket").and_then(Value::as_str).map(str::to_owned));
         let Some(ticket) = ticket else {
             return Err(CallError::Unclear { why: "E-Series: no ticket in the answer to a batch".into() });
         };
@@ -243,7 +244,8 @@ impl Client {
             }
             // The catalogue is locked while an import runs.
             449 => {
-                let until = after(now, Duration::from_secs(answer.retry_after().unwrap_or(15).clamp(1, 3600)));
+                let until =
+                    after(now, Duration::from_secs(answer.retry_after().unwrap_or(15).clamp(1, 3600)));
                 self.gate.close_until(until);
                 CallError::Later { until, why }
             }
@@ -263,9 +265,8 @@ impl Client {
 /// The platform's code and words; either may be missing, and the body may be no JSON (section 2.1).
 fn said(answer: &Answer) -> (Option<String>, String) {
     let json = answer.json();
-    let field = |name: &str| {
-        json.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str).map(str::to_owned)
-    };
+    let field =
+        |name: &str| json.as_ref().and_then(|json| json.get(name)).and_then(Value::as_str).map(str::to_owned);
     let code = field("errorCode");
     let words = field("errorMessage").or_else(|| field("error_message"));
     let words = words.or_else(|| answer.status.canonical_reason().map(str::to_owned)).unwrap_or_default();
@@ -301,9 +302,7 @@ mod tests {
 
     #[test]
     fn the_outcome_of_a_batch_is_read_from_its_one_response() {
-        let with = |status: u64, body: Value| {
-            json!({"status": "COMPLETED", "responses": [{"httpStatusCode": status, "httpBody": body}]})
-        };
+        let with = |status: u64, body: Value| json!({"status": "COMPLETED", "responses": [{"httpStatusCode": status, "httpBody": body}]});
         assert_eq!(batch_of_one(&with(200, json!({"updateCount": 1}))), DeltaOutcome::Applied);
         assert_eq!(batch_of_one(&with(200, json!({"updateCount": 0}))), DeltaOutcome::NotTracked);
         assert_eq!(batch_of_one(&with(404, json!({}))), DeltaOutcome::Gone);

@@ -154,7 +154,8 @@ mod tests {
     fn an_absent_quantity_is_unlimited_and_not_zero() {
         let product = Product::read(&json!({"id": 5, "name": "Mug", "price": 12.5})).unwrap();
         assert_eq!(product.stock, Stock::Unlimited);
-        let product = Product::read(&json!({"id": 5, "name": "Mug", "quantity": 0, "unlimited": false})).unwrap();
+        let product =
+            Product::read(&json!({"id": 5, "name": "Mug", "quantity": 0, "unlimited": false})).unwrap();
         assert_eq!(product.stock, Stock::Tracked(0));
     }
 

@@ -12,10 +12,10 @@ use url::Url;
 
 use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
 use crate::clock::{SharedClock, after};
+use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
-use crate::platforms::CallError;
 
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
 pub const PAGE: usize = 100;
@@ -183,10 +183,9 @@ impl Client {
                 why: error.to_string(),
             })?;
             // Some have seen `next` without the relations of the first page (section 1.10).
-            if let Some(relations) = asked_relations {
-                if !next.query_pairs().any(|(name, _)| name == "load_relations") {
-                    next.query_pairs_mut().append_pair("load_relations", &relations);
-                }
+            let echoed = next.query_pairs().any(|(name, _)| name == "load_relations");
+            if let Some(relations) = asked_relations.filter(|_| !echoed) {
+                next.query_pairs_mut().append_pair("load_relations", &relations);
             }
             page.next = Some(next);
         }
@@ -240,7 +239,8 @@ impl Client {
         let mut renewed = false;
         loop {
             let admitted = self.gate.admit(cost, self.clock.now());
-            admitted.map_err(|until| CallError::Later { until, why: "R-Series: our share of calls".into() })?;
+            admitted
+                .map_err(|until| CallError::Later { until, why: "R-Series: our share of calls".into() })?;
             let sent = self.transport.send(method.clone(), url.clone(), Some(&token), body).await;
             let answer = match sent {
                 Ok(answer) => answer,
@@ -276,13 +276,16 @@ impl Client {
             Some((left.trim().parse::<f64>().ok()?, right.trim().parse::<f64>().ok()?))
         };
         let drip = answer.header("x-ls-api-drip-rate").and_then(|text| text.trim().parse().ok());
-        if let Some((level, size)) = pair("x-ls-api-bucket-level") {
-            if level.is_finite() && size.is_finite() && size > 0.0 {
-                self.gate.observe_bucket(level, size, drip, now);
-            }
+        let sound = |(level, size): &(f64, f64)| level.is_finite() && size.is_finite() && *size > 0.0;
+        if let Some((level, size)) = pair("x-ls-api-bucket-level").filter(sound) {
+            self.gate.observe_bucket(level, size, drip, now);
         }
         if let Some((used, limit)) = pair("x-ls-api-burst-level") {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to a small range"
+            )]
             let whole = |number: f64| number.clamp(0.0, 1e6) as u32;
             self.gate.observe_burst(whole(used), whole(limit), now);
         }

@@ -119,9 +119,9 @@ impl Item {
         let record = Record::of("Item", value)?;
         let shops = match record.raw("ItemShops") {
             None => None,
-            Some(shops) => Some(
-                list(shops.get("ItemShop")).iter().map(ItemShop::read).collect::<Result<Vec<_>, _>>()?,
-            ),
+            Some(shops) => {
+                Some(list(shops.get("ItemShop")).iter().map(ItemShop::read).collect::<Result<Vec<_>, _>>()?)
+            }
         };
         let prices = record.raw("Prices").and_then(|prices| prices.get("ItemPrice"));
         Ok(Self {
@@ -259,9 +259,9 @@ impl ItemWrite {
         );
         put(
             "ItemShops",
-            self.qoh.map(|(shop, qoh)| {
-                json!({"ItemShop": [{"shopID": shop.to_string(), "qoh": qoh.to_string()}]})
-            }),
+            self.qoh.map(
+                |(shop, qoh)| json!({"ItemShop": [{"shopID": shop.to_string(), "qoh": qoh.to_string()}]}),
+            ),
         );
         Value::Object(body)
     }
