@@ -1,7 +1,7 @@
 //! THE STUDY, pure and synchronous: what was in step, what is seen now, what follows.
 //!
 //! A visit walks through here in this order: [`observe`] closes writes whose outcome was unclear,
-//! [`merge`] gives each field a verdict, [`plan`] turns verdicts into steps, [`check`] refuses a plan
+//! [`merge()`] gives each field a verdict, [`plan()`] turns verdicts into steps, [`check`] refuses a plan
 //! that must never be carried out, [`report`] says it in words.
 
 pub mod check;

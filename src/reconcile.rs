@@ -5,7 +5,7 @@
 //!
 //! The order of commits is what makes a crash harmless. Before a call: the intent. After it: the result,
 //! the shadow and, at the end, the release of the product. A visit that finds an open intent closes it
-//! by what it sees ([`observe`]) before it merges anything.
+//! by what it sees (`observe`) before it merges anything.
 
 mod carry;
 mod look;

@@ -158,7 +158,7 @@ impl Transport {
             match response.chunk().await {
                 Ok(None) => return Ok(Answer { status, headers, body }),
                 Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => {
-                    body.extend_from_slice(&chunk)
+                    body.extend_from_slice(&chunk);
                 }
                 Ok(Some(_)) => {
                     return Err(TransportError::Lost(format!("an answer over {LARGEST_ANSWER} bytes")));
