@@ -76,6 +76,8 @@ struct Visit<'a> {
     claim: Claim,
     link: Link,
     notices: Vec<Notice>,
+    /// The SKU as it was known before this visit.
+    known_sku: String,
     /// Whose news was found, for the meaning of notices.
     changed: [bool; 2],
 }
@@ -169,7 +171,9 @@ impl Corridor {
                 continue;
             };
             let notices = notices.remove(&product).unwrap_or_default();
-            let mut visit = Visit { account: &account, claim, link, notices, changed: [false, false] };
+            let known_sku = link.sku.clone();
+            let changed = [false, false];
+            let mut visit = Visit { account: &account, claim, link, notices, known_sku, changed };
             let intents = intents.remove(&product).unwrap_or_default();
             let ended = self.walk(&mut visit, intents, sights).await;
             let stop = match ended {

@@ -23,6 +23,9 @@ use crate::store::{self, StoreError, dirty, links};
 /// may have been born a moment ago, and the search that would have matched it lags.
 const SKU_TRIES: i32 = 3;
 
+/// Why a product is parked whose SKU another item has as well.
+pub(super) const SKU_TWICE_IN_SHOP: &str = "sku_twice_in_shop";
+
 impl Corridor {
     /// An item without a product: tie it to the one that is there already, or create one. Never blind.
     pub(super) async fn match_or_create(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
@@ -73,7 +76,7 @@ impl Corridor {
         drop(db);
         if twins > 0 {
             return Err(Stop::Park {
-                code: "sku_twice_in_shop",
+                code: SKU_TWICE_IN_SHOP,
                 reason: format!(
                     "The SKU {sku} belongs to {} items on R-Series, so it cannot tell which of them is which \
                      product. Give each its own SKU.",

@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-use super::carry::remember;
+use super::carry::{SKU_TWICE_IN_SHOP, remember};
 use super::{Corridor, Stop, Visit};
 use crate::act;
 use crate::catalog::{Field, Side, Value};
@@ -27,6 +27,10 @@ impl Corridor {
         }
         links::save(&mut db, &visit.link, now).await?;
         self.explain(&mut db, visit).await?;
+        if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
+            let connection = visit.link.connection_id;
+            dirty::unpark_twins(&mut db, connection, SKU_TWICE_IN_SHOP, &visit.known_sku, now).await?;
+        }
         if visit.claim.swept && !visit.claim.noticed && visit.changed != [false, false] {
             connections::found_by_sweep(&mut db, visit.link.connection_id).await?;
             metrics::counter!("concord_found_by_sweep_total").increment(1);

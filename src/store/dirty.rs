@@ -209,6 +209,30 @@ pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Ins
     held(done.rows_affected())
 }
 
+/// Unparks products that wait for this reason and show this SKU: one that shared it has changed.
+pub async fn unpark_twins(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    code: &str,
+    sku: &str,
+    now: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "update dirty d set generation = generation + 1, due_at = $4, attempts = 0,
+             parked_at = null, park_code = null, park_reason = null
+         from links l
+         where d.connection_id = $1 and d.park_code = $2
+           and l.connection_id = d.connection_id and l.product_id = d.product_id and l.sku = $3",
+        connection_id.0,
+        code,
+        sku,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// When the next unparked product of an active connection falls due, or its lease runs out.
 pub async fn next_due(db: &mut Db) -> Result<Option<Instant>> {
     let next = sqlx::query_scalar!(

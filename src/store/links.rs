@@ -158,7 +158,8 @@ pub async fn others_with_sku(
 ) -> Result<i64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from links
-           where connection_id = $1 and sku = $2 and r_item_id is not null and product_id <> $3"#,
+           where connection_id = $1 and sku = $2 and r_item_id is not null and product_id <> $3
+             and standing not in ('archived', 'gone_in_shop')"#,
         connection_id.0,
         sku,
         besides.0,
@@ -188,8 +189,8 @@ pub struct Met {
     pub sku: String,
 }
 
-/// Gives every record a home: records that Concord has not heard of become half a link. Returns the
-/// product of each, in the order of `records`.
+/// Gives every record a home: records that Concord has not heard of become half a link; name and SKU are
+/// kept until the first visit knows better. Returns the product of each, in the order of `records`.
 pub async fn homes(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -198,17 +199,21 @@ pub async fn homes(
     ids: &SharedIds,
     now: Instant,
 ) -> Result<Vec<ProductId>> {
-    let fresh: Vec<uuid::Uuid> = records.iter().map(|_| ProductId::new(ids, now).0).collect();
-    let wanted: Vec<i64> = records.iter().map(|record| record.id).collect();
-    let names: Vec<String> = records.iter().map(|record| record.name.clone()).collect();
-    let skus: Vec<String> = records.iter().map(|record| record.sku.clone()).collect();
+    // Each record once, and in one order for everyone who locks several rows.
+    let once: BTreeMap<i64, &Met> = records.iter().map(|record| (record.id, record)).collect();
+    let fresh: Vec<uuid::Uuid> = once.keys().map(|_| ProductId::new(ids, now).0).collect();
+    let wanted: Vec<i64> = once.keys().copied().collect();
+    let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
+    let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
     let known: BTreeMap<i64, uuid::Uuid> = match half {
         Half::RItems => {
             sqlx::query!(
                 "insert into links (connection_id, product_id, r_item_id, standing, name, sku, created_at)
                  select $1, product_id, id, 'new', name, sku, $6
                  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, r_item_id) do nothing",
+                 on conflict (connection_id, r_item_id) do update
+                 set name = excluded.name, sku = excluded.sku
+                 where links.standing = 'new' and excluded.name <> ''",
                 connection_id.0,
                 &fresh,
                 &wanted,
@@ -235,7 +240,9 @@ pub async fn homes(
                 "insert into links (connection_id, product_id, e_product_id, standing, name, sku, created_at)
                  select $1, product_id, id, 'new', name, sku, $6
                  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, e_product_id) do nothing",
+                 on conflict (connection_id, e_product_id) do update
+                 set name = excluded.name, sku = excluded.sku
+                 where links.standing = 'new' and excluded.name <> ''",
                 connection_id.0,
                 &fresh,
                 &wanted,

@@ -1,6 +1,7 @@
 //! One poll a feed. Each page is written down with its marks in one transaction, the cursor only when the
 //! feed has been read to its end.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::catalog::Side;
 use crate::clock::{Instant, before};
 use crate::connections::Account;
 use crate::ids::ConnectionId;
+use crate::mapping;
 use crate::platforms::CallError;
 use crate::store::StoreError;
 use crate::store::cursors::{self, Sighting};
@@ -42,6 +44,8 @@ struct Row {
     digest: String,
     /// The row's own time.
     time: Option<Instant>,
+    /// Name and SKU, if the row tells them.
+    label: Option<(String, String)>,
 }
 
 fn digest(row: &impl Hash) -> String {
@@ -59,11 +63,15 @@ impl Sweep {
         let (mut next, mut marked) = (None, 0);
         for _ in 0..MOST_PAGES {
             let page = account.r.items_since(since, next.take()).await.map_err(r_side)?;
-            let rows = page.rows.iter().map(|item| Row {
-                entity_id: item.id,
-                record: item.id,
-                digest: digest(item),
-                time: item.time_stamp,
+            let rows = page.rows.iter().map(|item| {
+                let facts = mapping::rseries::facts(item, &account.context);
+                Row {
+                    entity_id: item.id,
+                    record: item.id,
+                    digest: digest(item),
+                    time: item.time_stamp,
+                    label: Some((facts.name().to_owned(), facts.sku().to_owned())),
+                }
             });
             marked += self.take_in(account, FEED, Half::RItems, rows.collect(), &mut position).await?;
             next = page.next;
@@ -88,6 +96,7 @@ impl Sweep {
                 record: row.item_id,
                 digest: digest(row),
                 time: row.time_stamp,
+                label: None,
             });
             marked += self.take_in(account, FEED, Half::RItems, rows.collect(), &mut position).await?;
             next = page.next;
@@ -121,6 +130,7 @@ impl Sweep {
                     record: row.item_id,
                     digest: String::from("row"),
                     time: Some(self.clock.now()),
+                    label: None,
                 })
                 .collect();
             let highest = rows.iter().map(|row| row.entity_id).max();
@@ -153,6 +163,7 @@ impl Sweep {
                     record: product.id,
                     digest: digest(product),
                     time: product.updated,
+                    label: Some((product.name.clone(), product.sku.clone())),
                 })
                 .collect();
             let last = rows.iter().filter_map(|row| row.time).max();
@@ -180,6 +191,7 @@ impl Sweep {
                 record: row.id,
                 digest: digest(row),
                 time: row.at,
+                label: None,
             });
             marked += self.take_in(account, FEED, Half::EProducts, rows.collect(), &mut position).await?;
             match page.next {
@@ -213,12 +225,13 @@ impl Sweep {
             .collect();
         let mut db = self.store.begin().await?;
         let news = cursors::note(&mut db, connection, feed, &sightings).await?;
-        let mut records: Vec<i64> =
-            rows.iter().filter(|row| news.contains(&row.entity_id)).map(|row| row.record).collect();
-        records.sort_unstable();
-        records.dedup();
-        let met = |id: &i64| Met { id: *id, name: String::new(), sku: String::new() };
-        let met: Vec<Met> = records.iter().map(met).collect();
+        // One entry a record, in the order in which everybody locks.
+        let records: BTreeMap<i64, (String, String)> = rows
+            .into_iter()
+            .filter(|row| news.contains(&row.entity_id))
+            .map(|row| (row.record, row.label.unwrap_or_default()))
+            .collect();
+        let met: Vec<Met> = records.into_iter().map(|(id, (name, sku))| Met { id, name, sku }).collect();
         let products = homes(&mut db, connection, half, &met, &self.ids, now).await?;
         dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
         db.commit().await.map_err(StoreError::from)?;
