@@ -1,7 +1,9 @@
 //! Wires the house: commands, and the life of the service.
 
 mod database;
+mod demo;
 mod doctor;
+mod sandbox;
 mod serve;
 pub mod service;
 mod with_postgres;
@@ -39,6 +41,11 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Everything at once, to look at: a private Postgres, both sandbox platforms, and the service; needs no
+    /// configuration
+    Demo(demo::Options),
+    /// The two sandbox platforms alone, on two ports
+    Sandbox(sandbox::Options),
     /// Prints the OpenAPI document
     Openapi,
     /// Runs a command with a throw-away Postgres, its address in `DATABASE_URL`; for tests
@@ -56,6 +63,8 @@ pub async fn run() -> anyhow::Result<u8> {
         Command::Serve { no_migrate, config } => serve::run(&config, no_migrate).await,
         Command::Migrate { config } => serve::migrate(&config).await,
         Command::Doctor { config } => doctor::run(&config).await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Sandbox(options) => sandbox::run(&options).await,
         Command::Openapi => {
             say(&crate::http::openapi().to_pretty_json()?);
             Ok(0)

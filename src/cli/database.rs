@@ -79,7 +79,7 @@ pub(super) fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
 }
 
 /// The key of a private cluster: generated once, readable by its owner only.
-fn own_key(data_dir: &Path, ids: &SharedIds) -> anyhow::Result<SecretString> {
+pub(super) fn own_key(data_dir: &Path, ids: &SharedIds) -> anyhow::Result<SecretString> {
     let path = data_dir.join("master-key");
     if let Ok(key) = std::fs::read_to_string(&path) {
         return Ok(SecretString::from(key.trim().to_owned()));

@@ -8,3 +8,4 @@ pub mod outbox;
 pub mod relay;
 pub mod rseries;
 pub mod stage;
+pub mod visitor;
