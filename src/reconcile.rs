@@ -245,6 +245,7 @@ impl Corridor {
             Stop::Park { code, reason } => {
                 warn!(%product, code, reason, "parked");
                 metrics::counter!("concord_parked_total", "code" => code).increment(1);
+                dirty::lock(&mut db, claim).await?;
                 links::save(&mut db, &visit.link, now).await?;
                 self.explain(&mut db, visit).await?;
                 dirty::park(&mut db, claim, code, &reason, now).await

@@ -118,8 +118,12 @@ impl Store {
         let mut db = self.pool.acquire().await?;
         let table = "_sqlx_migrations";
         let problem = |error: sqlx::migrate::MigrateError| StoreError::Migration(error.to_string());
-        db.ensure_migrations_table(table).await.map_err(problem)?;
-        let applied = db.list_applied_migrations(table).await.map_err(problem)?;
+        let begun = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "begun!""#);
+        let applied = if begun.fetch_one(&mut *db).await? {
+            db.list_applied_migrations(table).await.map_err(problem)?
+        } else {
+            Vec::new()
+        };
         let known = MIGRATIONS.iter().map(|migration| migration.version);
         Ok(known.filter(|version| !applied.iter().any(|row| row.version == *version)).collect())
     }

@@ -22,6 +22,7 @@ impl Corridor {
     pub(super) async fn settle(&self, visit: &mut Visit<'_>, proven: bool) -> Result<(), Stop> {
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
+        dirty::lock(&mut db, &visit.claim).await?;
         if proven {
             visit.link.proven_at = Some(now);
         }

@@ -145,6 +145,18 @@ pub async fn fence(db: &mut Db, claim: &Claim, now: Instant) -> Result<()> {
     held(done.rows_affected())
 }
 
+/// Locks the product's row before its link is written: everyone locks the two in this order.
+pub async fn lock(db: &mut Db, claim: &Claim) -> Result<()> {
+    sqlx::query!(
+        "select generation from dirty where connection_id = $1 and product_id = $2 for update",
+        claim.connection_id.0,
+        claim.product_id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(())
+}
+
 /// The visit is over and the product in step. A mark that came meanwhile keeps the row: one more visit.
 pub async fn complete(db: &mut Db, claim: &Claim) -> Result<()> {
     let done = sqlx::query!(

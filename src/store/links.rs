@@ -189,8 +189,7 @@ pub struct Met {
     pub sku: String,
 }
 
-/// Gives every record a home: records that Concord has not heard of become half a link; name and SKU are
-/// kept until the first visit knows better. Returns the product of each, in the order of `records`.
+/// Gives every record a home: records that Concord has not heard of become half a link. Returns the product of each, in the order of `records`.
 pub async fn homes(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -211,9 +210,7 @@ pub async fn homes(
                 "insert into links (connection_id, product_id, r_item_id, standing, name, sku, created_at)
                  select $1, product_id, id, 'new', name, sku, $6
                  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, r_item_id) do update
-                 set name = excluded.name, sku = excluded.sku
-                 where links.standing = 'new' and excluded.name <> ''",
+                 on conflict (connection_id, r_item_id) do nothing",
                 connection_id.0,
                 &fresh,
                 &wanted,
@@ -240,9 +237,7 @@ pub async fn homes(
                 "insert into links (connection_id, product_id, e_product_id, standing, name, sku, created_at)
                  select $1, product_id, id, 'new', name, sku, $6
                  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, e_product_id) do update
-                 set name = excluded.name, sku = excluded.sku
-                 where links.standing = 'new' and excluded.name <> ''",
+                 on conflict (connection_id, e_product_id) do nothing",
                 connection_id.0,
                 &fresh,
                 &wanted,
@@ -266,6 +261,33 @@ pub async fn homes(
         }
     };
     Ok(records.iter().filter_map(|record| known.get(&record.id).copied().map(ProductId)).collect())
+}
+
+/// Notes name and SKU of products that have not been visited yet, so that lists show them and twins by SKU
+/// are known. Everyone who locks rows of the dirty set as well locks those first.
+pub async fn label(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    products: &[ProductId],
+    records: &[Met],
+) -> Result<()> {
+    let once: BTreeMap<ProductId, &Met> = products.iter().copied().zip(records).collect();
+    let ids: Vec<uuid::Uuid> = once.keys().map(|product| product.0).collect();
+    let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
+    let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
+    sqlx::query!(
+        "update links l set name = given.name, sku = given.sku
+         from unnest($2::uuid[], $3::text[], $4::text[]) as given (product_id, name, sku)
+         where l.connection_id = $1 and l.product_id = given.product_id and l.standing = 'new'
+           and given.name <> '' and (l.name, l.sku) is distinct from (given.name, given.sku)",
+        connection_id.0,
+        &ids,
+        &names,
+        &skus,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Writes everything of a link that a visit may move.

@@ -12,7 +12,7 @@ use crate::clock::after;
 use crate::connections::Account;
 use crate::mapping;
 use crate::store::dirty::{self, Asker};
-use crate::store::links::{Half, Met, homes};
+use crate::store::links::{Half, Met, homes, label};
 use crate::store::syncs::{self, Phase, Sync};
 use crate::store::{StoreError, connections};
 
@@ -76,7 +76,8 @@ impl Sweep {
             .collect();
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
-        homes(&mut db, sync.connection_id, Half::EProducts, &met, &self.ids, now).await?;
+        let products = homes(&mut db, sync.connection_id, Half::EProducts, &met, &self.ids, now).await?;
+        label(&mut db, sync.connection_id, &products, &met).await?;
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;
         match page.next {
@@ -104,6 +105,7 @@ impl Sweep {
         let mut db = self.store.begin().await?;
         let products = homes(&mut db, sync.connection_id, Half::RItems, &met, &self.ids, now).await?;
         dirty::mark(&mut db, sync.connection_id, &products, Asker::Other, now, now).await?;
+        label(&mut db, sync.connection_id, &products, &met).await?;
         sync.total += count(products.len());
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;

@@ -17,7 +17,7 @@ use crate::platforms::CallError;
 use crate::store::StoreError;
 use crate::store::cursors::{self, Sighting};
 use crate::store::dirty::{self, Asker};
-use crate::store::links::{Half, Met, homes};
+use crate::store::links::{Half, Met, homes, label};
 
 /// How far each feed is read again. R-Series: transactions and one-second stamps; E-Series: its index
 /// lags by seconds (r-series-api.md, section 5.2; e-series-api.md, section 4.5).
@@ -234,6 +234,7 @@ impl Sweep {
         let met: Vec<Met> = records.into_iter().map(|(id, (name, sku))| Met { id, name, sku }).collect();
         let products = homes(&mut db, connection, half, &met, &self.ids, now).await?;
         dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
+        label(&mut db, connection, &products, &met).await?;
         db.commit().await.map_err(StoreError::from)?;
         Ok(products.len())
     }

@@ -143,7 +143,13 @@ impl Play<'_> {
         let already = !matches!(act.expect, Expect::StockDelta { .. }) && arrived(&act, &self.house.stage);
         if already {
             self.tally.already += 1;
-            self.terminal.row(at, number, there(act.side), "shows that already: nothing to write", Tone::Faint);
+            self.terminal.row(
+                at,
+                number,
+                there(act.side),
+                "shows that already: nothing to write",
+                Tone::Faint,
+            );
             return;
         }
         let product = match self.book.product(act.item_id).await {
