@@ -3,3 +3,4 @@
 mod crash;
 mod doors;
 mod fields;
+mod limits;
