@@ -4,3 +4,4 @@ mod crash;
 mod doors;
 mod fields;
 mod limits;
+mod outage;
