@@ -1,4 +1,5 @@
-//! The OpenAPI document: what is served stands in it, and the committed copy is the same.
+//! The interface document: what is served stands in it, and the committed copy is the same.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::LazyLock;
 

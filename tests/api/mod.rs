@@ -1,5 +1,6 @@
-//! The REST interface, one file a resource. Every call is held against the OpenAPI document, and every answer
-//! is searched for secrets.
+//! The REST interface, one file a resource. Every call is held against the interface document, and every
+//! answer is searched for secrets.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
 mod connections;
 mod document;

@@ -1,5 +1,6 @@
 //! Products: listed, shown with the reason of every value, planned, visited.
 
+use concord::sandbox::faults::{Aim, Fault};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -99,7 +100,6 @@ async fn a_plan_looks_and_writes_nothing_and_a_visit_does_it() {
     api.world.settle().await;
     assert_eq!(api.world.product_of(1).unwrap().price, decimal("99.5"));
     // A platform that cannot be asked now, and one that refuses.
-    use concord::sandbox::faults::{Aim, Fault};
     api.world.stage.e.faults().next(Aim::Read, Fault::Status { status: 429, retry_after: Some(5) });
     api.send("GET", &api.at(&format!("{path}/plan")), None).await.expect(503);
     api.world.clock.advance(std::time::Duration::from_secs(5));

@@ -1,4 +1,5 @@
 //! Both doors, over real HTTP: what is taken in, what is turned away, and that a notice is only ever a hint.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 

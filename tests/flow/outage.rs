@@ -1,4 +1,5 @@
 //! The database goes away under load: nothing is acknowledged that is not kept, and the end is the right one.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
 use std::sync::Arc;
