@@ -109,14 +109,41 @@ fn routes(guard: impl FnOnce(OpenApiRouter<Desk>) -> OpenApiRouter<Desk>) -> Ope
 /// The OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes(|open| open).into_openapi()
+    label_problems(routes(|open| open).into_openapi())
+}
+
+/// Problems are labelled `application/problem+json`; derived descriptions say `application/json` of every body.
+fn label_problems(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    use utoipa::openapi::{Content, Ref, RefOr};
+    let is_problem = |content: &RefOr<Content>| {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(Ref { ref_location, .. })), .. }) = content else {
+            return false;
+        };
+        ref_location.ends_with("/Problem")
+    };
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            for response in operation.responses.responses.values_mut() {
+                let RefOr::T(response) = response else { continue };
+                let plain = response.content.get("application/json");
+                if !plain.is_some_and(is_problem) {
+                    continue;
+                }
+                if let Some(content) = response.content.shift_remove("application/json") {
+                    response.content.insert("application/problem+json".into(), content);
+                }
+            }
+        }
+    }
+    document
 }
 
 /// The service.
 pub fn app(desk: Desk) -> Router {
     let guarded = from_fn_with_state(desk.clone(), auth::guard);
     let (router, document) = routes(|open| open.layer(guarded)).split_for_parts();
-    let document: Arc<str> = document.to_json().unwrap_or_default().into();
+    let document: Arc<str> = label_problems(document).to_json().unwrap_or_default().into();
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };

@@ -61,22 +61,18 @@ impl Wiring {
         };
         match sealed.await.map_err(|error| self.later(&error))? {
             None => Ok(None),
-            Some(sealed) => self
-                .vault
-                .open(connection, kind, &sealed)
-                .map(Some)
-                .map_err(|error| CallError::Account { why: error.to_string() }),
+            Some(sealed) => self.unseal(connection, kind, &sealed).map(Some),
         }
     }
 
-    pub(super) async fn put_secrets(
+    pub(super) fn unseal(
         &self,
         connection: ConnectionId,
-        secrets: &[(&str, &SecretString)],
-    ) -> Result<(), CallError> {
-        let mut db = self.store.begin().await.map_err(|error| self.later(&error))?;
-        self.put_secrets_in(&mut db, connection, secrets).await.map_err(|error| self.later(&error))?;
-        db.commit().await.map_err(|error| self.later(&error.into()))
+        kind: &str,
+        sealed: &[u8],
+    ) -> Result<SecretString, CallError> {
+        let opened = self.vault.open(connection, kind, sealed);
+        opened.map_err(|error| CallError::Account { why: error.to_string() })
     }
 
     pub(super) async fn put_secrets_in(
@@ -94,7 +90,7 @@ impl Wiring {
         Ok(())
     }
 
-    fn later(&self, error: &StoreError) -> CallError {
+    pub(super) fn later(&self, error: &StoreError) -> CallError {
         CallError::Later { until: after(self.clock.now(), Duration::from_secs(1)), why: error.to_string() }
     }
 }

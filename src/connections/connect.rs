@@ -205,6 +205,9 @@ async fn prove_r(r: &rseries::Client, request: &Request) -> Result<ProvedShop, P
     let primary = primary.filter(|primary| shop_ids.contains(primary));
     let primary = primary.ok_or_else(|| Problem::Words("primary_shop_id must be one of shop_ids".into()))?;
     let levels = r.price_levels().await?;
+    // Every token may read what was read so far; a visit needs items and their log as well.
+    r.items_by_id(&[1]).await?;
+    r.inventory_log_head().await?;
     Ok(ProvedShop { shop_ids, primary, online_level: online_level(&levels) })
 }
 

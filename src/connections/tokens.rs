@@ -12,6 +12,7 @@ use crate::platforms::rseries::Tokens;
 use crate::platforms::rseries::client::TokenFuture;
 use crate::platforms::rseries::oauth::{self, TokenPair};
 use crate::platforms::transport::Transport;
+use crate::store::connections;
 
 /// Kinds of secrets.
 pub(super) const R_ACCESS: &str = "r_access_token";
@@ -59,19 +60,33 @@ impl Tokens for StoredTokens {
             if let Some(token) = access.as_ref().filter(|token| differs(token)) {
                 return Ok(token.clone());
             }
+            // Alone among all processes: of two pairs born of one refresh token the platform lets only the
+            // one live that is used first, which need not be the one that was stored last. The lock ends with
+            // this transaction, so with the process too, and nobody else wants that row meanwhile.
+            let wiring = &self.wiring;
+            let mut db = wiring.store.begin().await.map_err(|error| wiring.later(&error))?;
+            let refresh = connections::lock_secret(&mut db, self.connection, R_REFRESH).await;
+            let refresh = refresh.map_err(|error| wiring.later(&error))?;
             // Another process may have renewed it.
-            if let Some(token) = self.stored(R_ACCESS).await?.filter(differs) {
+            let stored = connections::get_secret(&mut db, self.connection, R_ACCESS).await;
+            let stored = stored.map_err(|error| wiring.later(&error))?;
+            let stored =
+                stored.map(|sealed| wiring.unseal(self.connection, R_ACCESS, &sealed)).transpose()?;
+            if let Some(token) = stored.filter(differs) {
                 *access = Some(token.clone());
                 return Ok(token);
             }
-            let refresh = self.stored(R_REFRESH).await?;
             let refresh = refresh.ok_or_else(|| {
                 attention("R-Series refused the access token, and there is no refresh token to renew it with")
             })?;
-            let pair = renewed(&self.wiring, &refresh).await?;
-            self.wiring
-                .put_secrets(self.connection, &[(R_ACCESS, &pair.access), (R_REFRESH, &pair.refresh)])
-                .await?;
+            let refresh = wiring.unseal(self.connection, R_REFRESH, &refresh)?;
+            let pair = renewed(wiring, &refresh).await?;
+            let secrets = [(R_ACCESS, &pair.access), (R_REFRESH, &pair.refresh)];
+            wiring
+                .put_secrets_in(&mut db, self.connection, &secrets)
+                .await
+                .map_err(|error| wiring.later(&error))?;
+            db.commit().await.map_err(|error| wiring.later(&error.into()))?;
             *access = Some(pair.access.clone());
             Ok(pair.access)
         })

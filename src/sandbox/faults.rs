@@ -55,7 +55,8 @@ pub enum Aim {
 
 #[derive(Debug)]
 struct Inner {
-    line: VecDeque<(Aim, Fault)>,
+    /// Each with the number of fitting requests that it still lets pass.
+    line: VecDeque<(usize, Aim, Fault)>,
     chances: Vec<(Aim, Fault, f64)>,
     generator: ChaCha12Rng,
     met: u64,
@@ -83,7 +84,12 @@ impl Faults {
 
     /// Puts one fault in line: the first request that fits `aim` meets it.
     pub fn next(&self, aim: Aim, fault: Fault) {
-        self.with(|inner| inner.line.push_back((aim, fault)));
+        self.next_after(0, aim, fault);
+    }
+
+    /// Puts one fault in line that lets `skip` requests that fit `aim` pass and is met by the one after them.
+    pub fn next_after(&self, skip: usize, aim: Aim, fault: Fault) {
+        self.with(|inner| inner.line.push_back((skip, aim, fault)));
     }
 
     /// From now on each request that fits meets `fault` with this chance (0 to 1). Replaces earlier chances.
@@ -117,8 +123,13 @@ impl Faults {
         };
         self.with(|inner| {
             let mut fault = None;
-            if let Some(at) = inner.line.iter().position(|(aim, _)| fits(*aim)) {
-                fault = inner.line.remove(at).map(|(_, fault)| fault);
+            if let Some(at) = inner.line.iter().position(|(skip, aim, _)| *skip == 0 && fits(*aim)) {
+                fault = inner.line.remove(at).map(|(_, _, fault)| fault);
+            }
+            for (skip, aim, _) in &mut inner.line {
+                if fits(*aim) {
+                    *skip = skip.saturating_sub(1);
+                }
             }
             if fault.is_none() {
                 for (aim, candidate, chance) in inner.chances.clone() {

@@ -303,6 +303,18 @@ pub async fn put_secret(
     Ok(())
 }
 
+/// A sealed secret, kept from everybody else who would replace it until the transaction ends.
+pub async fn lock_secret(db: &mut Db, connection_id: ConnectionId, kind: &str) -> Result<Option<Vec<u8>>> {
+    let row = sqlx::query_scalar!(
+        "select sealed from secrets where connection_id = $1 and kind = $2 for update",
+        connection_id.0,
+        kind
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row)
+}
+
 /// A sealed secret.
 pub async fn get_secret(db: &mut Db, connection_id: ConnectionId, kind: &str) -> Result<Option<Vec<u8>>> {
     let row = sqlx::query_scalar!(

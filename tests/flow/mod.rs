@@ -1,5 +1,8 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
 mod crash;
+mod doors;
 mod fields;
+mod limits;
+mod outage;
 mod races;

@@ -4,6 +4,7 @@
 pub mod laws;
 pub mod mortal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use axum::http::{Request, StatusCode};
 use chrono::TimeZone;
 use concord::cli::service::{Assembled, Parts, assemble};
 use concord::clock::{Clock, Instant, ManualClock, SharedClock, after};
-use concord::connections::PlatformApps;
+use concord::connections::{Accounts, PlatformApps};
 use concord::http::auth::AdminToken;
 use concord::ids::{ConnectionId, GeneratedIds, SharedIds};
 use concord::platforms::rseries::oauth::App;
@@ -37,6 +38,8 @@ use tower::ServiceExt;
 
 pub const TOKEN: &str = "test-admin-token";
 pub const SHOP: i64 = 1;
+/// The master key of every world.
+pub const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// How a world differs from the usual one.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub struct World {
     pub store: Store,
     pub worker: Worker,
     pub app: Router,
+    /// The accounts as the front desk has them open; the worker's are the same until it is restarted.
+    pub accounts: Arc<Accounts>,
     pub connection: ConnectionId,
     pub r_secret: String,
     pub door: String,
@@ -120,6 +125,11 @@ pub const LIMITS: Limits =
 impl World {
     /// A world whose accounts are not connected yet.
     pub async fn open(plan: Plan) -> Self {
+        Self::open_on(database().await, plan).await
+    }
+
+    /// The same over this database, which is migrated and empty.
+    pub async fn open_on(url: String, plan: Plan) -> Self {
         let clock = ManualClock::starting_at(start_of_time());
         let shared: SharedClock = Arc::new(clock.clone());
         let mut r = rseries::Config {
@@ -137,12 +147,12 @@ impl World {
         if !plan.search_lag {
             stage.e.habits(|habits| (habits.index_lag_min_seconds, habits.index_lag_max_seconds) = (0, 0));
         }
-        let url = database().await;
         let store = Store::open(&url, 8).unwrap();
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(plan.seed));
         let Assembled { worker, desk, writer } =
             assemble(parts(&stage, &store, &clock, ids), "http://concord.test").unwrap();
         let stop = CancellationToken::new();
+        let accounts = desk.accounts.clone();
         let app = concord::http::app(desk);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = format!("http://{}", listener.local_addr().unwrap());
@@ -159,6 +169,7 @@ impl World {
             store,
             worker,
             app,
+            accounts,
             connection: nowhere,
             r_secret: String::new(),
             door,
@@ -198,6 +209,11 @@ impl World {
     pub async fn connect(&mut self) {
         let (status, made) = self.call("POST", "/v1/connections", Some(self.credentials())).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
+        self.adopt(&made);
+    }
+
+    /// Works with a connection that was made: both platforms send their notices to it.
+    pub fn adopt(&mut self, made: &Value) {
         self.connection = made["id"].as_str().unwrap().parse().unwrap();
         made["webhooks"]["r_series_secret"].as_str().unwrap().clone_into(&mut self.r_secret);
         self.stage.e.set_webhook_url(Some(format!("{}/webhooks/e-series", self.door)));
@@ -319,6 +335,38 @@ impl World {
         }
     }
 
+    /// The secrets as they lie in the database.
+    pub async fn secrets(&self) -> BTreeMap<String, Vec<u8>> {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        let rows: Vec<(String, Vec<u8>)> =
+            sqlx::query_as("select kind, sealed from secrets").fetch_all(&mut db).await.unwrap();
+        rows.into_iter().collect()
+    }
+
+    /// Everything that lies in the database, as text.
+    pub async fn dump(&self) -> String {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        let tables: Vec<String> =
+            sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'public'")
+                .fetch_all(&mut db)
+                .await
+                .unwrap();
+        let mut dump = String::new();
+        for table in tables {
+            let statement =
+                format!("select coalesce(string_agg(row_to_json(t)::text, chr(10)), '') from {table} t");
+            let rows: String = sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&mut db).await.unwrap();
+            dump.push_str(&rows);
+        }
+        dump
+    }
+
+    pub async fn sql(&self, statement: &str) {
+        admin(&self.url, statement).await;
+    }
+
     pub async fn sql_count(&self, statement: &str) -> i64 {
         let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
         let mut db = options.connect().await.unwrap();
@@ -340,7 +388,7 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> P
     let e = eseries::Config::default();
     Parts {
         store: store.clone(),
-        vault: Vault::new(&SecretString::from("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")).unwrap(),
+        vault: Vault::new(&SecretString::from(KEY)).unwrap(),
         apps: PlatformApps {
             r_series_url: stage.r_url().parse().unwrap(),
             r_series_auth_url: stage.r_url().parse().unwrap(),

@@ -235,7 +235,13 @@ impl Client {
         cost: f64,
         body: Option<&Value>,
     ) -> Result<Answer, CallError> {
-        let mut token = self.tokens.access().await?;
+        // Whoever cannot get a token now need not ask the platform before that time either.
+        let wait = |error: &CallError| {
+            if let CallError::Later { until, .. } = error {
+                self.gate.close_until(*until);
+            }
+        };
+        let mut token = self.tokens.access().await.inspect_err(wait)?;
         let mut renewed = false;
         loop {
             let admitted = self.gate.admit(cost, self.clock.now());
@@ -248,7 +254,7 @@ impl Client {
             };
             self.observe(&answer);
             if answer.status == StatusCode::UNAUTHORIZED && !renewed {
-                token = self.tokens.renew(&token).await?;
+                token = self.tokens.renew(&token).await.inspect_err(wait)?;
                 renewed = true;
                 continue;
             }
