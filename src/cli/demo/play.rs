@@ -23,9 +23,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// Between two looks into the ledger.
 const READING: Duration = Duration::from_secs(1);
 /// After that long, an act that has not arrived is spoken of.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 /// How long an act that has arrived is watched for its echo.
-const ECHO_PATIENCE: Duration = Duration::from_secs(180);
+const ECHO_PATIENCE: Duration = Duration::from_mins(3);
 /// How long is waited at the end for what is under way: when it ends by itself, and when told to end.
 const LAST_CALL: Duration = Duration::from_secs(30);
 const SHORT_CALL: Duration = Duration::from_secs(2);
@@ -143,7 +143,13 @@ impl Play<'_> {
         let already = !matches!(act.expect, Expect::StockDelta { .. }) && arrived(&act, &self.house.stage);
         if already {
             self.tally.already += 1;
-            self.terminal.row(at, number, there(act.side), "shows that already: nothing to write", Tone::Faint);
+            self.terminal.row(
+                at,
+                number,
+                there(act.side),
+                "shows that already: nothing to write",
+                Tone::Faint,
+            );
             return;
         }
         let product = match self.book.product(act.item_id).await {
