@@ -45,6 +45,9 @@ pub(super) struct Options {
     /// End after the merchants have acted for so many seconds [default: on Ctrl-C]
     #[arg(long)]
     seconds: Option<u64>,
+    /// R-Series without its limit on calls, to see how fast things are where the platform lets them
+    #[arg(long)]
+    no_r_limit: bool,
     /// Log filter
     #[arg(long, env = "CONCORD_LOG", default_value = "warn")]
     log: String,
@@ -92,7 +95,7 @@ async fn show(
     if stop.is_cancelled() {
         return Ok(());
     }
-    let house = House::open(ground, options.listen, options.items, options.seed).await?;
+    let house = House::open(ground, options).await?;
     let shown = act_out(&house, options, stop, terminal).await;
     house.close().await;
     shown
@@ -117,13 +120,19 @@ async fn act_out(
         return Ok(());
     };
     terminal.line(&format!("Connected: {} items in the shop, nothing on the web yet.", options.items));
-    terminal.line(
+    let limits = if options.no_r_limit {
+        "minute. R-Series has no limit now; really it allows a burst, then a read a second or a write in ten."
+    } else {
+        "minute; R-Series a burst, then one read a second or one write in ten seconds."
+    };
+    for text in [
         "The first look copies them to the web, hidden until somebody shows them. The platforms' own limits",
-    );
-    terminal.line(
-        "apply: E-Series allows 600 calls a minute, R-Series a burst, then 1 read a second or 1 write in 10.",
-    );
-    terminal.line("");
+        "apply, and they are what takes the time, now and later: E-Series allows 600 calls in any",
+        limits,
+        "",
+    ] {
+        terminal.line(text);
+    }
     let looked = first_look::follow(house, &visitor, &id, &sync, terminal);
     if unless(stop, looked).await.transpose()?.is_none() {
         return Ok(());

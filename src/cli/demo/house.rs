@@ -109,18 +109,16 @@ pub(super) struct House {
 
 impl House {
     /// Opens everything.
-    pub(super) async fn open(
-        ground: &Ground,
-        listen: SocketAddr,
-        items: usize,
-        seed: u64,
-    ) -> anyhow::Result<Self> {
-        let (listener, moved) = listener(listen).await?;
+    pub(super) async fn open(ground: &Ground, options: &super::Options) -> anyhow::Result<Self> {
+        let (listener, moved) = listener(options.listen).await?;
         let address = listener.local_addr()?;
         let (store, vault) = ground.store().await?;
-        let setup = Setup { seed, deliver: true, ..Setup::default() };
+        let mut setup = Setup { seed: options.seed, deliver: true, ..Setup::default() };
+        if options.no_r_limit {
+            (setup.r.bucket_size, setup.r.drip_rate, setup.r.burst_limit) = (1e6, 1e6, 1_000_000);
+        }
         let stage = Stage::open(setup, ground.clock.clone()).await.context("opening the sandboxes")?;
-        catalogue::fill(&stage.r, items, seed);
+        catalogue::fill(&stage.r, options.items, options.seed);
 
         let mut bytes = [0_u8; 24];
         ground.ids.fill(&mut bytes);

@@ -23,9 +23,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// Between two looks into the ledger.
 const READING: Duration = Duration::from_secs(1);
 /// After that long, an act that has not arrived is spoken of.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 /// How long an act that has arrived is watched for its echo.
-const ECHO_PATIENCE: Duration = Duration::from_secs(180);
+const ECHO_PATIENCE: Duration = Duration::from_mins(3);
 /// How long is waited at the end for what is under way: when it ends by itself, and when told to end.
 const LAST_CALL: Duration = Duration::from_secs(30);
 const SHORT_CALL: Duration = Duration::from_secs(2);

@@ -70,13 +70,11 @@ impl Tally {
         let wrong: Vec<_> =
             different.iter().filter(|found| !self.under_way.contains(&found.item_id)).collect();
         let waits = different.len() - wrong.len();
-        let mut text =
-            if wrong.is_empty() { "yes".to_owned() } else { format!("no, {} differ", wrong.len()) };
-        if waits > 0 {
-            text.push_str(&format!(", but for {waits} whose act was under way"));
-        }
+        let text = if wrong.is_empty() { "yes".to_owned() } else { format!("no, {} differ", wrong.len()) };
+        let aside =
+            if waits > 0 { format!(", but for {waits} whose act was under way") } else { String::new() };
         let tone = if wrong.is_empty() { Tone::Good } else { Tone::Bad };
-        let text = terminal.toned(&text, tone);
+        let text = terminal.toned(&format!("{text}{aside}"), tone);
         terminal.line(&format!(
             "  both equal  {pairs:>5}  products compared by name, SKU, price and stock: {text}"
         ));
