@@ -126,7 +126,7 @@ async fn after_a_429_that_platform_is_left_alone_until_the_time_it_names() {
                 }
                 match world.next_due().await {
                     Some(next) => {
-                        world.clock.set(next.max(after(world.clock.now(), Duration::from_millis(1))))
+                        world.clock.set(next.max(after(world.clock.now(), Duration::from_millis(1))));
                     }
                     None => break,
                 }
