@@ -20,6 +20,7 @@ use self::terminal::{Terminal, Tone};
 use super::told_to_stop;
 use crate::config::LogFormat;
 use crate::sandbox::relay::RelayTarget;
+use crate::sandbox::stage::Stage;
 use crate::sandbox::visitor::Visitor;
 use crate::sandbox::{eseries, rseries};
 use crate::telemetry;
@@ -169,6 +170,13 @@ async fn connect(house: &House, visitor: &Visitor) -> anyhow::Result<Connected> 
         RelayTarget { url: text("/webhooks/r_series_url")?, secret: text("/webhooks/r_series_secret")? };
     house.stage.relay.set_target(Some(target));
     Ok(Connected { id: text("/id")?, sync: text("/sync_id")? })
+}
+
+/// An item that can be sold, for an example.
+pub(super) fn in_stock(stage: &Stage) -> i64 {
+    let items = stage.r.items();
+    let stocked = items.iter().find(|item| item.stock.values().any(|quantity| *quantity > 0));
+    stocked.or(items.first()).map_or(1, |item| item.item_id)
 }
 
 /// What becomes of it, or nothing if the word to stop comes first.

@@ -92,11 +92,11 @@ fn manual(stage: &Stage, items: usize, concord: Option<&str>) -> anyhow::Result<
         },
         |url| format!("# E-Series tells {url}/webhooks/e-series of its changes."),
     );
-    let item = stage.r.items().first().map_or(1, |item| item.item_id);
+    let item = super::demo::in_stock(stage);
     Ok(format!(
         r#"Two sandbox platforms run here, with {items} items in the shop and nothing on the web. Ctrl-C ends them;
-nothing is kept. The platforms' own limits apply: R-Series one call a second after a burst of 90,
-E-Series 600 calls a minute.
+nothing is kept. The platforms' own limits apply: R-Series a burst, then one read a second or one
+write in ten; E-Series 600 calls in any minute.
 
   R-Series  {r_url}  account {r_account}, shop 1
   E-Series  {e_url}  store {e_store}

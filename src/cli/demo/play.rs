@@ -9,7 +9,7 @@ use super::book::{Book, News};
 use super::house::House;
 use super::summary::Tally;
 use super::terminal::{Terminal, Tone};
-use super::{Options, unless};
+use super::{Options, in_stock, unless};
 use crate::clock::{Instant, after, sleep};
 use crate::sandbox::merchants::{Act, Cast, Expect, R_SERIES, arrived};
 use crate::sandbox::visitor::Visitor;
@@ -83,7 +83,7 @@ pub(super) async fn play(
         play.terminal.line("Ctrl-C ends it.");
     }
     let (r_url, e_url) = (house.stage.r_url(), house.stage.e_url());
-    let item = house.stage.r.items().first().map_or(1, |item| item.item_id);
+    let item = in_stock(&house.stage);
     play.terminal.line("");
     play.terminal.line("Your own hand in it, for instance a sale in the shop:");
     play.terminal.line(&format!(
