@@ -8,6 +8,7 @@
 //! by what it sees (`observe`) before it merges anything.
 
 mod carry;
+mod create;
 mod look;
 mod observe;
 mod settle;
@@ -160,6 +161,8 @@ impl Corridor {
             links.into_iter().map(|link| (link.product_id, link)).collect();
         let mut sights = match self.look_at_all(&account, links.values()).await {
             Ok(sights) => sights,
+            // Somebody in the group is refused: each is looked at by itself, so that only that one stops.
+            Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => BTreeMap::new(),
             Err((side, error)) => return self.all_stop(&claims, side, error).await,
         };
 
@@ -167,15 +170,20 @@ impl Corridor {
         while let Some(claim) = claims.next() {
             let product = claim.product_id;
             // A link that is gone took its place in the dirty set with it.
-            let (Some(link), Some(sights)) = (links.remove(&product), sights.remove(&product)) else {
-                continue;
-            };
+            let Some(link) = links.remove(&product) else { continue };
             let notices = notices.remove(&product).unwrap_or_default();
             let known_sku = link.sku.clone();
             let changed = [false, false];
             let mut visit = Visit { account: &account, claim, link, notices, known_sku, changed };
             let intents = intents.remove(&product).unwrap_or_default();
-            let ended = self.walk(&mut visit, intents, sights).await;
+            let sights = match sights.remove(&product) {
+                Some(sights) => Ok(sights),
+                None => self.look_at_one(&account, &visit.link).await,
+            };
+            let ended = match sights {
+                Ok(sights) => self.walk(&mut visit, intents, sights).await,
+                Err(stop) => Err(stop),
+            };
             let stop = match ended {
                 Ok(()) => continue,
                 Err(stop) => stop,
@@ -304,7 +312,7 @@ impl Corridor {
         side: Side,
         why: &str,
     ) -> Result<(), StoreError> {
-        let reason = format!("{side}: {why}");
+        let reason = side.says(why);
         let now = self.clock.now();
         let state = connections::State::NeedsAttention;
         if connections::set_state(db, connection, state, Some(&reason), now).await? {

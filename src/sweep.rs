@@ -131,7 +131,7 @@ impl Sweep {
         Ok(match error {
             CallError::Later { until, .. } => Some(*until),
             CallError::Account { why } => {
-                let reason = format!("{side}: {why}");
+                let reason = side.says(why);
                 let state = connections::State::NeedsAttention;
                 connections::set_state(db, connection, state, Some(&reason), now).await?;
                 None

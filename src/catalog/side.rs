@@ -38,6 +38,12 @@ impl Side {
         }
     }
 
+    /// What this side says, with its name in front, once.
+    #[must_use]
+    pub fn says(self, words: &str) -> String {
+        if words.starts_with(&self.to_string()) { words.to_owned() } else { format!("{self}: {words}") }
+    }
+
     /// The reverse of [`Side::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -111,6 +111,10 @@ impl Accounts {
             return Err(ConnectError::NotProved { side: Side::ESeries, reason });
         }
 
+        // The profile can be read with any token; products cannot.
+        let products = e.products(0).await;
+        products.map_err(|error| not_proved(Side::ESeries, Problem::Call(error)))?;
+
         let now = wiring.clock.now();
         let connection_id = ConnectionId::new(&wiring.ids, now);
         let mut secret = [0_u8; 32];

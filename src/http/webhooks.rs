@@ -133,7 +133,11 @@ async fn take_r_series(
     verify::r_series(&secret, text(headers, "x-signature"), &body).map_err(not_genuine)?;
     let content_type = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let hint = hint::r_series(content_type, &body).map_err(|error| no_envelope(&error))?;
-    let event_id = text(headers, "x-delivery-id").filter(|id| !id.is_empty() && id.len() <= 200);
+    let event_id = text(headers, "x-delivery-id").filter(|id| !id.is_empty());
+    if event_id.is_some_and(|id| id.len() > hint::LONGEST) {
+        let words = format!("X-Delivery-Id is longer than {} characters", hint::LONGEST);
+        return Err(no_envelope(&hint::NoEnvelope(words)));
+    }
     let worked_on = hint.item.is_some();
     let delivery = Delivery {
         connection_id,

@@ -23,7 +23,7 @@ pub struct EEnvelope {
 pub struct NoEnvelope(pub String);
 
 /// Longest event id or type that is kept, in bytes; both platforms' are far shorter.
-const LONGEST: usize = 200;
+pub const LONGEST: usize = 200;
 
 /// Reads an E-Series envelope. Numbers may come quoted.
 pub fn e_series(body: &[u8]) -> Result<EEnvelope, NoEnvelope> {
@@ -70,7 +70,7 @@ pub struct RHint {
 
 /// Reads a notice at the R-Series door: a form with `type` and `payload`, or the same as JSON.
 pub fn r_series(content_type: &str, body: &[u8]) -> Result<RHint, NoEnvelope> {
-    let (event_type, payload) = if content_type.starts_with("application/json") {
+    let (event_type, payload) = if content_type.to_ascii_lowercase().starts_with("application/json") {
         let json: Value =
             serde_json::from_slice(body).map_err(|error| NoEnvelope(format!("not JSON: {error}")))?;
         let event_type = json.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();

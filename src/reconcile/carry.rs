@@ -1,4 +1,4 @@
-//! From two sights to two sides in step: match or create, merge, and carry out the plan step by step.
+//! From two sights to two sides in step: merge, and carry out the plan step by step.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use tracing::{error, info};
 use super::{Corridor, Stop, Visit, plan_for};
 use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value};
-use crate::decide::plan::{Change, created, plan_creation};
+use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
 use crate::ids::EntryId;
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
@@ -16,242 +16,43 @@ use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
-use crate::store::links::Standing;
 use crate::store::{self, StoreError, dirty, links};
 
-/// Visits that may fail on a SKU the store says is taken before the product is parked: the other product
-/// may have been born a moment ago, and the search that would have matched it lags.
-const SKU_TRIES: i32 = 3;
-
-/// Why a product is parked whose SKU another item has as well.
-pub(super) const SKU_TWICE_IN_SHOP: &str = "sku_twice_in_shop";
-
 impl Corridor {
-    /// An item without a product: tie it to the one that is there already, or create one. Never blind.
-    pub(super) async fn match_or_create(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
-        let facts = mapping::rseries::facts(item, &visit.account.context);
-        remember(visit, &facts);
-        visit.changed = [true, false];
-        if item.archived {
-            visit.link.standing = Standing::Archived;
-            return self.settle(visit, true).await;
-        }
-        if item.matrix_id != 0 {
-            return Err(Stop::Park {
-                code: "matrix",
-                reason:
-                    "The item is a variant of a matrix. Matrices are not carried yet, so it stays in the \
-                         shop only."
-                        .into(),
-            });
-        }
-        let Some(product) = self.find_match(visit, &facts).await? else {
-            return self.create(visit, &facts).await;
-        };
-        self.tie(visit, &product).await?;
-        // A search may be seconds old; what is merged is looked at by id.
-        let sights = self.look_at_one(visit.account, &visit.link).await?;
-        match (sights.r, sights.e) {
-            (super::Sight::Here(item), super::Sight::Here(product)) => {
-                self.carry(visit, item, product, true).await
-            }
-            _ => Err(Stop::Again("one side vanished while they were tied")),
-        }
-    }
-
-    /// The product on E-Series that is this item: by SKU, else by our marker. What is not certain is not
-    /// guessed.
-    async fn find_match(&self, visit: &Visit<'_>, facts: &Facts) -> Result<Option<Product>, Stop> {
-        let item_id = visit.link.r_item_id.unwrap_or_default();
-        let e = &visit.account.e;
-        let sku = facts.sku().trim();
-        if sku.is_empty() {
-            let marker = mapping::eseries::marker(item_id);
-            return e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error));
-        }
-        let mut db = self.store.begin().await?;
-        let twins =
-            links::others_with_sku(&mut db, visit.link.connection_id, facts.sku(), visit.link.product_id)
-                .await?;
-        drop(db);
-        if twins > 0 {
-            return Err(Stop::Park {
-                code: SKU_TWICE_IN_SHOP,
-                reason: format!(
-                    "The SKU {sku} belongs to {} items on R-Series, so it cannot tell which of them is which \
-                     product. Give each its own SKU.",
-                    twins + 1
-                ),
-            });
-        }
-        let found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
-        match found.as_slice() {
-            [] => Ok(None),
-            [product] if product.option_count > 0 => Err(Stop::Park {
-                code: "options",
-                reason: format!(
-                    "The product {} on E-Series has this SKU and has options; the item on R-Series has none. \
-                     Give the item another SKU, or remove the options.",
-                    product.id
-                ),
-            }),
-            [product] => Ok(Some(product.clone())),
-            several => Err(Stop::Park {
-                code: "sku_twice_online",
-                reason: format!(
-                    "The SKU {sku} belongs to {} products on E-Series. Give each its own SKU.",
-                    several.len()
-                ),
-            }),
-        }
-    }
-
-    /// Ties the two halves together.
-    async fn tie(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
-        let now = self.clock.now();
-        let link = &visit.link;
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        if !links::absorb_half(&mut db, link.connection_id, product.id, link.product_id).await? {
-            return Err(Stop::Park {
-                code: "sku_taken",
-                reason: format!(
-                    "The product {} on E-Series has the same SKU, but is tied to another item on R-Series. Give \
-                     each item its own SKU.",
-                    product.id
-                ),
-            });
-        }
-        let mut entry =
-            Entry::told(link.connection_id, self.entry_id(), now, Kind::Link, Origin::Sweep, link.product_id);
-        entry.side = Some(Side::ESeries);
-        entry.after = Some(serde_json::json!({ "e_series": product.id, "r_series": link.r_item_id }));
-        entry.cause = Some(format!("the same SKU or marker: {}", product.sku));
-        store::ledger::insert(&mut db, &entry).await?;
-        visit.link.e_product_id = Some(product.id);
-        visit.link.standing = Standing::Linked;
-        links::save(&mut db, &visit.link, now).await?;
-        db.commit().await.map_err(StoreError::from)?;
-        Ok(())
-    }
-
-    /// Creates the product on E-Series, disabled.
-    async fn create(&self, visit: &mut Visit<'_>, facts: &Facts) -> Result<(), Stop> {
-        if let Some(hold) =
-            facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(Field::Name, name))
-        {
-            return Err(Stop::Park { code: "name_empty", reason: hold.reason });
-        }
-        if facts.stock().is_none() {
-            return Err(Stop::Later {
-                until: self.in_seconds(5),
-                why: "R-Series did not tell the stock".into(),
-                failed: true,
-            });
-        }
-        let plan = plan_creation(facts);
-        allow(&plan, visit)?;
-        let Some(Step::CreateOnE { facts: sent }) = plan.steps.first() else { return Ok(()) };
-        let marker = mapping::eseries::marker(visit.link.r_item_id.unwrap_or_default());
-        let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
-        let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
-        intent.after = serde_json::to_value(sent).ok();
-        self.intend(visit, std::slice::from_ref(&intent)).await?;
-
-        let mut write = mapping::eseries::write(sent.iter());
-        write.external_reference_id = Some(marker);
-        let product = match act::create_on_e(&visit.account.e, &write).await {
-            Ok(product) => product,
-            Err(CallError::Refused { status, code, why }) => {
-                return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
-            }
-            Err(CallError::Account { why }) => {
-                self.close(visit, &intent, Outcome::Refused).await?;
-                return Err(Stop::Account { side: Side::ESeries, why });
-            }
-            Err(error @ CallError::Later { .. }) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                return Err(self.stop(Side::ESeries, error));
-            }
-            Err(error) => return Err(self.stop(Side::ESeries, error)),
-        };
-        let now = self.clock.now();
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        links::absorb_half(&mut db, visit.link.connection_id, product.id, visit.link.product_id).await?;
-        visit.link.e_product_id = Some(product.id);
-        visit.link.standing = Standing::Linked;
-        visit.link.shadow = created(facts, sent, &mapping::eseries::facts(&product));
-        visit.link.enabled = product.enabled;
-        links::save(&mut db, &visit.link, now).await?;
-        store::ledger::close(&mut db, intent.connection_id, intent.entry_id, Outcome::Landed, now).await?;
-        db.commit().await.map_err(StoreError::from)?;
-        written(Side::ESeries, "create");
-        info!(product = %visit.link.product_id, e_series = product.id, "created on E-Series");
-        self.settle(visit, false).await
-    }
-
-    /// What to do about a creation that the store refuses.
-    async fn creation_refused(
-        &self,
-        visit: &mut Visit<'_>,
-        intent: &Entry,
-        status: u16,
-        code: Option<&str>,
-        why: &str,
-    ) -> Result<Stop, Stop> {
-        if code == Some("EXTERNAL_ID_ALREADY_USED") {
-            // An earlier creation of ours is there: the open intent finds it.
-            return Ok(Stop::Later { until: self.in_seconds(5), why: why.to_owned(), failed: false });
-        }
-        self.close(visit, intent, Outcome::Refused).await?;
-        Ok(match (status, code) {
-            (_, Some("SKU_ALREADY_EXISTS")) if visit.claim.attempts < SKU_TRIES => {
-                Stop::Later { until: self.in_seconds(10), why: why.to_owned(), failed: true }
-            }
-            (_, Some("SKU_ALREADY_EXISTS")) => Stop::Park {
-                code: "sku_taken",
-                reason: format!(
-                    "Another product or variation on E-Series has this SKU: {why}. Change one of them."
-                ),
-            },
-            (402, _) => Stop::Park {
-                code: "plan_limit",
-                reason: format!(
-                    "The E-Series plan has no room for another product: {why}. Upgrade the plan or remove \
-                     products, then retry."
-                ),
-            },
-            _ => {
-                Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") }
-            }
-        })
-    }
-
     /// Two sides that are both there: merge, then do what follows.
     pub(super) async fn carry(
         &self,
         visit: &mut Visit<'_>,
         mut item: Item,
         mut product: Product,
-        mut fresh: bool,
+        fresh: bool,
     ) -> Result<(), Stop> {
-        let (mut plan, changed) = plan_for(visit.account, &visit.link, &item, &product);
-        visit.changed = changed;
-        if !plan.is_empty() && !fresh {
-            // The list may be some calls old; before anything is written, both are looked at again.
-            let sights = self.look_at_one(visit.account, &visit.link).await?;
-            match (sights.r, sights.e) {
-                (super::Sight::Here(now_item), super::Sight::Here(now_product)) if !now_item.archived => {
-                    (item, product, fresh) = (now_item, now_product, true);
-                }
-                _ => return Err(Stop::Again("one side vanished before the write")),
-            }
-            let (again, changed) = plan_for(visit.account, &visit.link, &item, &product);
-            plan = again;
+        // What is replaced is looked at again right before, because the list may be some calls old. What is
+        // only read may be old: the shadow keeps what was carried, and what came later is news. Stock is
+        // added to, so it needs no second look here.
+        let mut looked = [fresh, fresh];
+        let plan = loop {
+            let (plan, changed) = plan_for(visit.account, &visit.link, &item, &product);
             visit.changed = changed;
-        }
-        debug_assert!(fresh || plan.is_empty());
+            let replaces = |side: Side| {
+                plan.steps.iter().any(|step| matches!(step, Step::Update { side: at, .. } if *at == side))
+            };
+            if replaces(Side::RSeries) && !looked[0] {
+                item = match self.look_at_item(visit.account, &visit.link).await? {
+                    Some(item) if !item.archived => item,
+                    _ => return Err(Stop::Again("the item vanished before the write")),
+                };
+                looked[0] = true;
+            } else if replaces(Side::ESeries) && !looked[1] {
+                product = match self.look_at_product(visit.account, &visit.link).await? {
+                    Some(product) => product,
+                    None => return Err(Stop::Again("the product vanished before the write")),
+                };
+                looked[1] = true;
+            } else {
+                break plan;
+            }
+        };
         allow(&plan, visit)?;
         let r = mapping::rseries::facts(&item, &visit.account.context);
         let e = mapping::eseries::facts(&product);
@@ -538,7 +339,7 @@ impl Corridor {
     }
 
     /// A write about to be made.
-    fn intent(&self, visit: &Visit<'_>, kind: Kind, side: Side, detail: &Detail) -> Entry {
+    pub(super) fn intent(&self, visit: &Visit<'_>, kind: Kind, side: Side, detail: &Detail) -> Entry {
         let link = &visit.link;
         let source = side.other();
         let now = self.clock.now();
@@ -570,7 +371,7 @@ impl Corridor {
     }
 
     /// Commits intents. Without this commit no call is made, and a worker that lost its lease stops here.
-    async fn intend(&self, visit: &Visit<'_>, intents: &[Entry]) -> Result<(), Stop> {
+    pub(super) async fn intend(&self, visit: &Visit<'_>, intents: &[Entry]) -> Result<(), Stop> {
         let mut db = self.store.begin().await?;
         dirty::fence(&mut db, &visit.claim, self.clock.now()).await?;
         for intent in intents {
@@ -644,7 +445,7 @@ impl Corridor {
 }
 
 /// A plan that must never be is a bug of ours: the product is parked, not harmed.
-fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
+pub(super) fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
     check::check(plan, &visit.account.rules).map_err(|broken| {
         error!(product = %visit.link.product_id, broken, "a plan that must never be");
         Stop::Park { code: "bug", reason: format!("Concord stopped itself: {broken}. Please report this.") }
@@ -657,6 +458,6 @@ pub(super) fn remember(visit: &mut Visit<'_>, facts: &Facts) {
     facts.sku().clone_into(&mut visit.link.sku);
 }
 
-fn written(side: Side, what: &'static str) {
+pub(super) fn written(side: Side, what: &'static str) {
     metrics::counter!("concord_writes_total", "side" => side.as_str(), "what" => what).increment(1);
 }

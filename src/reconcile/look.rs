@@ -61,6 +61,28 @@ impl Corridor {
         };
         Ok(Sights { r, e, fresh: true })
     }
+
+    /// Looks at the item alone; none when it is gone.
+    pub(super) async fn look_at_item(&self, account: &Account, link: &Link) -> Result<Option<Item>, Stop> {
+        let Some(id) = link.r_item_id else { return Ok(None) };
+        match item(account, id).await.map_err(|error| self.stop(Side::RSeries, error))? {
+            Sight::Here(item) => Ok(Some(item)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Looks at the product alone; none when it is gone.
+    pub(super) async fn look_at_product(
+        &self,
+        account: &Account,
+        link: &Link,
+    ) -> Result<Option<Product>, Stop> {
+        let Some(id) = link.e_product_id else { return Ok(None) };
+        match product(account, id).await.map_err(|error| self.stop(Side::ESeries, error))? {
+            Sight::Here(product) => Ok(Some(product)),
+            _ => Ok(None),
+        }
+    }
 }
 
 async fn item(account: &Account, id: i64) -> Result<Sight<Item>, CallError> {

@@ -11,7 +11,6 @@ use crate::mapping;
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
 use crate::platforms::eseries::wire::Product;
-use crate::store::links::Standing;
 use crate::store::{self, dirty, links};
 
 impl Corridor {
@@ -117,17 +116,8 @@ impl Corridor {
         sent: &crate::catalog::Facts,
         product: &Product,
     ) -> Result<(), Stop> {
-        let now = self.clock.now();
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        links::absorb_half(&mut db, visit.link.connection_id, product.id, visit.link.product_id).await?;
-        visit.link.e_product_id = Some(product.id);
-        visit.link.standing = Standing::Linked;
-        visit.link.shadow = created_and_found_later(from, sent, &mapping::eseries::facts(product));
-        links::save(&mut db, &visit.link, now).await?;
-        store::ledger::close(&mut db, intent.connection_id, intent.entry_id, Outcome::Landed, now).await?;
-        db.commit().await.map_err(store::StoreError::from)?;
-        Ok(())
+        let shadow = created_and_found_later(from, sent, &mapping::eseries::facts(product));
+        self.creation_landed(visit, intent, product, shadow).await
     }
 
     /// Pieces added on E-Series: the platform knows the key and answers with what it did the first time.

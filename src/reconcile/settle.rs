@@ -2,7 +2,8 @@
 
 use tracing::info;
 
-use super::carry::{SKU_TWICE_IN_SHOP, remember};
+use super::carry::remember;
+use super::create::SKU_TWICE_IN_SHOP;
 use super::{Corridor, Stop, Visit};
 use crate::act;
 use crate::catalog::{Field, Side, Value};

@@ -46,7 +46,7 @@ impl Sweep {
                     if let crate::platforms::CallError::Refused { why, .. } = &error {
                         warn!(sync = %sync.sync_id, why, "the run failed");
                         sync.state = "failed".into();
-                        sync.error = Some(format!("{side}: {why}"));
+                        sync.error = Some(side.says(why));
                         sync.finished_at = Some(now);
                     }
                 }

@@ -215,7 +215,7 @@ async fn create_connection(
     };
     let connected = desk.accounts.connect(request).await.map_err(|error| match error {
         ConnectError::NotProved { side, reason } => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", format!("{side}: {reason}")).of(side)
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
         }
         ConnectError::Invalid(words) => Problem::invalid(words),
         ConnectError::Taken(side) => {

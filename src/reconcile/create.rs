@@ -1,0 +1,250 @@
+//! An item without a product: match or create, never blind.
+
+use tracing::info;
+
+use super::carry::{allow, remember, written};
+use super::{Corridor, Sight, Stop, Visit};
+use crate::act;
+use crate::catalog::{Facts, Field, Side};
+use crate::decide::plan::{created, plan_creation};
+use crate::decide::{Shadow, Step};
+use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
+use crate::mapping;
+use crate::platforms::CallError;
+use crate::platforms::eseries::wire::Product;
+use crate::platforms::rseries::wire::Item;
+use crate::store::links::Standing;
+use crate::store::{self, StoreError, dirty, links};
+
+/// Visits that may fail on a SKU the store says is taken before the product is parked: the other product
+/// may have been born a moment ago, and the search that would have matched it lags.
+const SKU_TRIES: i32 = 3;
+
+/// Why a product is parked whose SKU another item has as well.
+pub(super) const SKU_TWICE_IN_SHOP: &str = "sku_twice_in_shop";
+
+impl Corridor {
+    /// An item without a product: tie it to the one that is there already, or create one. Never blind.
+    pub(super) async fn match_or_create(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
+        let facts = mapping::rseries::facts(item, &visit.account.context);
+        remember(visit, &facts);
+        visit.changed = [true, false];
+        if item.archived {
+            visit.link.standing = Standing::Archived;
+            return self.settle(visit, true).await;
+        }
+        if item.matrix_id != 0 {
+            return Err(Stop::Park {
+                code: "matrix",
+                reason:
+                    "The item is a variant of a matrix. Matrices are not carried yet, so it stays in the \
+                         shop only."
+                        .into(),
+            });
+        }
+        let Some(product) = self.find_match(visit, &facts).await? else {
+            return self.create(visit, &facts).await;
+        };
+        self.tie(visit, &product).await?;
+        // A search may be seconds old; what is merged is looked at by id.
+        let sights = self.look_at_one(visit.account, &visit.link).await?;
+        match (sights.r, sights.e) {
+            (Sight::Here(item), Sight::Here(product)) => self.carry(visit, item, product, true).await,
+            _ => Err(Stop::Again("one side vanished while they were tied")),
+        }
+    }
+
+    /// The product on E-Series that is this item: by SKU, else by our marker. What is not certain is not
+    /// guessed.
+    async fn find_match(&self, visit: &Visit<'_>, facts: &Facts) -> Result<Option<Product>, Stop> {
+        let item_id = visit.link.r_item_id.unwrap_or_default();
+        let e = &visit.account.e;
+        let sku = facts.sku().trim();
+        if sku.is_empty() {
+            let marker = mapping::eseries::marker(item_id);
+            return e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error));
+        }
+        let mut db = self.store.begin().await?;
+        let twins =
+            links::others_with_sku(&mut db, visit.link.connection_id, facts.sku(), visit.link.product_id)
+                .await?;
+        drop(db);
+        if twins > 0 {
+            return Err(Stop::Park {
+                code: SKU_TWICE_IN_SHOP,
+                reason: format!(
+                    "The SKU {sku} belongs to {} items on R-Series, so it cannot tell which of them is which \
+                     product. Give each its own SKU.",
+                    twins + 1
+                ),
+            });
+        }
+        let found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
+        match found.as_slice() {
+            [] => Ok(None),
+            [product] if product.option_count > 0 => Err(Stop::Park {
+                code: "options",
+                reason: format!(
+                    "The product {} on E-Series has this SKU and has options; the item on R-Series has none. \
+                     Give the item another SKU, or remove the options.",
+                    product.id
+                ),
+            }),
+            [product] => Ok(Some(product.clone())),
+            several => Err(Stop::Park {
+                code: "sku_twice_online",
+                reason: format!(
+                    "The SKU {sku} belongs to {} products on E-Series. Give each its own SKU.",
+                    several.len()
+                ),
+            }),
+        }
+    }
+
+    /// Ties the two halves together.
+    async fn tie(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let link = &visit.link;
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        if !links::absorb_half(&mut db, link.connection_id, product.id, link.product_id).await? {
+            return Err(Stop::Park {
+                code: "sku_taken",
+                reason: format!(
+                    "The product {} on E-Series has the same SKU, but is tied to another item on R-Series. Give \
+                     each item its own SKU.",
+                    product.id
+                ),
+            });
+        }
+        let mut entry =
+            Entry::told(link.connection_id, self.entry_id(), now, Kind::Link, Origin::Sweep, link.product_id);
+        entry.side = Some(Side::ESeries);
+        entry.after = Some(serde_json::json!({ "e_series": product.id, "r_series": link.r_item_id }));
+        entry.cause = Some(format!("the same SKU or marker: {}", product.sku));
+        store::ledger::insert(&mut db, &entry).await?;
+        visit.link.e_product_id = Some(product.id);
+        visit.link.standing = Standing::Linked;
+        links::save(&mut db, &visit.link, now).await?;
+        db.commit().await.map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Creates the product on E-Series, disabled.
+    async fn create(&self, visit: &mut Visit<'_>, facts: &Facts) -> Result<(), Stop> {
+        if let Some(hold) =
+            facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(Field::Name, name))
+        {
+            return Err(Stop::Park { code: "name_empty", reason: hold.reason });
+        }
+        if facts.stock().is_none() {
+            return Err(Stop::Later {
+                until: self.in_seconds(5),
+                why: "R-Series did not tell the stock".into(),
+                failed: true,
+            });
+        }
+        let plan = plan_creation(facts);
+        allow(&plan, visit)?;
+        let Some(Step::CreateOnE { facts: sent }) = plan.steps.first() else { return Ok(()) };
+        let marker = mapping::eseries::marker(visit.link.r_item_id.unwrap_or_default());
+        let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
+        let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
+        intent.after = serde_json::to_value(sent).ok();
+        self.intend(visit, std::slice::from_ref(&intent)).await?;
+
+        let mut write = mapping::eseries::write(sent.iter());
+        write.external_reference_id = Some(marker);
+        let product = match act::create_on_e(&visit.account.e, &write).await {
+            Ok(product) => product,
+            Err(CallError::Refused { status, code, why }) => {
+                return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
+            }
+            Err(CallError::Account { why }) => {
+                self.close(visit, &intent, Outcome::Refused).await?;
+                return Err(Stop::Account { side: Side::ESeries, why });
+            }
+            Err(error @ CallError::Later { .. }) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                return Err(self.stop(Side::ESeries, error));
+            }
+            Err(error) => return Err(self.stop(Side::ESeries, error)),
+        };
+        let shadow = created(facts, sent, &mapping::eseries::facts(&product));
+        self.creation_landed(visit, &intent, &product, shadow).await?;
+        written(Side::ESeries, "create");
+        info!(product = %visit.link.product_id, e_series = product.id, "created on E-Series");
+        self.settle(visit, false).await
+    }
+
+    /// Books a creation: ties the product to its item and closes the intent.
+    ///
+    /// The platform tells of the new product at once, and that notice gives it a half link of its own, perhaps
+    /// between our look for one and our commit: then the tie is tried again, and takes the half over.
+    pub(super) async fn creation_landed(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        product: &Product,
+        shadow: Shadow,
+    ) -> Result<(), Stop> {
+        const TRIES: usize = 5;
+        visit.link.e_product_id = Some(product.id);
+        visit.link.standing = Standing::Linked;
+        visit.link.shadow = shadow;
+        visit.link.enabled = product.enabled;
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let (connection, heir) = (visit.link.connection_id, visit.link.product_id);
+            let mut db = self.store.begin().await?;
+            dirty::fence(&mut db, &visit.claim, now).await?;
+            links::absorb_half(&mut db, connection, product.id, heir).await?;
+            match links::save(&mut db, &visit.link, now).await {
+                Ok(()) => {}
+                Err(error) if error.constraint() == Some("links_e_product") => continue,
+                Err(error) => return Err(error.into()),
+            }
+            store::ledger::close(&mut db, connection, intent.entry_id, Outcome::Landed, now).await?;
+            db.commit().await.map_err(StoreError::from)?;
+            return Ok(());
+        }
+        Err(Stop::Again("the new product's half link is held by somebody else"))
+    }
+
+    /// What to do about a creation that the store refuses.
+    async fn creation_refused(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        status: u16,
+        code: Option<&str>,
+        why: &str,
+    ) -> Result<Stop, Stop> {
+        if code == Some("EXTERNAL_ID_ALREADY_USED") {
+            // An earlier creation of ours is there: the open intent finds it.
+            return Ok(Stop::Later { until: self.in_seconds(5), why: why.to_owned(), failed: false });
+        }
+        self.close(visit, intent, Outcome::Refused).await?;
+        Ok(match (status, code) {
+            (_, Some("SKU_ALREADY_EXISTS")) if visit.claim.attempts < SKU_TRIES => {
+                Stop::Later { until: self.in_seconds(10), why: why.to_owned(), failed: true }
+            }
+            (_, Some("SKU_ALREADY_EXISTS")) => Stop::Park {
+                code: "sku_taken",
+                reason: format!(
+                    "Another product or variation on E-Series has this SKU: {why}. Change one of them."
+                ),
+            },
+            (402, _) => Stop::Park {
+                code: "plan_limit",
+                reason: format!(
+                    "The E-Series plan has no room for another product: {why}. Upgrade the plan or remove \
+                     products, then retry."
+                ),
+            },
+            _ => {
+                Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") }
+            }
+        })
+    }
+}
