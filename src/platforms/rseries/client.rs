@@ -20,6 +20,10 @@ use crate::platforms::transport::{Answer, Transport, TransportError};
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
 pub const PAGE: usize = 100;
 
+/// Renewals in one call. Two, because the first may hand out a token that another process has stored and
+/// that has expired since.
+const RENEWALS: u32 = 2;
+
 /// A token or the reason why there is none.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<SecretString, CallError>> + Send + 'a>>;
 
@@ -242,7 +246,7 @@ impl Client {
             }
         };
         let mut token = self.tokens.access().await.inspect_err(wait)?;
-        let mut renewed = false;
+        let mut renewals = 0;
         loop {
             let admitted = self.gate.admit(cost, self.clock.now());
             admitted
@@ -253,9 +257,9 @@ impl Client {
                 Err(error) => return Err(self.lost(&method, &error)),
             };
             self.observe(&answer);
-            if answer.status == StatusCode::UNAUTHORIZED && !renewed {
+            if answer.status == StatusCode::UNAUTHORIZED && renewals < RENEWALS {
                 token = self.tokens.renew(&token).await.inspect_err(wait)?;
-                renewed = true;
+                renewals += 1;
                 continue;
             }
             return self.judge(&method, answer);
