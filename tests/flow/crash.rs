@@ -149,3 +149,41 @@ async fn a_death_before_or_after_each_single_call_changes_nothing_in_the_end() {
     }
     assert!(deaths >= 20, "only {deaths} calls were met");
 }
+
+#[tokio::test]
+async fn a_first_look_that_is_cut_again_and_again_goes_on_where_it_stood() {
+    let mut world = World::open(Plan::default()).await;
+    // More than a page on either side, some of it there already.
+    for n in 0..120 {
+        world.stage.r.create_item(item(&format!("Thing {n}"), &format!("T-{n}"), "5", 3));
+    }
+    for n in 0..110 {
+        world.stage.e.create_product(serde_json::json!({
+            "name": format!("Web {n}"), "sku": if n < 20 { format!("T-{n}") } else { format!("W-{n}") },
+            "price": 1, "quantity": 1}));
+    }
+    world.clock.advance(Duration::from_secs(10));
+    world.connect().await;
+    let mut deaths = 0;
+    while world.next_due().await.is_some() && deaths < 25 {
+        let worker = world.worker.clone();
+        let life = async move { while worker.step().await.unwrap() {} };
+        deaths += u64::from(mortal(life, 60 + 40 * usize::try_from(deaths).unwrap()).await.is_none());
+        world.drain().await;
+        world.restart_worker(2_000 + deaths);
+        world.clock.advance(Duration::from_secs(61));
+        world.stage.deliver_due().await;
+    }
+    assert!(deaths > 3, "only {deaths} deaths");
+    world.settle().await;
+    let status = world.get("/status").await;
+    assert_eq!((&status["linked"], &status["sync"]["state"]), (&120.into(), &"done".into()), "{status}");
+    assert_eq!(world.stage.e.products().len(), 110 + 100, "20 were tied, 100 created");
+    for n in 0..120 {
+        let sku = format!("T-{n}");
+        let there: Vec<_> =
+            world.stage.e.products().into_iter().filter(|product| product.sku == sku).collect();
+        assert_eq!(there.len(), 1, "{sku}");
+        assert_eq!((there[0].name.clone(), there[0].quantity), (format!("Thing {n}"), Some(3)), "{sku}");
+    }
+}
