@@ -1,5 +1,6 @@
 //! THE HANDS: carries out one step against a platform and returns what was read back. No choices here.
 
+use crate::clock::Instant;
 use crate::decide::observe::{LogRow, StockOutcome, absolute_write};
 use crate::platforms::eseries::wire::{Product, ProductWrite};
 use crate::platforms::rseries::wire::{Item, ItemWrite};
@@ -41,9 +42,10 @@ pub async fn write_stock_on_r(
     shop_id: i64,
     look: StockLook,
     written: i64,
+    by: Instant,
 ) -> Result<StockVerdict, CallError> {
     let write = ItemWrite { qoh: Some((shop_id, written)), ..ItemWrite::default() };
-    r.update_item(item_id, &write).await?;
+    r.update_item(item_id, &write, by).await?;
     let rows = stock_rows(r, item_id, shop_id, look.log_head)
         .await
         .map_err(|error| CallError::Unclear { why: error.to_string() })?;
@@ -92,8 +94,13 @@ pub async fn create_on_e(e: &eseries::Client, write: &ProductWrite) -> Result<Pr
 }
 
 /// Replaces fields of an item.
-pub async fn update_on_r(r: &rseries::Client, item_id: i64, write: &ItemWrite) -> Result<Item, CallError> {
-    r.update_item(item_id, write).await
+pub async fn update_on_r(
+    r: &rseries::Client,
+    item_id: i64,
+    write: &ItemWrite,
+    by: Instant,
+) -> Result<Item, CallError> {
+    r.update_item(item_id, write, by).await
 }
 
 /// Replaces fields of a product.
@@ -101,6 +108,7 @@ pub async fn update_on_e(
     e: &eseries::Client,
     product_id: i64,
     write: &ProductWrite,
+    by: Instant,
 ) -> Result<Product, CallError> {
-    e.update_product(product_id, write).await
+    e.update_product(product_id, write, by).await
 }

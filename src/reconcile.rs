@@ -27,6 +27,7 @@ use crate::decide::{self, Plan};
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::mapping;
+use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
@@ -35,8 +36,13 @@ use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Standing};
 use crate::store::{Store, StoreError, connections, inbox, ledger};
 
+/// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
+/// somebody else may have judged the write by then.
+pub const SEND_WITHIN: Duration = Duration::from_secs(3);
+
 /// How long after its intent a write is given to show up before it is judged not to have landed. Longer
-/// than a call may take, so a request that is still on its way cannot arrive after the verdict.
+/// than it may take to send (3 s) and to answer (20 s) together, and for a difference of the clocks of
+/// two processes, so a request that is still on its way cannot arrive after the verdict.
 pub const SETTLE: Duration = Duration::from_secs(30);
 
 /// How long E-Series is sure to remember a batch's key (e-series-api.md, section 2.4: one hour).
@@ -204,7 +210,11 @@ impl Corridor {
         intents: Vec<crate::ledger::Entry>,
         mut sights: Sights,
     ) -> Result<(), Stop> {
-        if !intents.is_empty() {
+        if planted(Mistake::IntentClosedAfterMerging) {
+            for intent in &intents {
+                self.close(visit, intent, crate::ledger::Outcome::Superseded).await?;
+            }
+        } else if !intents.is_empty() {
             self.observe(visit, intents, &sights).await?;
             // What was looked at may be older than what has just been closed.
             sights = self.look_at_one(visit.account, &visit.link).await?;
@@ -239,6 +249,7 @@ impl Corridor {
             }
             Stop::Store(error) => return Err(error),
             Stop::Later { until, why, failed } => {
+                let failed = failed || planted(Mistake::RateLimitIsFailure);
                 info!(%product, %until, why, "come back later");
                 if !failed {
                     hindrance = self.accounts.closed_until(claim.connection_id, now);
@@ -297,12 +308,15 @@ impl Corridor {
         claims.sort_unstable_by_key(|claim| claim.product_id);
         let mut db = self.store.begin().await?;
         for claim in &claims {
-            match dirty::give_back(&mut db, claim, until, false).await {
+            let failed = planted(Mistake::RateLimitIsFailure);
+            let until =
+                if failed { until.max(backoff::next(claim.attempts, self.clock.now())) } else { until };
+            match dirty::give_back(&mut db, claim, until, failed).await {
                 Ok(()) | Err(StoreError::LeaseLost) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(db.commit().await?)
+        db.commit().await
     }
 
     async fn needs_attention(

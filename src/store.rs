@@ -13,16 +13,79 @@ pub mod ledger;
 pub mod links;
 pub mod syncs;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::str::FromStr;
 use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::turnstile::{Passage, Point, Turnstile};
 
 /// The migrations of this build.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
-/// A transaction; dropped without [`Transaction::commit`], it never happened.
-pub type Tx = Transaction<'static, Postgres>;
+/// A transaction; dropped without [`Tx::commit`], it never happened.
+#[derive(Debug)]
+pub struct Tx {
+    open: Transaction<'static, Postgres>,
+    fate: Fate,
+}
+
+/// Tells the turnstile of a transaction that was dropped.
+#[derive(Debug)]
+struct Fate {
+    turnstile: Turnstile,
+    committed: bool,
+}
+
+impl Drop for Fate {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.turnstile.note(|| Point::RolledBack);
+        }
+    }
+}
+
+impl Tx {
+    /// Makes everything that was written through it last. After an error nothing is known: it may be there or
+    /// not.
+    #[track_caller]
+    pub fn commit(self) -> impl Future<Output = Result<()>> + Send {
+        let place = Location::caller();
+        async move {
+            let Self { open, mut fate } = self;
+            if fate.turnstile.pass(|| Point::Commit(place)).await == Passage::Broken {
+                return Err(broken());
+            }
+            open.commit().await?;
+            fate.committed = true;
+            match fate.turnstile.pass(|| Point::Committed(place)).await {
+                Passage::Free => Ok(()),
+                Passage::Broken => Err(broken()),
+            }
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = Db;
+    fn deref(&self) -> &Db {
+        &self.open
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Db {
+        &mut self.open
+    }
+}
+
+/// What a broken connection looks like.
+fn broken() -> StoreError {
+    StoreError::Unavailable(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()))
+}
 
 /// What a store function works on: the connection of a transaction.
 pub type Db = sqlx::PgConnection;
@@ -83,6 +146,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    turnstile: Turnstile,
 }
 
 impl Store {
@@ -93,12 +157,26 @@ impl Store {
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self { pool, turnstile: Turnstile::default() })
+    }
+
+    /// The same database, whose transactions pass this turnstile.
+    #[must_use]
+    pub fn through(&self, turnstile: Turnstile) -> Self {
+        Self { pool: self.pool.clone(), turnstile }
     }
 
     /// Begins a transaction.
-    pub async fn begin(&self) -> Result<Tx> {
-        Ok(self.pool.begin().await?)
+    #[track_caller]
+    pub fn begin(&self) -> impl Future<Output = Result<Tx>> + Send {
+        let place = Location::caller();
+        async move {
+            if self.turnstile.pass(|| Point::Begin(place)).await == Passage::Broken {
+                return Err(broken());
+            }
+            let open = self.pool.begin().await?;
+            Ok(Tx { open, fate: Fate { turnstile: self.turnstile.clone(), committed: false } })
+        }
     }
 
     /// Is the database there?

@@ -13,13 +13,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms that anybody may use.
-const WALLS: [&str; 3] = ["clock", "ids", "catalog"];
+const WALLS: [&str; 5] = ["clock", "ids", "catalog", "planted", "turnstile"];
 
 /// Who may use what, besides the walls and itself. `room/part` rows hold for that part alone.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("clock", &[]),
     ("ids", &[]),
+    ("planted", &[]),
+    ("turnstile", &[]),
     ("config", &[]),
     ("telemetry", &["config"]),
     ("vault", &[]),

@@ -11,6 +11,7 @@ use crate::connections::Accounts;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::transport::{self, Limits};
 use crate::store::connections;
+use crate::turnstile::Turnstile;
 
 struct Report {
     faults: u32,
@@ -78,7 +79,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
         Err(error) => report.fault(&error.to_string(), "See above."),
         Ok(rows) if rows.is_empty() => good("none yet: make one with POST /v1/connections"),
         Ok(rows) => {
-            let client = transport::client(Limits::default())?;
+            let client = transport::client(Limits::default(), clock.clone(), Turnstile::default())?;
             let accounts = Accounts::new(store.clone(), vault, apps(config), client, clock.clone(), ids);
             for row in rows {
                 let name = format!("“{}” ({})", row.name, row.connection_id);

@@ -18,6 +18,7 @@ use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
 use crate::store::{Store, instance};
 use crate::telemetry;
+use crate::turnstile::Turnstile;
 
 /// Where the hash of a generated admin token is kept.
 const TOKEN_HASH: &str = "admin_token_hash";
@@ -44,6 +45,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             limits: Limits::default(),
             clock: clock.clone(),
             ids: ids.clone(),
+            turnstile: Turnstile::default(),
         };
         let running = Running::start(parts, listener, &public_base)?;
         told_to_stop().await;

@@ -23,6 +23,7 @@ use crate::reconcile::Corridor;
 use crate::store::Store;
 use crate::sweep::Sweep;
 use crate::telemetry;
+use crate::turnstile::Turnstile;
 use crate::vault::Vault;
 
 /// How long running work may take to end after the word to stop.
@@ -47,6 +48,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Ids.
     pub ids: SharedIds,
+    /// What the worker's transactions and all calls pass.
+    pub turnstile: Turnstile,
 }
 
 /// Everything but the network: what tests step through by hand.
@@ -62,18 +65,20 @@ pub struct Assembled {
 
 /// Puts a service together.
 pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
-    let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids } = parts;
+    let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids, turnstile } = parts;
+    let desk_store = store.clone();
+    let store = store.through(turnstile.clone());
     telemetry::metrics();
-    let client = transport::client(limits).context("the HTTP client")?;
+    let client = transport::client(limits, clock.clone(), turnstile).context("the HTTP client")?;
     let accounts = Arc::new(Accounts::new(store.clone(), vault, apps, client, clock.clone(), ids.clone()));
     let corridor = Corridor::new(store.clone(), accounts.clone(), clock.clone(), ids.clone());
     let sweep = Sweep::new(store.clone(), accounts.clone(), clock.clone(), ids.clone(), sweep_interval);
-    let (inbox, writer) = Inbox::new(store.clone(), clock.clone(), ids.clone());
+    let (inbox, writer) = Inbox::new(desk_store.clone(), clock.clone(), ids.clone());
     let worker = Worker::new(corridor.clone(), sweep);
     let pulse = Pulse::default();
     pulse.beat(clock.now());
     let desk = Desk {
-        store,
+        store: desk_store,
         accounts,
         corridor,
         inbox,

@@ -152,7 +152,7 @@ impl Accounts {
         }
         wiring.put_secrets_in(&mut db, connection_id, &secrets).await?;
         let sync_id = syncs::start(&mut db, connection_id, SyncId::new(&wiring.ids, now), now).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(Connected { connection_id, sync_id, r_webhook_secret })
     }
 }

@@ -86,7 +86,7 @@ impl Tokens for StoredTokens {
                 .put_secrets_in(&mut db, self.connection, &secrets)
                 .await
                 .map_err(|error| wiring.later(&error))?;
-            db.commit().await.map_err(|error| wiring.later(&error.into()))?;
+            db.commit().await.map_err(|error| wiring.later(&error))?;
             *access = Some(pair.access.clone());
             Ok(pair.access)
         })

@@ -16,8 +16,8 @@ use crate::ids::ConnectionId;
 use crate::platforms::CallError;
 use crate::receive::accept::Accepted;
 use crate::receive::{hint, verify};
+use crate::store::connections;
 use crate::store::inbox::{self, Delivery};
-use crate::store::{StoreError, connections};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new().routes(routes!(receive_e_series)).routes(routes!(receive_r_series))
@@ -100,7 +100,7 @@ async fn take_e_series(
         let account = envelope.store_id.to_string();
         inbox::keep_stray(&mut db, Side::ESeries, &envelope.event_id, &account, &envelope.event_type, now)
             .await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         return Ok(StatusCode::ACCEPTED);
     };
     drop(db);

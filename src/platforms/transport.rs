@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-pub use reqwest::Client as HttpClient;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use crate::clock::{self, Instant, SharedClock};
+use crate::planted::{Mistake, planted};
+use crate::turnstile::{Point, Turnstile};
 
 /// Largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -17,7 +20,7 @@ const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 pub struct Limits {
     /// To connect.
     pub connect: Duration,
-    /// For the whole call.
+    /// For the whole call, from the request to the last byte of the answer, on Concord's own clock.
     pub total: Duration,
 }
 
@@ -33,6 +36,9 @@ pub enum TransportError {
     /// The request never left: nothing can have been done.
     #[error("no connection: {0}")]
     NotSent(String),
+    /// The request was not sent, because its time had passed: nothing was done.
+    #[error("it was too late to send it")]
+    TooLate,
     /// The request left, and no whole answer came back.
     #[error("the answer was lost: {0}")]
     Lost(String),
@@ -72,28 +78,41 @@ impl Answer {
     }
 }
 
+/// The HTTP client that all connections share.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: Client,
+    total: Duration,
+    clock: SharedClock,
+    turnstile: Turnstile,
+}
+
 /// A base address with the client that may talk to it.
 #[derive(Debug, Clone)]
 pub struct Transport {
-    client: Client,
+    http: HttpClient,
     base: Url,
 }
 
-/// The HTTP client that all connections share.
-pub fn client(limits: Limits) -> Result<Client, reqwest::Error> {
-    Client::builder()
+/// A client with these time limits.
+pub fn client(
+    limits: Limits,
+    clock: SharedClock,
+    turnstile: Turnstile,
+) -> Result<HttpClient, reqwest::Error> {
+    let client = Client::builder()
         .connect_timeout(limits.connect)
-        .timeout(limits.total)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("concord/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .build()?;
+    Ok(HttpClient { client, total: limits.total, clock, turnstile })
 }
 
 impl Transport {
     /// Talks to `base` and to nothing else.
     #[must_use]
-    pub fn new(client: Client, base: Url) -> Self {
-        Self { client, base }
+    pub fn new(http: HttpClient, base: Url) -> Self {
+        Self { http, base }
     }
 
     /// `base` with these path segments appended and this query.
@@ -125,18 +144,25 @@ impl Transport {
     }
 
     /// Sends a request and reads the whole answer. The token goes into the `Authorization` header and is
-    /// marked sensitive.
+    /// marked sensitive. A request with `not_after` is not sent any more once that time has passed: whoever
+    /// was held up so long may have lost the right to write.
     pub async fn send(
         &self,
         method: Method,
         url: Url,
         token: Option<&SecretString>,
         body: Option<&serde_json::Value>,
+        not_after: Option<Instant>,
     ) -> Result<Answer, TransportError> {
         if url.origin() != self.base.origin() {
             return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
         }
-        let mut request = self.client.request(method, url).header("accept", "application/json");
+        let HttpClient { client, total, clock, turnstile } = &self.http;
+        turnstile.pass(|| Point::Call(shown(&method, &url))).await;
+        if not_after.is_some_and(|not_after| clock.now() > not_after) && !planted(Mistake::SentTooLate) {
+            return Err(TransportError::TooLate);
+        }
+        let mut request = client.request(method, url).header("accept", "application/json");
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
                 .map_err(|_| TransportError::NotSent("the token has characters no header may hold".into()))?;
@@ -146,26 +172,49 @@ impl Transport {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|error| {
-            let sent = !(error.is_connect() || error.is_builder());
-            // Without the address: a query may hold what should not stand in a log.
-            let said = chain(&error.without_url());
-            if sent { TransportError::Lost(said) } else { TransportError::NotSent(said) }
-        })?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(Answer { status, headers, body }),
-                Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => {
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(Some(_)) => {
-                    return Err(TransportError::Lost(format!("an answer over {LARGEST_ANSWER} bytes")));
-                }
-                Err(error) => return Err(TransportError::Lost(chain(&error.without_url()))),
+        let answer = tokio::select! {
+            biased;
+            answer = exchange(request) => answer,
+            () = clock::sleep(clock, *total) => Err(TransportError::Lost(format!("no answer in {total:?}"))),
+        };
+        turnstile.pass(|| Point::Answered(outcome(&answer))).await;
+        answer
+    }
+}
+
+async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, TransportError> {
+    let mut response = request.send().await.map_err(|error| {
+        let sent = !(error.is_connect() || error.is_builder());
+        // Without the address: a query may hold what should not stand in a log.
+        let said = chain(&error.without_url());
+        if sent { TransportError::Lost(said) } else { TransportError::NotSent(said) }
+    })?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(Answer { status, headers, body }),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => {
+                return Err(TransportError::Lost(format!("an answer over {LARGEST_ANSWER} bytes")));
             }
+            Err(error) => return Err(TransportError::Lost(chain(&error.without_url()))),
         }
+    }
+}
+
+/// A call as it stands in a trace.
+fn shown(method: &Method, url: &Url) -> String {
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{method} {}{query}", url.path())
+}
+
+/// What came of a call, as it stands in a trace.
+fn outcome(answer: &Result<Answer, TransportError>) -> String {
+    match answer {
+        Ok(answer) => answer.status.as_u16().to_string(),
+        Err(TransportError::NotSent(_)) => "not sent".into(),
+        Err(_) => "lost".into(),
     }
 }
 
@@ -182,10 +231,13 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::SystemClock;
 
     fn transport() -> Transport {
-        let client = client(Limits::default()).unwrap();
+        let client = client(Limits::default(), Arc::new(SystemClock), Turnstile::default()).unwrap();
         Transport::new(client, Url::parse("https://api.example.com/base/").unwrap())
     }
 
@@ -207,7 +259,7 @@ mod tests {
             assert!(transport.own_url(foreign).is_err(), "{foreign}");
         }
         let url = Url::parse("https://evil.example.com/").unwrap();
-        let error = transport.send(Method::GET, url, None, None).await.unwrap_err();
+        let error = transport.send(Method::GET, url, None, None, None).await.unwrap_err();
         assert!(matches!(error, TransportError::ForeignHost(_)));
     }
 }

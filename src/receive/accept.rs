@@ -101,7 +101,7 @@ impl Writer {
         let written = async {
             let mut db = self.store.begin().await?;
             inbox::accept(&mut db, deliveries, &self.ids, self.clock.now()).await?;
-            Ok::<(), StoreError>(db.commit().await?)
+            db.commit().await
         };
         written.await.inspect_err(|error| warn!(%error, count = deliveries.len(), "notices were not written"))
     }

@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 
 use tracing::{error, info};
 
-use super::{Corridor, Stop, Visit, plan_for};
+use super::{Corridor, SEND_WITHIN, Stop, Visit, plan_for};
 use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value};
+use crate::clock::after;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
 use crate::ids::EntryId;
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
 use crate::mapping;
+use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
 use crate::platforms::eseries::wire::Product;
@@ -143,7 +145,7 @@ impl Corridor {
         visit.link.shadow = plan.shadow.clone();
         visit.link.holds = holds;
         links::save(&mut db, &visit.link, now).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -181,19 +183,20 @@ impl Corridor {
             intent.call_id = Some(call_id);
             intents.push((intent, change.conflict));
         }
+        let by = after(self.clock.now(), SEND_WITHIN);
         self.intend_update(visit, side, &intents).await?;
         let values = || changes.iter().map(|change| (change.field, &change.after));
         let done = match side {
             Side::RSeries => {
                 let id = visit.link.r_item_id.unwrap_or_default();
                 let write = mapping::rseries::write(values(), &visit.account.context);
-                let item = act::update_on_r(&visit.account.r, id, &write).await;
+                let item = act::update_on_r(&visit.account.r, id, &write, by).await;
                 item.map(|item| mapping::rseries::facts(&item, &visit.account.context))
             }
             Side::ESeries => {
                 let id = visit.link.e_product_id.unwrap_or_default();
                 let product =
-                    act::update_on_e(&visit.account.e, id, &mapping::eseries::write(values())).await;
+                    act::update_on_e(&visit.account.e, id, &mapping::eseries::write(values()), by).await;
                 product.map(|product| mapping::eseries::facts(&product))
             }
         };
@@ -206,7 +209,9 @@ impl Corridor {
         if let Ok(read_back) = &done {
             for change in &changes {
                 // What was read back, not what was sent: platforms trim and round.
-                let target = read_back.get(change.field).unwrap_or(&change.after).clone();
+                let read_back = read_back.get(change.field);
+                let read_back = read_back.filter(|_| !planted(Mistake::ShadowIsWhatWasSent));
+                let target = read_back.unwrap_or(&change.after).clone();
                 visit.link.shadow.side_mut(side).set(change.field, target);
                 if let Some(source) = source(change.field) {
                     visit.link.shadow.side_mut(source_side).set(change.field, source.clone());
@@ -298,6 +303,7 @@ impl Corridor {
             written: written_count,
             log_head: look.log_head,
         };
+        let by = after(self.clock.now(), SEND_WITHIN);
         let mut intent = self.intent(visit, Kind::Stock, Side::RSeries, &detail);
         intent.field = Some(Field::Stock);
         intent.before = Some(serde_json::json!(look.seen));
@@ -307,7 +313,7 @@ impl Corridor {
             // What is owed and what is new cancel each other: nothing to write, all accounted for.
             return self.stock_landed_on_r(visit, &intent, delta, owed, 0).await;
         }
-        match act::write_stock_on_r(r, item_id, shop_id, look, written_count).await {
+        match act::write_stock_on_r(r, item_id, shop_id, look, written_count, by).await {
             Ok(StockVerdict::Landed { trampled }) => {
                 if trampled != 0 {
                     metrics::counter!("concord_trampled_repairs_total").increment(1);
@@ -377,7 +383,7 @@ impl Corridor {
         for intent in intents {
             store::ledger::insert(&mut db, intent).await?;
         }
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -421,7 +427,7 @@ impl Corridor {
             store::ledger::insert_conflict(&mut db, connection, &conflict).await?;
             metrics::counter!("concord_conflicts_total", "field" => field.as_str()).increment(1);
         }
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -439,7 +445,7 @@ impl Corridor {
             store::ledger::close(&mut db, visit.link.connection_id, entry, outcome, now).await?;
         }
         links::save(&mut db, &visit.link, now).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 }

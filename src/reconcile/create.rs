@@ -14,7 +14,7 @@ use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
 use crate::store::links::Standing;
-use crate::store::{self, StoreError, dirty, links};
+use crate::store::{self, dirty, links};
 
 /// Visits that may fail on a SKU the store says is taken before the product is parked: the other product
 /// may have been born a moment ago, and the search that would have matched it lags.
@@ -126,7 +126,7 @@ impl Corridor {
         visit.link.e_product_id = Some(product.id);
         visit.link.standing = Standing::Linked;
         links::save(&mut db, &visit.link, now).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -205,7 +205,7 @@ impl Corridor {
                 Err(error) => return Err(error.into()),
             }
             store::ledger::close(&mut db, connection, intent.entry_id, Outcome::Landed, now).await?;
-            db.commit().await.map_err(StoreError::from)?;
+            db.commit().await?;
             return Ok(());
         }
         Err(Stop::Again("the new product's half link is held by somebody else"))

@@ -6,6 +6,7 @@ use super::{Corridor, Sight, Sights, Stop};
 use crate::catalog::Side;
 use crate::connections::Account;
 use crate::ids::ProductId;
+use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
@@ -34,6 +35,7 @@ impl Corridor {
                 None => Sight::NoHalf,
                 Some(id) => match items.remove(&id) {
                     Some(item) => Sight::Here(item),
+                    None if planted(Mistake::DeleteByAbsence) => Sight::Gone,
                     None => item(account, id).await.map_err(|error| (Side::RSeries, error))?,
                 },
             };
@@ -41,6 +43,7 @@ impl Corridor {
                 None => Sight::NoHalf,
                 Some(id) => match products.remove(&id) {
                     Some(product) => Sight::Here(product),
+                    None if planted(Mistake::DeleteByAbsence) => Sight::Gone,
                     None => product(account, id).await.map_err(|error| (Side::ESeries, error))?,
                 },
             };

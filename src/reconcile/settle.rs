@@ -4,9 +4,10 @@ use tracing::info;
 
 use super::carry::remember;
 use super::create::SKU_TWICE_IN_SHOP;
-use super::{Corridor, Stop, Visit};
+use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
 use crate::catalog::{Field, Side, Value};
+use crate::clock::after;
 use crate::decide::Shadow;
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
@@ -38,7 +39,7 @@ impl Corridor {
             metrics::counter!("concord_found_by_sweep_total").increment(1);
         }
         dirty::complete(&mut db, &visit.claim).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         metrics::counter!("concord_visits_total").increment(1);
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Corridor {
         entry.cause = Some("neither platform has the record any more".into());
         store::ledger::insert(&mut db, &entry).await?;
         links::delete(&mut db, link.connection_id, link.product_id).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         info!(product = %visit.link.product_id, "forgotten: neither platform has it");
         Ok(())
     }
@@ -152,14 +153,15 @@ impl Corridor {
         intent.source = r.get(Field::Enabled).map(Value::to_json);
         intent.cause = Some("the item was archived".into());
         (intent.result, intent.closed_at) = (None, None);
+        let by = after(now, SEND_WITHIN);
         let mut db = self.store.begin().await?;
         dirty::fence(&mut db, &visit.claim, now).await?;
         store::ledger::insert(&mut db, &intent).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
 
         let off = Value::Flag(false);
         let write = mapping::eseries::write([(Field::Enabled, &off)].into_iter());
-        match act::update_on_e(&visit.account.e, product.id, &write).await {
+        match act::update_on_e(&visit.account.e, product.id, &write, by).await {
             Ok(product) => {
                 let read_back = mapping::eseries::facts(&product);
                 settle_enabled(&mut visit.link.shadow, &r, &read_back);

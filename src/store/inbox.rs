@@ -8,6 +8,7 @@ use crate::catalog::Side;
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
+use crate::planted::{Mistake, planted};
 
 /// A notice to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,11 @@ pub struct Delivery {
 pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: Instant) -> Result<usize> {
     let connections: Vec<uuid::Uuid> = deliveries.iter().map(|delivery| delivery.connection_id.0).collect();
     let sides: Vec<String> = deliveries.iter().map(|delivery| delivery.side.as_str().to_owned()).collect();
-    let events: Vec<String> = deliveries.iter().map(|delivery| delivery.event_id.clone()).collect();
+    let event = |delivery: &Delivery| match delivery.record {
+        Some(record) if planted(Mistake::DedupeByContent) => format!("{} {record}", delivery.event_type),
+        _ => delivery.event_id.clone(),
+    };
+    let events: Vec<String> = deliveries.iter().map(event).collect();
     let types: Vec<String> = deliveries.iter().map(|delivery| delivery.event_type.clone()).collect();
     let records: Vec<Option<i64>> = deliveries.iter().map(|delivery| delivery.record).collect();
     let new = sqlx::query!(

@@ -85,7 +85,7 @@ impl Sweep {
             None => (sync.phase, sync.cursor) = (Phase::ListShop, None),
         }
         syncs::save(&mut db, sync).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Sweep {
             None => (sync.phase, sync.cursor) = (Phase::Visit, None),
         }
         syncs::save(&mut db, sync).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Sweep {
             info!(sync = %sync.sync_id, linked = progress.linked, parked = progress.parked, "the run is done");
         }
         syncs::save(&mut db, sync).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 }

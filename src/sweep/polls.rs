@@ -13,8 +13,8 @@ use crate::clock::{Instant, before};
 use crate::connections::Account;
 use crate::ids::ConnectionId;
 use crate::mapping;
+use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
-use crate::store::StoreError;
 use crate::store::cursors::{self, Sighting};
 use crate::store::dirty::{self, Asker};
 use crate::store::links::{Half, Met, homes, label};
@@ -48,6 +48,10 @@ struct Row {
     label: Option<(String, String)>,
 }
 
+fn overlap() -> Duration {
+    if planted(Mistake::CursorByTimestampOnly) { Duration::ZERO } else { OVERLAP }
+}
+
 fn digest(row: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     row.hash(&mut hasher);
@@ -59,7 +63,7 @@ impl Sweep {
     pub(super) async fn poll_r_items(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
         const FEED: &str = "r_item";
         let mut position = self.position(account.connection_id, FEED).await?;
-        let since = before(position.time.unwrap_or(began), OVERLAP);
+        let since = before(position.time.unwrap_or(began), overlap());
         let (mut next, mut marked) = (None, 0);
         for _ in 0..MOST_PAGES {
             let page = account.r.items_since(since, next.take()).await.map_err(r_side)?;
@@ -87,7 +91,7 @@ impl Sweep {
     pub(super) async fn poll_r_item_shops(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
         const FEED: &str = "r_item_shop";
         let mut position = self.position(account.connection_id, FEED).await?;
-        let since = before(position.time.unwrap_or(began), OVERLAP);
+        let since = before(position.time.unwrap_or(began), overlap());
         let (mut next, mut marked) = (None, 0);
         for _ in 0..MOST_PAGES {
             let page = account.r.item_shops_since(since, next.take()).await.map_err(r_side)?;
@@ -151,7 +155,7 @@ impl Sweep {
     pub(super) async fn poll_e_products(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
         const FEED: &str = "e_product";
         let mut position = self.position(account.connection_id, FEED).await?;
-        let first = before(position.time.unwrap_or(began), OVERLAP);
+        let first = before(position.time.unwrap_or(began), overlap());
         let (mut since, mut offset, mut marked) = (first, 0, 0);
         for _ in 0..MOST_PAGES {
             let page = account.e.products_since(since, offset).await.map_err(e_side)?;
@@ -182,7 +186,7 @@ impl Sweep {
     pub(super) async fn poll_e_deleted(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
         const FEED: &str = "e_deleted";
         let mut position = self.position(account.connection_id, FEED).await?;
-        let since = before(position.time.unwrap_or(began), OVERLAP);
+        let since = before(position.time.unwrap_or(began), overlap());
         let (mut offset, mut marked) = (0, 0);
         for _ in 0..MOST_PAGES {
             let page = account.e.deleted_since(since, offset).await.map_err(e_side)?;
@@ -214,6 +218,10 @@ impl Sweep {
     ) -> Result<usize, Broken> {
         let now = self.clock.now();
         let connection = account.connection_id;
+        let mut rows = rows;
+        if let (true, Some(last)) = (planted(Mistake::CursorByTimestampOnly), position.time) {
+            rows.retain(|row| row.time.is_none_or(|time| time > last));
+        }
         position.time = rows.iter().filter_map(|row| row.time).max().max(position.time);
         let sightings: Vec<Sighting> = rows
             .iter()
@@ -235,7 +243,7 @@ impl Sweep {
         let products = homes(&mut db, connection, half, &met, &self.ids, now).await?;
         dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
         label(&mut db, connection, &products, &met).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(products.len())
     }
 
@@ -256,7 +264,7 @@ impl Sweep {
         let json = serde_json::to_value(position).unwrap_or_default();
         cursors::put(&mut db, connection, feed, &json, self.clock.now()).await?;
         cursors::forget_before(&mut db, connection, feed, forget_before).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        db.commit().await?;
         Ok(())
     }
 }

@@ -26,6 +26,7 @@ use concord::sandbox::relay::RelayTarget;
 use concord::sandbox::rseries::{self, ItemView, NewItem};
 use concord::sandbox::stage::{Setup, Stage};
 use concord::store::{Store, dirty, syncs};
+use concord::turnstile::Turnstile;
 use concord::vault::Vault;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -401,6 +402,7 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> P
         limits: LIMITS,
         clock: Arc::new(clock.clone()),
         ids,
+        turnstile: Turnstile::default(),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::sandbox::stage::{Setup, Stage};
 use crate::sandbox::{catalogue, eseries, rseries};
 use crate::store::cluster::{Cluster, Options};
 use crate::store::{Store, connections};
+use crate::turnstile::Turnstile;
 use crate::vault::Vault;
 
 /// How the temporary folders are named.
@@ -132,6 +133,7 @@ impl House {
             limits: Limits::default(),
             clock: ground.clock.clone(),
             ids: ground.ids.clone(),
+            turnstile: Turnstile::default(),
         };
         // Whoever listens everywhere is reached here too.
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };

@@ -16,7 +16,7 @@ use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{StoreError, dirty, ledger, links};
+use crate::store::{dirty, ledger, links};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -303,7 +303,7 @@ async fn update_connection(
         row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
     }
     rows::update(&mut db, id, &row.name, &row.plan, &row.settings, desk.clock.now()).await?;
-    db.commit().await.map_err(StoreError::from)?;
+    db.commit().await?;
     Ok(axum::Json(show(row)))
 }
 
@@ -323,7 +323,7 @@ async fn delete_connection(
     if !rows::delete(&mut db, id).await? {
         return Err(Problem::not_found("connection"));
     }
-    db.commit().await.map_err(StoreError::from)?;
+    db.commit().await?;
     desk.accounts.forget(id);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -366,7 +366,7 @@ async fn set_state(
     connection(&mut db, id).await?;
     rows::set_state(&mut db, id, state, reason, desk.clock.now()).await?;
     let row = connection(&mut db, id).await?;
-    db.commit().await.map_err(StoreError::from)?;
+    db.commit().await?;
     desk.wake.notify_one();
     Ok(axum::Json(show(row)))
 }

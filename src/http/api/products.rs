@@ -20,7 +20,7 @@ use crate::platforms::CallError;
 use crate::reconcile::PreviewError;
 use crate::store::dirty::Asker;
 use crate::store::links::{ListQuery, Listed};
-use crate::store::{Db, StoreError, dirty, ledger, links};
+use crate::store::{Db, dirty, ledger, links};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -335,7 +335,7 @@ async fn look_again(
     connection(&mut db, id).await?;
     listed(&mut db, id, product).await?;
     dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
-    db.commit().await.map_err(StoreError::from)?;
+    db.commit().await?;
     desk.wake.notify_one();
     Ok((StatusCode::ACCEPTED, axum::Json(Accepted { accepted: 1 })))
 }

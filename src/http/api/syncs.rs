@@ -156,7 +156,7 @@ async fn start_sync(
         ));
     }
     let sync = syncs::start(&mut db, id, SyncId::new(&desk.ids, now), now).await?;
-    db.commit().await.map_err(StoreError::from)?;
+    db.commit().await?;
     desk.wake.notify_one();
     Ok((StatusCode::ACCEPTED, axum::Json(StartedSync { id: sync })))
 }

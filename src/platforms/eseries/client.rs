@@ -10,7 +10,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::wire::{Product, ProductWrite, Profile};
-use crate::clock::{SharedClock, after};
+use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
@@ -117,15 +117,21 @@ impl Client {
     /// Creates a product and returns its id. The marker in it makes a second creation impossible: the
     /// platform answers 409 `EXTERNAL_ID_ALREADY_USED` (section 2.2).
     pub async fn create_product(&self, write: &ProductWrite) -> Result<i64, CallError> {
-        let answer = self.call(Method::POST, self.url(&["products"], &[]), Some(&write.body())).await?;
+        let answer = self.call(Method::POST, self.url(&["products"], &[]), Some(&write.body()), None).await?;
         let id = answer.json().and_then(|json| json.get("id").and_then(Value::as_i64));
         id.ok_or_else(|| CallError::Unclear { why: "E-Series: no id in the answer to a creation".into() })
     }
 
-    /// Writes to a product and returns it as the platform saved it: `returnItem=true` (section 3).
-    pub async fn update_product(&self, id: i64, write: &ProductWrite) -> Result<Product, CallError> {
+    /// Writes to a product and returns it as the platform saved it: `returnItem=true` (section 3). Not sent
+    /// after `by`.
+    pub async fn update_product(
+        &self,
+        id: i64,
+        write: &ProductWrite,
+        by: Instant,
+    ) -> Result<Product, CallError> {
         let url = self.url(&["products", &id.to_string()], &[("returnItem", "true")]);
-        let answer = self.call(Method::PUT, url, Some(&write.body())).await?;
+        let answer = self.call(Method::PUT, url, Some(&write.body()), Some(by)).await?;
         let unclear = |why: String| CallError::Unclear { why: format!("E-Series: {why}") };
         let json = answer.json().ok_or_else(|| unclear("the answer is no JSON".into()))?;
         match json.get("item") {
@@ -148,7 +154,7 @@ impl Client {
             "method": "PUT",
             "body": {"quantityDelta": delta},
         }]);
-        let answer = self.call(Method::POST, url, Some(&body)).await?;
+        let answer = self.call(Method::POST, url, Some(&body), None).await?;
         let ticket =
             answer.json().and_then(|json| json.get("ticket").and_then(Value::as_str).map(str::to_owned));
         let Some(ticket) = ticket else {
@@ -194,7 +200,7 @@ impl Client {
     }
 
     async fn read(&self, url: Url) -> Result<Value, CallError> {
-        let answer = self.call(Method::GET, url, None).await?;
+        let answer = self.call(Method::GET, url, None, None).await?;
         answer.json().ok_or_else(|| self.unreadable_answer("the answer is no JSON"))
     }
 
@@ -203,10 +209,16 @@ impl Client {
         CallError::Later { until: self.gate.outage(self.clock.now()), why: format!("E-Series: {why}") }
     }
 
-    async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, CallError> {
+    async fn call(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        by: Option<Instant>,
+    ) -> Result<Answer, CallError> {
         let admitted = self.gate.admit(1.0, self.clock.now());
         admitted.map_err(|until| CallError::Later { until, why: "E-Series: our share of calls".into() })?;
-        let answer = match self.transport.send(method.clone(), url, Some(&self.token), body).await {
+        let answer = match self.transport.send(method.clone(), url, Some(&self.token), body, by).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.lost(&method, &error)),
         };
@@ -217,6 +229,7 @@ impl Client {
         let why = format!("E-Series: {error}");
         match error {
             TransportError::ForeignHost(_) => CallError::Refused { status: 0, code: None, why },
+            TransportError::TooLate => CallError::Later { until: self.clock.now(), why },
             TransportError::Lost(_) if !method.is_safe() => {
                 self.gate.outage(self.clock.now());
                 CallError::Unclear { why }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
-use crate::clock::{SharedClock, after};
+use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
@@ -122,9 +122,10 @@ impl Client {
     }
 
     /// Writes to an item and returns the record as the platform saved it (section 1.6).
-    pub async fn update_item(&self, id: i64, write: &ItemWrite) -> Result<Item, CallError> {
+    /// Not sent after `by`.
+    pub async fn update_item(&self, id: i64, write: &ItemWrite, by: Instant) -> Result<Item, CallError> {
         let url = self.url(&["Item", &format!("{id}.json")], &[]);
-        let answer = self.call(Method::PUT, url, write.cost(), Some(&write.body())).await?;
+        let answer = self.call(Method::PUT, url, write.cost(), Some(&write.body()), Some(by)).await?;
         let unclear = |why: String| CallError::Unclear { why };
         let json = answer.json().ok_or_else(|| unclear("the answer is no JSON".into()))?;
         let item = json.get("Item").ok_or_else(|| unclear("no Item in the answer".into()))?;
@@ -223,7 +224,7 @@ impl Client {
     }
 
     async fn read(&self, url: Url, cost: f64) -> Result<Value, CallError> {
-        let answer = self.call(Method::GET, url, cost, None).await?;
+        let answer = self.call(Method::GET, url, cost, None, None).await?;
         answer.json().ok_or_else(|| self.unreadable_answer("the answer is no JSON"))
     }
 
@@ -238,6 +239,7 @@ impl Client {
         url: Url,
         cost: f64,
         body: Option<&Value>,
+        by: Option<Instant>,
     ) -> Result<Answer, CallError> {
         // Whoever cannot get a token now need not ask the platform before that time either.
         let wait = |error: &CallError| {
@@ -251,7 +253,7 @@ impl Client {
             let admitted = self.gate.admit(cost, self.clock.now());
             admitted
                 .map_err(|until| CallError::Later { until, why: "R-Series: our share of calls".into() })?;
-            let sent = self.transport.send(method.clone(), url.clone(), Some(&token), body).await;
+            let sent = self.transport.send(method.clone(), url.clone(), Some(&token), body, by).await;
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(error) => return Err(self.lost(&method, &error)),
@@ -270,6 +272,7 @@ impl Client {
         let why = format!("R-Series: {error}");
         match error {
             TransportError::ForeignHost(_) => CallError::Refused { status: 0, code: None, why },
+            TransportError::TooLate => CallError::Later { until: self.clock.now(), why },
             TransportError::Lost(_) if !method.is_safe() => {
                 self.gate.outage(self.clock.now());
                 CallError::Unclear { why }

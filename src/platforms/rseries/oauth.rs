@@ -47,7 +47,7 @@ pub async fn refresh(
         until: after(clock.now(), Duration::from_secs(seconds)),
         why: format!("R-Series sign-in: {why}"),
     };
-    let answer = match transport.send(Method::POST, url, None, Some(&body)).await {
+    let answer = match transport.send(Method::POST, url, None, Some(&body), None).await {
         Ok(answer) => answer,
         Err(TransportError::ForeignHost(why)) => return Err(CallError::Account { why }),
         Err(error) => return Err(later(error.to_string(), 2)),
