@@ -160,7 +160,7 @@ impl ESeriesSandbox {
             next_product_id: 555_001,
             next_auto_sku: 0,
         };
-        let faults = Faults::seeded(seed.wrapping_add(2));
+        let faults = Faults::seeded(seed.wrapping_add(2), clock.clone());
         Self { clock, faults, outbox, store: Arc::new(Mutex::new(store)) }
     }
 

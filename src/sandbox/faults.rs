@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -15,6 +16,9 @@ use axum::response::{IntoResponse, Response};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::clock::{Instant, SharedClock, after};
 
 /// One way in which a request goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,20 @@ pub enum Fault {
     HangAfter,
     /// The platform does what was asked and answers 200 with bytes that are no JSON.
     GarbageAfter,
+    /// The platform does what was asked, and the answer comes so much later.
+    SlowAfter {
+        /// Seconds on the stage's clock.
+        seconds: u32,
+    },
+    /// The platform does what was asked only so much later, whether or not anybody still waits, and never
+    /// answers.
+    Late {
+        /// Seconds on the stage's clock.
+        seconds: u32,
+    },
+    /// A list comes without one of its rows, as if that record were not there. A request that is answered with
+    /// no list meets nothing.
+    ShortList,
 }
 
 /// Which requests a fault put in line by hand waits for.
@@ -60,25 +78,56 @@ struct Inner {
     chances: Vec<(Aim, Fault, f64)>,
     generator: ChaCha12Rng,
     met: u64,
+    /// When each request goes on whose sender is kept waiting at the moment; the far end of time if never.
+    held: Vec<(u64, Instant)>,
+    /// When each request is carried out that is late.
+    late: Vec<(u64, Instant)>,
+    holds: u64,
 }
 
 /// The faults of one sandboxed platform.
 #[derive(Debug, Clone)]
 pub struct Faults {
     inner: Arc<Mutex<Inner>>,
+    clock: SharedClock,
+    /// Told whenever `held` or `late` has changed.
+    holding: Arc<watch::Sender<()>>,
+}
+
+/// A request that is held back, for as long as this is kept.
+#[derive(Debug)]
+struct Held {
+    faults: Faults,
+    number: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let others = |(number, _): &(u64, Instant)| *number != self.number;
+        self.faults.with(|inner| {
+            inner.held.retain(others);
+            inner.late.retain(others);
+        });
+        self.faults.holding.send_replace(());
+    }
 }
 
 impl Faults {
-    /// No faults until told otherwise; chances are drawn from `seed`.
+    /// No faults until told otherwise; chances are drawn from `seed`, delays run on `clock`.
     #[must_use]
-    pub fn seeded(seed: u64) -> Self {
+    pub fn seeded(seed: u64, clock: SharedClock) -> Self {
         Self {
             inner: Arc::new(Mutex::new(Inner {
                 line: VecDeque::new(),
                 chances: Vec::new(),
                 generator: ChaCha12Rng::seed_from_u64(seed),
                 met: 0,
+                held: Vec::new(),
+                late: Vec::new(),
+                holds: 0,
             })),
+            clock,
+            holding: Arc::new(watch::Sender::new(())),
         }
     }
 
@@ -109,6 +158,76 @@ impl Faults {
     #[must_use]
     pub fn met(&self) -> u64 {
         self.with(|inner| inner.met)
+    }
+
+    /// Resolves once a sender is kept waiting; tells until when, which for a hanging request is the far end of
+    /// time.
+    pub async fn keeps_waiting(&self) -> Instant {
+        self.until(|inner| inner.held.first().map(|(_, until)| *until)).await
+    }
+
+    /// Resolves once no sender is kept waiting.
+    pub async fn keeps_nobody(&self) {
+        self.until(|inner| inner.held.is_empty().then_some(())).await;
+    }
+
+    /// Resolves once every late request whose time has come is carried out.
+    pub async fn caught_up(&self) {
+        let now = self.clock.now();
+        self.until(|inner| inner.late.iter().all(|(_, due)| *due > now).then_some(())).await;
+    }
+
+    async fn until<T>(&self, reached: impl Fn(&Inner) -> Option<T>) -> T {
+        let mut changes = self.holding.subscribe();
+        loop {
+            if let Some(reached) = self.with(|inner| reached(inner)) {
+                return reached;
+            }
+            // The sender is ours, so it is never gone.
+            let _ = changes.changed().await;
+        }
+    }
+
+    fn hold(&self, until: Instant) -> Held {
+        self.book(|inner, number| inner.held.push((number, until)))
+    }
+
+    fn delay(&self, due: Instant) -> Held {
+        self.book(|inner, number| inner.late.push((number, due)))
+    }
+
+    fn book(&self, book: impl FnOnce(&mut Inner, u64)) -> Held {
+        let number = self.with(|inner| {
+            inner.holds += 1;
+            let number = inner.holds;
+            book(inner, number);
+            number
+        });
+        self.holding.send_replace(());
+        Held { faults: self.clone(), number }
+    }
+
+    async fn hold_for_ever(&self) -> Response {
+        let _held = self.hold(Instant::MAX_UTC);
+        std::future::pending().await
+    }
+
+    fn in_seconds(&self, seconds: u32) -> Instant {
+        after(self.clock.now(), Duration::from_secs(seconds.into()))
+    }
+
+    /// A list without one of its rows; anything else as it is.
+    async fn shorten(&self, response: Response) -> Response {
+        let (mut parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let mut json = serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null);
+        let Some(rows) = rows_of(&mut json) else {
+            return Response::from_parts(parts, Body::from(bytes));
+        };
+        let leave_out = self.with(|inner| inner.generator.random_range(0..rows.len()));
+        rows.remove(leave_out);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(parts, Body::from(json.to_string()))
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&mut Inner) -> T) -> T {
@@ -160,7 +279,7 @@ pub async fn meet(State(faults): State<Faults>, request: Request, next: Next) ->
             response
         }
         Fault::ResetBefore => broken(),
-        Fault::HangBefore => std::future::pending().await,
+        Fault::HangBefore => faults.hold_for_ever().await,
         Fault::ResetAfter => {
             next.run(request).await;
             broken()
@@ -171,13 +290,43 @@ pub async fn meet(State(faults): State<Faults>, request: Request, next: Next) ->
         }
         Fault::HangAfter => {
             next.run(request).await;
-            std::future::pending().await
+            faults.hold_for_ever().await
+        }
+        Fault::SlowAfter { seconds } => {
+            let response = next.run(request).await;
+            let until = faults.in_seconds(seconds);
+            let held = faults.hold(until);
+            faults.clock.sleep_until(until).await;
+            drop(held);
+            response
+        }
+        Fault::Late { seconds } => {
+            // A task of its own, because the connection takes this one with it.
+            let until = faults.in_seconds(seconds);
+            let (held, clock) = (faults.delay(until), faults.clock.clone());
+            tokio::spawn(async move {
+                clock.sleep_until(until).await;
+                next.run(request).await;
+                drop(held);
+            });
+            faults.hold_for_ever().await
+        }
+        Fault::ShortList => {
+            let response = next.run(request).await;
+            faults.shorten(response).await
         }
         Fault::GarbageAfter => {
             next.run(request).await;
             (StatusCode::OK, "{\"this is\": not JSON").into_response()
         }
     }
+}
+
+/// The rows of a list of two or more products or items.
+fn rows_of(json: &mut serde_json::Value) -> Option<&mut Vec<serde_json::Value>> {
+    let lists = json.as_object_mut()?;
+    let name = ["items", "Item"].into_iter().find(|name| lists.contains_key(*name))?;
+    lists.get_mut(name)?.as_array_mut().filter(|rows| rows.len() > 1)
 }
 
 /// An answer whose connection breaks before its body has come.

@@ -95,7 +95,7 @@ impl RSeriesSandbox {
     #[must_use]
     pub fn new(config: Config, clock: SharedClock, seed: u64) -> Self {
         let state = Mutex::new(State::new(config, clock.now(), seed));
-        let faults = Faults::seeded(seed);
+        let faults = Faults::seeded(seed, clock.clone());
         Self { inner: Arc::new(Inner { clock, faults, state, listeners: Mutex::new(Vec::new()) }) }
     }
 

@@ -1,11 +1,12 @@
-//! kill -9 at every await of the corridor, then a restart: the same end as without.
+//! kill -9 at every point of the corridor, then a restart: the same end as without.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use concord::queue::Worker;
 use concord::sandbox::faults::{Aim, Fault, Faults};
 
 use crate::support::mortal::mortal;
+use crate::support::stopper::{Leashed, Walk};
 use crate::support::{Plan, World, decimal, item, mug};
 
 /// Everything that can change in one visit: a sale on both sides, a price on one, a name on the other.
@@ -28,22 +29,33 @@ fn check_end(world: &World, item_id: i64, awaits: usize) {
     assert_eq!(item.online_price, None, "the Online price was never touched");
 }
 
-/// Lives in a row after which no later await is left to die at. How often a visit waits differs a little from
-/// run to run: an answer that is there already is not waited for.
-const LIVES: usize = 4;
-
-/// Visits until the worker dies or nothing is left to do. True when it died.
-async fn visit_until_death(worker: &Worker, awaits: usize) -> bool {
-    let all = async { while worker.visit().await.unwrap() {} };
-    mortal(all, awaits).await.is_none()
+/// Works until the worker has passed `points` points and dies there, or until nothing is left to do. True when
+/// it died.
+async fn work_until_death(world: &World, salt: u64, points: usize) -> bool {
+    let mut worker = Leashed::new(world, salt, Arc::new(world.clock.clone()));
+    let mut passed = 0;
+    loop {
+        match worker.walk(world).await {
+            Walk::Standing if passed == points => {
+                worker.die(world).await;
+                return true;
+            }
+            Walk::Standing => passed += 1,
+            Walk::Ended(did) => {
+                if !did.unwrap() {
+                    return false;
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_death_at_any_await_of_a_visit_changes_nothing_in_the_end() {
+async fn a_death_at_any_point_of_a_visit_changes_nothing_in_the_end() {
     let mut world = World::with_a_mug().await;
     let id = world.stage.r.items()[0].item_id;
-    let (mut awaits, mut deaths, mut lives) = (0, 0, 0);
-    while lives < LIVES {
+    let mut points = 0;
+    loop {
         // Back to the beginning: 10 pieces, the old name and price on both sides.
         world.stage.r.rename(id, "Stoneware mug");
         world.stage.r.reprice_default(id, decimal("12.5"));
@@ -52,52 +64,51 @@ async fn a_death_at_any_await_of_a_visit_changes_nothing_in_the_end() {
         world.settle().await;
 
         stir(&world, id).await;
-        let died = visit_until_death(&world.worker, awaits).await;
-        world.drain().await;
-        world.restart_worker(awaits as u64);
+        let died = work_until_death(&world, points as u64, points).await;
+        world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
         world.settle().await;
-        check_end(&world, id, awaits);
+        check_end(&world, id, points);
         world.check_laws().await;
-        (deaths, lives) = if died { (deaths + 1, 0) } else { (deaths, lives + 1) };
-        awaits += 1;
+        if !died {
+            break;
+        }
+        points += 1;
     }
-    assert!(deaths > 5, "only {deaths} deaths: the visit did not do what it should");
+    assert!(points > 60, "only {points} points: the visit did not do what it should");
 }
 
 #[tokio::test]
-async fn a_death_at_any_await_of_a_creation_never_makes_a_second_product() {
+async fn a_death_at_any_point_of_a_creation_never_makes_a_second_product() {
     let mut world = World::with(Plan::default(), vec![mug()]).await;
-    let (mut awaits, mut deaths, mut lives) = (0, 0, 0);
-    while lives < LIVES {
-        let sku = format!("NEW-{awaits}");
+    let mut points = 0;
+    loop {
+        let sku = format!("NEW-{points}");
         let id = world.stage.r.create_item(item("Fresh", &sku, "3", 4));
         let delivered = world.stage.deliver_due().await;
         assert!(delivered.iter().all(|delivery| delivery.accepted), "{delivered:?}");
-        let died = visit_until_death(&world.worker, awaits).await;
-        world.drain().await;
+        let died = work_until_death(&world, points as u64, points).await;
         // A sale on the web before anybody has noticed that the product is there.
         let sold = match world.product_of(id) {
             Some(product) => world.stage.e.sell(product.id, 1),
             None => false,
         };
-        world.restart_worker(awaits as u64);
+        world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
         world.settle().await;
         let (item, product) = world.pair(id);
         let left = if sold { 3 } else { 4 };
-        assert_eq!(
-            (item.stock[&1], product.quantity),
-            (left, Some(left)),
-            "death at await {awaits}, sold: {sold}"
-        );
+        let there = (item.stock[&1], product.quantity);
+        assert_eq!(there, (left, Some(left)), "death at point {points}, sold: {sold}");
         let twins = world.stage.e.products().iter().filter(|product| product.sku == sku).count();
-        assert_eq!(twins, 1, "death at await {awaits}");
+        assert_eq!(twins, 1, "death at point {points}");
         world.check_laws().await;
-        (deaths, lives) = if died { (deaths + 1, 0) } else { (deaths, lives + 1) };
-        awaits += 1;
+        if !died {
+            break;
+        }
+        points += 1;
     }
-    assert!(deaths > 5, "only {deaths} deaths: the visit did not do what it should");
+    assert!(points > 20, "only {points} points: the visit did not do what it should");
 }
 
 /// Visits until call number `call` hangs with this fault, then dies. False when there was no such call.
@@ -121,7 +132,8 @@ async fn die_at_call(world: &World, faults: &Faults, call: usize, fault: Fault) 
 
 #[tokio::test]
 async fn a_death_before_or_after_each_single_call_changes_nothing_in_the_end() {
-    let mut world = World::with_a_mug().await;
+    let plan = Plan { time_passes: false, ..Plan::default() };
+    let mut world = World::with(plan, vec![mug()]).await;
     let id = world.stage.r.items()[0].item_id;
     let mut deaths = 0;
     for fault in [Fault::HangBefore, Fault::HangAfter] {

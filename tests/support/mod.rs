@@ -3,6 +3,7 @@
 
 pub mod laws;
 pub mod mortal;
+pub mod stopper;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use concord::platforms::rseries::oauth::App;
 use concord::platforms::transport::Limits;
 use concord::queue::Worker;
 use concord::sandbox::eseries::{self, ProductView};
+use concord::sandbox::faults::Faults;
 use concord::sandbox::relay::RelayTarget;
 use concord::sandbox::rseries::{self, ItemView, NewItem};
 use concord::sandbox::stage::{Setup, Stage};
@@ -53,11 +55,24 @@ pub struct Plan {
     pub real_limits: bool,
     pub search_lag: bool,
     pub online_level: Option<i64>,
+    /// What the transactions of the front desk pass.
+    pub door: Turnstile,
+    /// While a platform hangs, time passes until the caller gives up.
+    pub time_passes: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { seed: 1, relay: true, shops: 1, real_limits: false, search_lag: true, online_level: Some(3) }
+        Self {
+            seed: 1,
+            relay: true,
+            shops: 1,
+            real_limits: false,
+            search_lag: true,
+            online_level: Some(3),
+            door: Turnstile::default(),
+            time_passes: true,
+        }
     }
 }
 
@@ -119,9 +134,18 @@ pub fn start_of_time() -> Instant {
     chrono::Utc.with_ymd_and_hms(2026, 3, 2, 9, 0, 0).unwrap()
 }
 
-/// Short, so that hanging answers do not hold a test up; they run on the real clock.
-pub const LIMITS: Limits =
-    Limits { connect: Duration::from_millis(1_000), total: Duration::from_millis(1_500) };
+/// As in production.
+pub const LIMITS: Limits = Limits { connect: Duration::from_secs(5), total: Duration::from_secs(20) };
+
+/// Whenever a platform keeps a caller waiting, time passes until it goes on or the caller gives up.
+async fn time_passes(faults: Faults, clock: ManualClock) {
+    loop {
+        let until = faults.keeps_waiting().await;
+        let given_up = after(clock.now(), LIMITS.total);
+        clock.set(until.min(given_up));
+        faults.keeps_nobody().await;
+    }
+}
 
 impl World {
     /// A world whose accounts are not connected yet.
@@ -149,19 +173,25 @@ impl World {
             stage.e.habits(|habits| (habits.index_lag_min_seconds, habits.index_lag_max_seconds) = (0, 0));
         }
         let store = Store::open(&url, 8).unwrap();
+        let door_store = store.through(plan.door.clone());
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(plan.seed));
         let Assembled { worker, desk, writer } =
-            assemble(parts(&stage, &store, &clock, ids), "http://concord.test").unwrap();
+            assemble(parts(&stage, &door_store, &clock, ids), "http://concord.test").unwrap();
         let stop = CancellationToken::new();
         let accounts = desk.accounts.clone();
         let app = concord::http::app(desk);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = format!("http://{}", listener.local_addr().unwrap());
         let served = app.clone();
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(writer.run(stop.clone(), || {})),
             tokio::spawn(async move { axum::serve(listener, served).await.unwrap() }),
         ];
+        if plan.time_passes {
+            for faults in [stage.r.faults(), stage.e.faults()] {
+                tasks.push(tokio::spawn(time_passes(faults.clone(), clock.clone())));
+            }
+        }
         let nowhere = ConnectionId(uuid::Uuid::nil());
         Self {
             plan,
@@ -232,6 +262,13 @@ impl World {
         let Assembled { worker, .. } =
             assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap();
         self.worker = worker;
+    }
+
+    /// A worker with a memory of its own, whose clock and turnstile are these.
+    pub fn worker_through(&self, salt: u64, clock: SharedClock, turnstile: Turnstile) -> Worker {
+        let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(104_729) ^ salt));
+        let parts = Parts { clock, turnstile, ..parts(&self.stage, &self.store, &self.clock, ids) };
+        assemble(parts, "http://concord.test").unwrap().worker
     }
 
     /// A second worker beside the first, with a memory of its own.
@@ -362,6 +399,25 @@ impl World {
             dump.push_str(&rows);
         }
         dump
+    }
+
+    /// Waits until the database has taken back what a dead worker left open.
+    pub async fn rolled_back(&self) {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        loop {
+            let open: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'",
+            )
+            .fetch_one(&mut db)
+            .await
+            .unwrap();
+            if open == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     pub async fn sql(&self, statement: &str) {
