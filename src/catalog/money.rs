@@ -21,6 +21,13 @@ impl Money {
         self.0
     }
 
+    /// Is this `exact`, rounded or cut to hundredths?
+    #[must_use]
+    pub fn is_hundredths_of(self, exact: Self) -> bool {
+        self == exact
+            || self.0.scale() <= 2 && (self.0 - exact.0).abs() < Decimal::new(1, 2) && exact.0.scale() > 2
+    }
+
     /// Above zero?
     #[must_use]
     pub fn is_positive(self) -> bool {
@@ -74,5 +81,15 @@ mod tests {
             assert_eq!(left.to_string(), right.to_string());
         }
         assert!("12,50".parse::<Money>().is_err());
+    }
+
+    #[test]
+    fn hundredths_are_a_rounded_or_cut_form_and_nothing_else_is() {
+        let form = |shown: &str, exact: &str| {
+            shown.parse::<Money>().unwrap().is_hundredths_of(exact.parse().unwrap())
+        };
+        assert!(form("11.00", "11.005") && form("11.01", "11.005") && form("8.99", "8.999"));
+        assert!(form("9", "8.999") && form("5", "5.0"));
+        assert!(!form("11.02", "11.005") && !form("11", "11.01") && !form("11.004", "11.005"));
     }
 }

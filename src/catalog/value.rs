@@ -38,6 +38,16 @@ impl Value {
         }
     }
 
+    /// Is this what a platform may make of `sent`? Texts are trimmed, money is rounded or cut to hundredths
+    /// (e-series-api.md, section 13, traps 13 and 14). For judging a write whose answer was lost.
+    #[must_use]
+    pub fn may_stand_for(&self, sent: &Self) -> bool {
+        match (self, sent) {
+            (Self::Money(shown), Self::Money(sent)) => shown.is_hundredths_of(*sent),
+            _ => self.same(sent),
+        }
+    }
+
     /// As in the REST interface: texts and money as strings, flags as booleans, stock as a number or
     /// `"unlimited"`.
     #[must_use]

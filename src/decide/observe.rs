@@ -20,7 +20,7 @@ pub enum Outcome {
 /// What became of a write that replaces a value: by the value that the side shows now.
 #[must_use]
 pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
-    if now.same(after) {
+    if now.same(after) || (now.may_stand_for(after) && !now.same(before)) {
         Outcome::Landed
     } else if now.same(before) {
         Outcome::NotLanded
@@ -104,5 +104,14 @@ mod tests {
         assert_eq!(judge("b "), Outcome::Landed);
         assert_eq!(judge("a"), Outcome::NotLanded);
         assert_eq!(judge("c"), Outcome::Superseded);
+    }
+
+    #[test]
+    fn a_price_that_was_rounded_has_landed() {
+        let money = |text: &str| Value::Money(text.parse().unwrap());
+        let judge = |now| replaced(&money("7"), &money("11.005"), &money(now));
+        assert_eq!((judge("11"), judge("11.01")), (Outcome::Landed, Outcome::Landed));
+        assert_eq!((judge("11.02"), judge("7")), (Outcome::Superseded, Outcome::NotLanded));
+        assert_eq!(replaced(&money("11"), &money("11.005"), &money("11")), Outcome::NotLanded);
     }
 }

@@ -1,225 +1,177 @@
-//! One storm, from its seed.
+//! What happens in a storm, drawn from its seed before anything happens: a list of events, each of which makes
+//! sense whatever became of the others, so that a failing script can be cut down to those that matter.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
+use concord::catalog::Side;
 use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::outbox::DeliveryFaults;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
-use crate::support::mortal::mortal;
-use crate::support::{Plan, World, decimal, item};
-
-const PRODUCTS: usize = 3;
-const ROUNDS: usize = 14;
-
-pub struct Storm {
-    seed: u64,
-    world: World,
-    dice: ChaCha12Rng,
-    items: Vec<i64>,
-    /// What the stock of each item must be in the end: its opening and everything that was sold or restocked.
-    truth: BTreeMap<i64, i64>,
-    edits: usize,
-    deaths: u64,
+/// How a storm is set up.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub relay: bool,
+    pub shops: usize,
+    pub items: usize,
+    /// Habits of the platforms.
+    pub trims: bool,
+    pub rounds: bool,
+    pub stock_moves_time: bool,
+    /// Worker B's clock against everybody else's, in seconds.
+    pub skew: i64,
+    /// Workers that are under way when the storm ends sleep through the calm and wake up at its end.
+    pub sleepers: bool,
 }
 
-impl Storm {
-    pub async fn new(seed: u64) -> Self {
+/// Something that a merchant does. Items by their number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    Sell(Side, usize, i64),
+    Restock(Side, usize, i64),
+    /// In the second shop, if there is one.
+    SellElsewhere(usize, i64),
+    Rename(Side, usize, String),
+    Reprice(Side, usize, &'static str),
+    Relabel(Side, usize, u32),
+    Offer(Side, usize, bool),
+    Archive(usize, bool),
+    /// A new item in the shop, or a product that only the web has.
+    Create(Side, u32),
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Merchant(Act),
+    /// Notices that are due are delivered.
+    Deliver,
+    /// A worker goes on for so many points, then stands still until it is its turn again.
+    Work(usize, usize),
+    /// A worker goes on to the end of its step.
+    Finish(usize),
+    /// A worker is killed where it stands, and started again.
+    Kill(usize),
+    Pass(u32),
+    /// A worker's clock jumps: it is wrong by so many seconds from now on.
+    Jump(usize, i64),
+    Fault(Side, usize, Aim, Fault),
+    /// So many calls in a row are refused for their number.
+    Throttle(Side, usize),
+    /// The catalogue is locked by an import, or open again.
+    Import(bool),
+    ExpireTokens,
+    /// The database breaks off at a worker's n-th point from now.
+    Break(usize, usize),
+    /// All connections of the database are cut.
+    RestartDatabase,
+    /// The front desk has no database, or has it again.
+    Desk(bool),
+    Mail(DeliveryFaults),
+}
+
+/// A storm before it happens.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub seed: u64,
+    pub setting: Setting,
+    pub events: Vec<Event>,
+}
+
+const FAULTS: [Fault; 12] = [
+    Fault::Status { status: 503, retry_after: None },
+    Fault::Status { status: 500, retry_after: None },
+    Fault::Status { status: 449, retry_after: Some(5) },
+    Fault::ResetBefore,
+    Fault::ResetAfter,
+    Fault::ResetAfter,
+    Fault::BadGatewayAfter,
+    Fault::GarbageAfter,
+    Fault::HangBefore,
+    Fault::HangAfter,
+    Fault::SlowAfter { seconds: 7 },
+    Fault::Late { seconds: 22 },
+];
+
+/// Farthest that a clock jumps ahead, in seconds: less than E-Series remembers the key of a batch.
+pub const FARTHEST_JUMP: i64 = 1_500;
+
+impl Script {
+    pub fn drawn_from(seed: u64) -> Self {
         let mut dice = ChaCha12Rng::seed_from_u64(seed);
-        let plan = Plan { seed, relay: dice.random_bool(0.7), ..Plan::default() };
-        let items = (0..PRODUCTS).map(|n| item(&format!("Thing {n}"), &format!("T-{n}"), "10", 40)).collect();
-        let world = World::with(plan, items).await;
-        let items: Vec<i64> = world.stage.r.items().iter().map(|item| item.item_id).collect();
-        let truth = items.iter().map(|item| (*item, 40)).collect();
-        Self { seed, world, dice, items, truth, edits: 0, deaths: 0 }
-    }
-
-    pub async fn rage(mut self) {
-        self.break_everything();
-        for _ in 0..ROUNDS {
-            for _ in 0..self.dice.random_range(0..3) {
-                self.edit();
-            }
-            self.work().await;
-            let seconds = *[0, 0, 1, 3, 20, 61].choose(&mut self.dice).unwrap();
-            self.world.clock.advance(Duration::from_secs(seconds));
-        }
-        self.heal().await;
-        self.check().await;
-    }
-
-    /// One thing that a merchant does, on either side.
-    fn edit(&mut self) {
-        let dice = &mut self.dice;
-        let id = *self.items.choose(dice).unwrap();
-        let stage = &self.world.stage;
-        let product = self.world.product_of(id).expect("it was created before the storm").id;
-        let pieces = dice.random_range(1..4);
-        let price = decimal(["9", "10.5", "11", "12.25"].choose(dice).unwrap());
-        let name = format!("Thing {}", dice.random_range(0..1_000));
-        let truth = self.truth.get_mut(&id).unwrap();
-        self.edits += 1;
-        match dice.random_range(0..12) {
-            0..=2 => {
-                stage.r.sell(id, 1, pieces);
-                *truth -= pieces;
-            }
-            3..=5 => {
-                assert!(stage.e.sell(product, pieces));
-                *truth -= pieces;
-            }
-            6 => {
-                stage.r.restock(id, 1, pieces);
-                *truth += pieces;
-            }
-            7 => {
-                assert!(stage.e.restock(product, pieces));
-                *truth += pieces;
-            }
-            8 => stage.r.rename(id, &name),
-            9 => assert!(stage.e.rename(product, &name)),
-            10 => stage.r.reprice_online(id, price),
-            _ => assert!(stage.e.reprice(product, price)),
-        }
-    }
-
-    /// Notices are delivered and the worker steps; perhaps it dies on the way.
-    async fn work(&mut self) {
-        self.world.stage.deliver_due().await;
-        match self.dice.random_range(0..5) {
-            0 => {
-                let awaits = self.dice.random_range(0..90);
-                let step = async { while self.world.worker.step().await.unwrap_or(false) {} };
-                let died = mortal(step, awaits).await.is_none();
-                self.world.drain().await;
-                if died {
-                    self.deaths += 1;
-                    self.world.restart_worker(self.deaths);
-                }
-            }
-            1 => {
-                // Two workers at once, over the same products.
-                let other = self.world.another_worker(self.dice.random());
-                let (first, second) = tokio::join!(self.world.worker.step(), other.step());
-                first.and(second).expect("the database is there");
-            }
-            2 => self.work_among_merchants().await,
-            _ => {
-                for _ in 0..4 {
-                    self.world.worker.step().await.expect("the database is there");
-                }
-            }
-        }
-    }
-
-    /// Merchants act while a visit is under way: between its look and its write, above all.
-    async fn work_among_merchants(&mut self) {
-        let worker = self.world.worker.clone();
-        let mut step = Box::pin(async move { worker.step().await });
-        for _ in 0..6 {
-            let awaits = self.dice.random_range(0..12);
-            if let Some(stepped) = mortal(step.as_mut(), awaits).await {
-                stepped.expect("the database is there");
-                return;
-            }
-            self.edit();
-        }
-        step.await.expect("the database is there");
-    }
-
-    fn break_everything(&mut self) {
-        let dice = &mut self.dice;
-        let delivery = DeliveryFaults {
-            lose: dice.random_range(0.0..0.4),
-            repeat: dice.random_range(0.0..0.4),
-            reorder: dice.random_range(0.0..0.5),
-            tamper: dice.random_range(0.0..0.2),
-            delay_min_seconds: 0,
-            delay_max_seconds: dice.random_range(0..30),
-            paused: false,
+        let setting = Setting {
+            relay: dice.random_bool(0.7),
+            shops: dice.random_range(1..3),
+            items: 3,
+            trims: dice.random_bool(0.5),
+            rounds: dice.random_bool(0.5),
+            stock_moves_time: dice.random_bool(0.5),
+            skew: dice.random_range(-2..=2),
+            sleepers: dice.random_bool(0.5),
         };
-        self.world.stage.e.outbox().set(delivery);
-        self.world.stage.relay.outbox().set(delivery);
-        for faults in [self.world.stage.r.faults(), self.world.stage.e.faults()] {
-            let mut chance = |most: f64| dice.random_range(0.0..most);
-            faults.chances(vec![
-                (Aim::Any, Fault::Status { status: 429, retry_after: Some(3) }, chance(0.06)),
-                (Aim::Any, Fault::Status { status: 503, retry_after: None }, chance(0.06)),
-                (Aim::Any, Fault::ResetBefore, chance(0.06)),
-                (Aim::Any, Fault::ResetAfter, chance(0.1)),
-                (Aim::Write, Fault::BadGatewayAfter, chance(0.06)),
-                (Aim::Any, Fault::GarbageAfter, chance(0.06)),
-            ]);
-        }
+        let length = dice.random_range(30..90);
+        let mut events = vec![Event::Mail(mail(&mut dice))];
+        events.extend((0..length).map(|number| event(&mut dice, number)));
+        Self { seed, setting, events }
     }
+}
 
-    async fn heal(&mut self) {
-        let stage = &self.world.stage;
-        for faults in [stage.r.faults(), stage.e.faults()] {
-            faults.heal();
-        }
-        for outbox in [stage.e.outbox(), stage.relay.outbox()] {
-            outbox.set(DeliveryFaults::default());
-        }
-        self.world.drain().await;
-        self.world.clock.advance(Duration::from_secs(61));
-        self.world.settle().await;
-        // Whatever no notice told, one sweep finds; a second one finds nothing.
-        self.world.sweep().await;
-        self.world.sweep().await;
+fn mail(dice: &mut ChaCha12Rng) -> DeliveryFaults {
+    DeliveryFaults {
+        lose: dice.random_range(0.0..0.4),
+        repeat: dice.random_range(0.0..0.4),
+        reorder: dice.random_range(0.0..0.5),
+        tamper: dice.random_range(0.0..0.2),
+        delay_min_seconds: 0,
+        delay_max_seconds: dice.random_range(0..30),
+        paused: false,
     }
+}
 
-    async fn check(&self) {
-        let seed = self.seed;
-        let parked = self.world.get("/parked").await;
-        assert_eq!(parked["items"].as_array().map(Vec::len), Some(0), "seed {seed}: {parked}");
-        self.world.check_laws().await;
-        for (id, truth) in &self.truth {
-            let (item, product) = self.world.pair(*id);
-            let there = (item.stock.values().sum::<i64>(), product.quantity);
-            assert_eq!(
-                there,
-                (*truth, Some(*truth)),
-                "seed {seed}: the stock of item {id}\n{}",
-                self.story(*id).await
-            );
+fn side(dice: &mut ChaCha12Rng) -> Side {
+    if dice.random_bool(0.5) { Side::RSeries } else { Side::ESeries }
+}
+
+fn event(dice: &mut ChaCha12Rng, number: u32) -> Event {
+    let who = usize::from(dice.random_bool(0.25));
+    match dice.random_range(0..100) {
+        0..32 => Event::Merchant(act(dice, number)),
+        32..40 => Event::Deliver,
+        40..58 => Event::Work(who, dice.random_range(1..40)),
+        58..66 => Event::Finish(who),
+        66..70 => Event::Kill(who),
+        70..79 => Event::Pass(*[1, 1, 3, 20, 31, 61].choose(dice).unwrap()),
+        79 => Event::Jump(who, *[-3600, -40, 0, 40, 700, FARTHEST_JUMP].choose(dice).unwrap()),
+        80..90 => {
+            let fault = *FAULTS.choose(dice).unwrap();
+            let aim = *[Aim::Any, Aim::Write, Aim::Write].choose(dice).unwrap();
+            Event::Fault(side(dice), dice.random_range(0..3), aim, fault)
         }
-        assert_eq!(self.world.stage.e.products().len(), PRODUCTS, "seed {seed}: a product is there twice");
-        let before = self.world.writes();
-        self.world.sweep().await;
-        assert_eq!(self.world.writes(), before, "seed {seed}: writes go on");
-        let status = self.world.get("/status").await;
-        assert_eq!(status["in_step"], true, "seed {seed}: {status}");
+        90 | 91 => Event::Fault(side(dice), dice.random_range(0..2), Aim::Read, Fault::ShortList),
+        92 => Event::Throttle(side(dice), dice.random_range(1..9)),
+        93 => Event::Import(dice.random_bool(0.4)),
+        94 => Event::ExpireTokens,
+        95 | 96 => Event::Break(who, dice.random_range(0..12)),
+        97 => Event::RestartDatabase,
+        98 => Event::Desk(dice.random_bool(0.4)),
+        _ => Event::Mail(mail(dice)),
     }
+}
 
-    /// The ledger of an item, oldest first, for a failing seed.
-    async fn story(&self, id: i64) -> String {
-        let products = self.world.get("/products?limit=200").await;
-        let id = id.to_string();
-        let product = products["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|product| product["r_series"]["id"] == id.as_str());
-        let product = product.map(|product| product["id"].clone()).unwrap_or_default();
-        let ledger = self.world.ledger().await;
-        let mine = ledger.iter().rev().filter(|entry| entry["product_id"] == product);
-        let lines = mine.map(|entry| {
-            format!(
-                "{} {} {} {} {} → {} = {} {}",
-                entry["at"],
-                entry["kind"],
-                entry["side"],
-                entry["field"],
-                entry["before"],
-                entry["after"],
-                entry["result"],
-                entry["detail"]
-            )
-        });
-        lines.collect::<Vec<_>>().join("\n")
+fn act(dice: &mut ChaCha12Rng, number: u32) -> Act {
+    let (side, item, pieces) = (side(dice), dice.random_range(0..4), dice.random_range(1..4));
+    match dice.random_range(0..20) {
+        0..7 => Act::Sell(side, item, pieces),
+        7..10 => Act::Restock(side, item, pieces),
+        10 => Act::SellElsewhere(item, pieces),
+        11..13 => {
+            let space = if dice.random_bool(0.3) { " " } else { "" };
+            Act::Rename(side, item, format!("{space}Thing {number}{space}"))
+        }
+        13..16 => Act::Reprice(side, item, ["9", "10.5", "11.005", "12.25", "8.999"].choose(dice).unwrap()),
+        16 => Act::Relabel(side, item, number),
+        17 => Act::Offer(side, item, dice.random_bool(0.5)),
+        18 => Act::Archive(item, dice.random_bool(0.6)),
+        _ => Act::Create(side, number),
     }
 }

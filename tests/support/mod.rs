@@ -316,10 +316,15 @@ impl World {
 
     /// When a notice, a visit or a first look is due; none when it is quiet.
     pub async fn next_due(&self) -> Option<Instant> {
+        [self.stage.next_due(), self.next_work().await].into_iter().flatten().min()
+    }
+
+    /// When a visit or a first look is due.
+    pub async fn next_work(&self) -> Option<Instant> {
         let mut db = self.store.begin().await.unwrap();
         let visit = dirty::next_due(&mut db).await.unwrap();
         let sync = syncs::next_due(&mut db).await.unwrap();
-        [self.stage.next_due(), visit, sync].into_iter().flatten().min()
+        [visit, sync].into_iter().flatten().min()
     }
 
     /// Lets the next sweep find what nobody told, and settles.
@@ -418,6 +423,22 @@ impl World {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Cuts every connection to the database, as a restart of it does.
+    pub async fn cut_database(&self) {
+        self.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .await;
+    }
+
+    /// Ids of all events in the inbox.
+    pub async fn inbox_events(&self) -> Vec<String> {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        sqlx::query_scalar("select event_id from inbox").fetch_all(&mut db).await.unwrap()
     }
 
     pub async fn sql(&self, statement: &str) {

@@ -86,8 +86,9 @@ impl SkewedClock {
         Self { base: base.clone(), seconds: Arc::new(Mutex::new(seconds)) }
     }
 
+    /// From now on it is wrong by so much.
     pub fn jump(&self, seconds: i64) {
-        *self.seconds.lock().unwrap() += seconds;
+        *self.seconds.lock().unwrap() = seconds;
     }
 
     fn skew(&self) -> chrono::TimeDelta {
@@ -132,11 +133,6 @@ impl Leashed {
 
     pub fn stopper(&self) -> &Stopper {
         &self.stopper
-    }
-
-    /// In the middle of a step?
-    pub fn is_under_way(&self) -> bool {
-        self.life.is_some()
     }
 
     /// Holds no transaction open, so that somebody else may go first.

@@ -321,7 +321,7 @@ impl Client {
                 self.gate.close_until(until);
                 CallError::Later { until, why }
             }
-            500..=599 => {
+            408 | 425 | 449 | 500..=599 => {
                 let until = self.gate.outage(now);
                 if method.is_safe() { CallError::Later { until, why } } else { CallError::Unclear { why } }
             }

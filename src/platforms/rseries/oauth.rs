@@ -63,9 +63,10 @@ pub async fn refresh(
             }
         }
         429 => Err(later(said, answer.retry_after().unwrap_or(15).clamp(1, 3600))),
-        500..=599 => Err(later(said, 5)),
-        _ => Err(CallError::Account {
+        // Only these judge the token or the application; anything else is the weather.
+        400 | 401 | 403 => Err(CallError::Account {
             why: format!("R-Series sign-in refused: {said}. Connect the account again."),
         }),
+        _ => Err(later(said, 5)),
     }
 }

@@ -1,0 +1,132 @@
+//! What must hold after a storm. Shares nothing with the engine: reads both platforms directly.
+
+use std::collections::BTreeSet;
+
+use concord::catalog::Side;
+use rust_decimal::Decimal;
+
+use super::storm::Storm;
+
+impl Storm {
+    /// Every law; panics with words at the first that does not hold.
+    pub async fn judge(&self) {
+        let parked = self.world.get("/parked").await;
+        assert_eq!(parked["items"].as_array().map(Vec::len), Some(0), "parked: {parked}");
+        self.judge_fields().await;
+        self.world.check_queue_and_ledger().await;
+        self.judge_stock().await;
+        let made = self.world.stage.e.products().len();
+        assert_eq!(made, self.items.len() + self.only_online, "a product is there twice, or missing");
+        self.judge_inbox().await;
+        let before = self.world.writes();
+        self.world.sweep().await;
+        assert_eq!(self.world.writes(), before, "writes go on");
+        let status = self.world.get("/status").await;
+        assert_eq!(status["in_step"], true, "{status}");
+    }
+
+    /// Stock truth: opening and every sale and restock, on both sides, in each shop.
+    async fn judge_stock(&self) {
+        for (id, truth) in &self.truth {
+            let (item, product) = self.world.pair(*id);
+            let there = (item.stock.values().sum::<i64>(), product.quantity);
+            assert_eq!(there, (*truth, Some(*truth)), "the stock of item {id}\n{}", self.story(*id).await);
+            let elsewhere = item.stock.get(&2).copied().unwrap_or_default();
+            assert_eq!(
+                elsewhere, self.elsewhere[id],
+                "item {id} in the second shop, where nothing is booked"
+            );
+        }
+    }
+
+    /// Both sides equal; nothing that nobody typed; nobody's only edit lost.
+    async fn judge_fields(&self) {
+        for (id, typed) in &self.typed {
+            let (item, product) = self.world.pair(*id);
+            let at = || format!("item {id}: {item:#?}\n{product:#?}");
+            let r_price = item.online_price.unwrap_or(item.default_price);
+            let texts = [
+                ("name", item.description.clone(), product.name.clone()),
+                ("sku", item.custom_sku.clone(), product.sku.clone()),
+            ];
+            let mut shown: Vec<(&str, String)> = Vec::new();
+            for (field, r, e) in texts {
+                assert_eq!(r.trim(), e.trim(), "{field} of {}\n{}", at(), self.story(*id).await);
+                shown.push((field, r.trim().to_owned()));
+            }
+            let same = r_price == product.price || self.setting.rounds && near(r_price, product.price);
+            assert!(same, "price of {}\n{}", at(), self.story(*id).await);
+            shown.push(("price", r_price.normalize().to_string()));
+            for (field, value) in shown {
+                let ever: BTreeSet<&str> = typed.ever[field].iter().map(|text| text.trim()).collect();
+                let story = self.story(*id).await;
+                assert!(ever.contains(value.as_str()), "nobody typed the {field} {value}: {}\n{story}", at());
+                let last = |side| typed.last.get(&(field, side)).map(|text| text.trim());
+                let lasts = [last(Side::RSeries), last(Side::ESeries)];
+                if lasts != [None, None] {
+                    let kept = lasts.contains(&Some(value.as_str()));
+                    assert!(
+                        kept,
+                        "the {field} is {value}, and people last typed {lasts:?}: {}\n{story}",
+                        at()
+                    );
+                }
+            }
+            let offered = (item.publish_to_ecom, product.enabled);
+            assert_ne!(
+                offered,
+                (false, true),
+                "offered against the shop's will: {}\n{}",
+                at(),
+                self.story(*id).await
+            );
+        }
+    }
+
+    /// Whatever was acknowledged is written down, and explained.
+    async fn judge_inbox(&self) {
+        let written: BTreeSet<String> = self.world.inbox_events().await.into_iter().collect();
+        let missing: Vec<_> = self.acknowledged.difference(&written).collect();
+        assert!(missing.is_empty(), "acknowledged and not written down: {missing:?}");
+    }
+
+    /// The ledger of an item, oldest first.
+    pub async fn story(&self, id: i64) -> String {
+        let products = self.world.get("/products?limit=200").await;
+        let id = id.to_string();
+        let mut products = products["items"].as_array().unwrap().iter();
+        let product = products.find(|product| product["r_series"]["id"] == id.as_str());
+        let product = product.map(|product| product["id"].clone()).unwrap_or_default();
+        let ledger = self.world.ledger().await;
+        let mine = ledger.iter().rev().filter(|entry| entry["product_id"] == product);
+        let lines = mine.map(|entry| {
+            let of = |name: &str| entry[name].to_string();
+            ["at", "kind", "side", "field", "before", "after", "result", "detail", "cause"].map(of).join(" ")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Everything that happened and came of it, byte for byte the same for the same script.
+    pub async fn whole_trace(&self) -> String {
+        let mut trace = self.trace.clone();
+        for entry in self.world.ledger().await {
+            trace.push_str(&format!("{entry}\n"));
+        }
+        trace.push_str(&format!("{:#?}\n{:#?}\n", self.world.stage.r.items(), self.world.stage.e.products()));
+        for call in self.world.stage.r.calls() {
+            trace.push_str(&format!(
+                "{} {} {} {} {}\n",
+                call.at, call.method, call.path, call.query, call.status
+            ));
+        }
+        for call in self.world.stage.e.calls() {
+            trace.push_str(&format!("{} {} {} {}\n", call.at, call.method, call.path, call.status));
+        }
+        trace
+    }
+}
+
+/// The same but for rounding to cents.
+fn near(left: Decimal, right: Decimal) -> bool {
+    (left - right).abs() <= Decimal::new(5, 3)
+}
