@@ -185,8 +185,7 @@ impl Corridor {
             let changed = [false, false];
             let account = &account;
             let mark = None;
-            let mut visit =
-                Visit { account, claim, link, notices, known_sku, changed, log_cursor, mark };
+            let mut visit = Visit { account, claim, link, notices, known_sku, changed, log_cursor, mark };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
                 Some(sights) => Ok(sights),

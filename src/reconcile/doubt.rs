@@ -160,7 +160,8 @@ impl Corridor {
         entry.before =
             Some(serde_json::json!({"r_series": known(Side::RSeries), "e_series": known(Side::ESeries)}));
         entry.after = Some(serde_json::json!({"r_series": r.to_json(), "e_series": e.to_json()}));
-        entry.detail = Some(serde_json::json!({"closes": intent.entry_id, "owed_no_more": visit.link.owed_on_r}));
+        entry.detail =
+            Some(serde_json::json!({"closes": intent.entry_id, "owed_no_more": visit.link.owed_on_r}));
         visit.link.shadow.settle(Field::Stock, r.clone(), e.clone());
         visit.link.owed_on_r = 0;
         let now = self.clock.now();
@@ -180,8 +181,7 @@ impl Corridor {
         let link = &visit.link;
         let now = self.clock.now();
         let (kind, origin) = (Kind::Operator, Origin::Operator);
-        let mut entry =
-            Entry::told(link.connection_id, self.entry_id(), now, kind, origin, link.product_id);
+        let mut entry = Entry::told(link.connection_id, self.entry_id(), now, kind, origin, link.product_id);
         entry.field = Some(Field::Stock);
         entry.cause = Some("retry: the counts are right as they are now".into());
         entry

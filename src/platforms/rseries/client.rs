@@ -160,7 +160,8 @@ impl Client {
         let (item, above) = (item_id.to_string(), format!(">,{after}"));
         let query =
             [("itemID", item.as_str()), ("inventoryLogID", above.as_str()), ("sort", "-inventoryLogID")];
-        let page = self.page(self.url(&["InventoryLog.json"], &query), "InventoryLog", 1.0, LogRow::read).await?;
+        let page =
+            self.page(self.url(&["InventoryLog.json"], &query), "InventoryLog", 1.0, LogRow::read).await?;
         let mut rows: Vec<LogRow> =
             page.rows.into_iter().filter(|row| row.item_id == item_id && row.id > after).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.id));

@@ -207,7 +207,8 @@ impl State {
     /// Rows of the log that show by now.
     pub(super) fn visible_log(&self) -> Vec<i64> {
         let lag = std::time::Duration::from_secs(u64::from(self.habits().log_lag_seconds));
-        let shows = |row: &super::stock::LogRow| lag.is_zero() || after(row.create_time, lag) <= self.asked_at;
+        let shows =
+            |row: &super::stock::LogRow| lag.is_zero() || after(row.create_time, lag) <= self.asked_at;
         self.log.iter().filter(|(_, row)| shows(row)).map(|(id, _)| *id).collect()
     }
 
@@ -310,7 +311,12 @@ impl State {
                 None => item.prices.get(&DEFAULT_LEVEL).copied().unwrap_or_default(),
             };
             let tax = row.get("tax").map_or(Ok(item.tax), |value| boolean("tax", value))?;
-            lines.push(Line { item_id, quantity: integer("unitQuantity", field("unitQuantity"))?, price, tax });
+            lines.push(Line {
+                item_id,
+                quantity: integer("unitQuantity", field("unitQuantity"))?,
+                price,
+                tax,
+            });
         }
         let mut sale = Sale {
             shop_id,
@@ -488,7 +494,8 @@ impl RSeriesSandbox {
     /// Takes a completed sale back: its pieces return to the shelf.
     pub fn void_sale(&self, sale_id: i64) {
         self.inner.change(|state, now| {
-            let Some(sale) = state.sales.get_mut(&sale_id).filter(|sale| sale.completed && !sale.voided) else {
+            let Some(sale) = state.sales.get_mut(&sale_id).filter(|sale| sale.completed && !sale.voided)
+            else {
                 return;
             };
             sale.voided = true;

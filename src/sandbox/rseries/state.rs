@@ -64,7 +64,8 @@ impl State {
     /// The account of section 6.2, item 2.
     pub(super) fn new(config: Config, now: Instant, seed: u64) -> Self {
         let shops: BTreeMap<i64, String> = (1..).zip(config.shops.iter().cloned()).collect();
-        let registers = shops.keys().map(|shop| (10 + shop, Register { shop_id: *shop, open: true })).collect();
+        let registers =
+            shops.keys().map(|shop| (10 + shop, Register { shop_id: *shop, open: true })).collect();
         let fixed =
             |name: &str| PriceLevel { name: name.to_owned(), archived: false, can_be_archived: false };
         let mut price_levels = BTreeMap::from([(1, fixed("Default")), (2, fixed("MSRP"))]);

@@ -89,7 +89,11 @@ async fn the_filter_on_the_reference_number_may_have_no_effect() {
         let expected: &[i64] = if honoured { &[2] } else { &[1, 2] };
         assert_eq!(ids(&found.json, "Sale", "saleID"), expected);
         bench.call("DELETE", "Sale/2.json", Value::Null).await;
-        assert_eq!(ids(&bench.get("Sale.json").await.json, "Sale", "saleID"), [1], "archived ones are left out");
+        assert_eq!(
+            ids(&bench.get("Sale.json").await.json, "Sale", "saleID"),
+            [1],
+            "archived ones are left out"
+        );
         assert_eq!(ids(&bench.get("Sale.json?archived=only").await.json, "Sale", "saleID"), [2]);
     }
 }
