@@ -41,6 +41,7 @@ mod state;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod till;
 
 /// The price levels every account has (section 4.2).
 const DEFAULT_LEVEL: i64 = 1;

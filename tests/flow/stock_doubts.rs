@@ -265,13 +265,11 @@ async fn what_cannot_be_judged_waits_for_a_count_and_the_retry_closes_it() {
         // A notice or a sweep is no answer.
         world.stage.r.rename(id, "Stoneware mug, asked again");
         world.settle().await;
-        assert_eq!(world.parked_one().await.0.is_empty(), false);
+        assert!(!world.parked_one().await.0.is_empty());
         // The person counts: six are there. Both sides are set to it, then the question is answered.
-        let there = world.stage.e.product(product).unwrap().quantity.unwrap();
         world.stage.e.edit_product(product, json!({"quantity": 6}));
         world.stage.r.recount(id, 1, 6);
         world.settle().await;
-        assert_ne!(there, 6 + 100);
         world.retry(&parked).await;
         world.settle().await;
         assert_eq!(world.both(id), (6, Some(6)), "{fault:?}: nothing is added to what the person counted");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn order(item: i64, more: Value) -> Value {
+fn order(item: i64, more: &Value) -> Value {
     let mut body = json!({ "shopID": 1, "registerID": 11, "employeeID": 1, "referenceNumber": "ours-1",
         "SaleLines": { "SaleLine": { "itemID": item, "unitQuantity": 2, "unitPrice": "10" } } });
     body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
@@ -17,7 +17,7 @@ fn paid(amount: &str) -> Value {
 async fn an_open_sale_moves_nothing_until_it_is_paid_and_completed() {
     let bench = Bench::new();
     let id = bench.item("a");
-    let reply = bench.call("POST", "Sale.json", order(id, json!({}))).await;
+    let reply = bench.call("POST", "Sale.json", order(id, &json!({}))).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
     assert_eq!(reply.header("x-ls-api-request-cost"), "2.5", "base 2 and a nested line");
     let sale = &reply.json["Sale"];
@@ -43,7 +43,7 @@ async fn a_completed_sale_takes_no_second_completion_unless_that_is_the_habit() 
     for takes in [false, true] {
         let bench = Bench::with_habits(|habits| habits.completed_sales_take_writes = takes);
         let id = bench.item("a");
-        let body = order(id, paid("23.8"));
+        let body = order(id, &paid("23.8"));
         let reply = bench.call("POST", "Sale.json", body).await;
         assert_eq!(reply.header("x-ls-api-request-cost"), "6");
         let again = bench.put("Sale/1.json", paid("23.8")).await.status;
@@ -60,7 +60,7 @@ async fn what_is_not_paid_is_refused_or_stays_open_or_is_completed_by_habit() {
             habits.refused_completion_leaves_open = open;
         });
         let id = bench.item("a");
-        let reply = bench.call("POST", "Sale.json", order(id, json!({ "completed": true }))).await;
+        let reply = bench.call("POST", "Sale.json", order(id, &json!({ "completed": true }))).await;
         let wanted = if unpaid || open { StatusCode::OK } else { StatusCode::BAD_REQUEST };
         assert_eq!(reply.status, wanted, "{}", reply.text);
         assert_eq!(bench.sandbox.item(id).expect("an item").stock[&1], if unpaid { 8 } else { 10 });
@@ -73,7 +73,7 @@ async fn a_closed_register_takes_no_sale_unless_that_is_the_habit() {
         let bench = Bench::with_habits(|habits| habits.closed_registers_take_sales = takes);
         bench.sandbox.set_registers_open(1, false);
         let id = bench.item("a");
-        let reply = bench.call("POST", "Sale.json", order(id, paid("23.8"))).await;
+        let reply = bench.call("POST", "Sale.json", order(id, &paid("23.8"))).await;
         assert_eq!(reply.status.is_success(), takes, "{}", reply.text);
     }
 }
@@ -84,7 +84,7 @@ async fn the_filter_on_the_reference_number_may_have_no_effect() {
         let bench = Bench::with_habits(|habits| habits.sale_reference_filter = honoured);
         let id = bench.item("a");
         bench.sandbox.sell(id, 1, 1);
-        bench.call("POST", "Sale.json", order(id, json!({}))).await;
+        bench.call("POST", "Sale.json", order(id, &json!({}))).await;
         let found = bench.get("Sale.json?referenceNumber=ours-1").await;
         let expected: &[i64] = if honoured { &[2] } else { &[1, 2] };
         assert_eq!(ids(&found.json, "Sale", "saleID"), expected);
