@@ -87,6 +87,20 @@ pub async fn stock_rows(
     Ok(rows.iter().map(|row| LogRow { change: row.change, manual: row.is_manual() }).collect())
 }
 
+/// The count of an item in one shop at a moment when the log since `log_head` still shows `rows`. None when it
+/// moved while it was looked at.
+pub async fn count_on_r(
+    r: &rseries::Client,
+    item_id: i64,
+    shop_id: i64,
+    log_head: i64,
+    rows: &[LogRow],
+) -> Result<Option<i64>, CallError> {
+    let item = r.item(item_id).await?;
+    let again = stock_rows(r, item_id, shop_id, log_head).await?;
+    Ok(item.qoh(shop_id).filter(|_| again == rows))
+}
+
 /// Creates a product and reads it back: the store fills in what was left open.
 pub async fn create_on_e(e: &eseries::Client, write: &ProductWrite) -> Result<Product, CallError> {
     let id = e.create_product(write).await?;

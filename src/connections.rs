@@ -1,9 +1,11 @@
 //! Accounts: connecting a merchant's two accounts, their settings, tokens and clients.
 
 pub mod accounts;
+pub mod booking;
 pub mod connect;
 pub mod settings;
 mod tokens;
 
 pub use accounts::{Account, Accounts, PlatformApps};
+pub use booking::Booking;
 pub use settings::Settings;

@@ -5,6 +5,7 @@
 //! that must never be carried out, [`report`] says it in words.
 
 pub mod check;
+pub mod fall;
 pub mod merge;
 pub mod observe;
 pub mod plan;

@@ -9,8 +9,10 @@
 
 mod carry;
 mod create;
+mod doubt;
 mod look;
 mod observe;
+mod sell;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -34,7 +36,8 @@ use crate::platforms::rseries::wire::Item;
 use crate::queue::backoff;
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Standing};
-use crate::store::{Store, StoreError, connections, inbox, ledger};
+use crate::store::stock_marks::StockMark;
+use crate::store::{Store, StoreError, connections, cursors, inbox, ledger};
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
 /// somebody else may have judged the write by then.
@@ -87,6 +90,10 @@ struct Visit<'a> {
     known_sku: String,
     /// Whose news was found, for the meaning of notices.
     changed: [bool; 2],
+    /// Newest row of the inventory log that the sweep had read before the look.
+    log_cursor: Option<i64>,
+    /// How the shop's stock was found, to be kept when the visit settles.
+    mark: Option<StockMark>,
 }
 
 /// Why a visit ends before its end.
@@ -156,6 +163,8 @@ impl Corridor {
             }
         }
         let mut notices = inbox::open(&mut db, connection_id, &products).await?;
+        let cursor = cursors::get(&mut db, connection_id, "r_inventory_log").await?;
+        let log_cursor = cursor.and_then(|position| position.get("id")?.as_i64());
         drop(db);
         let Some(row) = row else { return Ok(()) };
 
@@ -180,11 +189,13 @@ impl Corridor {
             let notices = notices.remove(&product).unwrap_or_default();
             let known_sku = link.sku.clone();
             let changed = [false, false];
-            let mut visit = Visit { account: &account, claim, link, notices, known_sku, changed };
+            let account = &account;
+            let mark = None;
+            let mut visit = Visit { account, claim, link, notices, known_sku, changed, log_cursor, mark };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
                 Some(sights) => Ok(sights),
-                None => self.look_at_one(&account, &visit.link).await,
+                None => self.look_at_one(account, &visit.link).await,
             };
             let ended = match sights {
                 Ok(sights) => self.walk(&mut visit, intents, sights).await,

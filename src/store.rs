@@ -11,6 +11,7 @@ pub mod inbox;
 pub mod instance;
 pub mod ledger;
 pub mod links;
+pub mod stock_marks;
 pub mod syncs;
 
 use std::ops::{Deref, DerefMut};

@@ -7,7 +7,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::settings::Settings;
+use super::booking::Booking;
+use super::settings::{Settings, WebSales};
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
 use crate::catalog::Rules;
 use crate::clock::{Instant, SharedClock, after};
@@ -104,6 +105,8 @@ pub struct Account {
     pub context: Context,
     /// Way and rule per field.
     pub rules: Rules,
+    /// How pieces sold on the web are booked as sales; none while they are booked as counts.
+    pub booking: Option<Booking>,
     /// R-Series.
     pub r: rseries::Client,
     /// E-Series.
@@ -182,6 +185,11 @@ impl Accounts {
                 sku_source: settings.sku_source,
             },
             rules: settings.rules(),
+            booking: row
+                .web_sale
+                .clone()
+                .filter(|_| settings.web_sales == WebSales::Sale)
+                .and_then(|json| serde_json::from_value(json).ok()),
             r: rseries::Client::new(
                 r_transport,
                 row.r_account_id,

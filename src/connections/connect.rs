@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::accounts::Accounts;
-use super::settings::{PLANS, Settings};
+use super::settings::{PLANS, Settings, WebSales};
 use super::tokens::{E_ACCESS, NewTokens, R_ACCESS, R_REFRESH, R_WEBHOOK};
 use crate::catalog::Side;
 use crate::ids::{ConnectionId, SyncId};
@@ -97,6 +97,10 @@ impl Accounts {
             wiring.clock.clone(),
         );
         let shop = prove_r(&r, &request).await.map_err(|error| not_proved(Side::RSeries, error))?;
+        let web_sale = match request.settings.web_sales {
+            WebSales::Count => None,
+            WebSales::Sale => super::booking::prove(&r, shop.primary).await?,
+        };
         let e = eseries::Client::new(
             Transport::new(wiring.http.clone(), wiring.apps.e_series_url.clone()),
             request.e_store_id,
@@ -134,6 +138,7 @@ impl Accounts {
             e_product_limit: profile.max_product_limit,
             plan,
             settings: serde_json::to_value(&request.settings).unwrap_or_default(),
+            web_sale,
             created_at: now,
             swept_at: None,
             sweep_due_at: now,
@@ -163,8 +168,11 @@ struct ProvedShop {
     online_level: Option<i64>,
 }
 
-enum Problem {
+/// Why something about an account could not be proved.
+pub(super) enum Problem {
+    /// A call did not succeed.
     Call(CallError),
+    /// It is as it is, in words.
     Words(String),
 }
 
@@ -174,7 +182,7 @@ impl From<CallError> for Problem {
     }
 }
 
-fn not_proved(side: Side, problem: Problem) -> ConnectError {
+pub(super) fn not_proved(side: Side, problem: Problem) -> ConnectError {
     let reason = match problem {
         Problem::Words(words) => words,
         Problem::Call(

@@ -17,6 +17,28 @@ pub struct Settings {
     pub fields: BTreeMap<Field, FieldSetting>,
     /// Which R-Series field is the SKU.
     pub sku_source: SkuSource,
+    /// How pieces sold on the web are booked on R-Series.
+    #[serde(skip_serializing_if = "WebSales::is_default")]
+    pub web_sales: WebSales,
+}
+
+/// How pieces sold on the web are booked on R-Series (r-series-api.md, section 4.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WebSales {
+    /// The count of the primary shop is lowered.
+    #[default]
+    Count,
+    /// A completed sale in the primary shop, at the web price: an audit trail and a revenue there. Needs a
+    /// register of that shop, a payment type named `eCom`, `Web` or `Online`, and the scope `employee:register`.
+    Sale,
+}
+
+impl WebSales {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::Count
+    }
 }
 
 /// Way and rule of one field.

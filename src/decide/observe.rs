@@ -29,6 +29,20 @@ pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
     }
 }
 
+/// What became of pieces added to a count, long after: by the count that is there now, given what later writes of
+/// ours have added `since`.
+#[must_use]
+pub fn added(before: i64, delta: i64, since: i64, now: i64) -> Outcome {
+    let untouched = before.saturating_add(since);
+    if now == untouched.saturating_add(delta) {
+        Outcome::Landed
+    } else if now == untouched {
+        Outcome::NotLanded
+    } else {
+        Outcome::Superseded
+    }
+}
+
 /// A row of R-Series' `InventoryLog` for one item in one shop (r-series-api.md, section 4.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRow {
@@ -94,6 +108,16 @@ mod tests {
         for (rows, outcome) in cases {
             assert_eq!(absolute_write(10, 8, rows), outcome, "{rows:?}");
         }
+    }
+
+    #[test]
+    fn an_addition_is_judged_by_the_count_and_by_what_came_later() {
+        assert_eq!(added(10, -2, 0, 8), Outcome::Landed);
+        assert_eq!(added(10, -2, 0, 10), Outcome::NotLanded);
+        assert_eq!(added(10, -2, 0, 9), Outcome::Superseded);
+        assert_eq!(added(10, -2, -3, 5), Outcome::Landed);
+        assert_eq!(added(10, -2, -3, 7), Outcome::NotLanded);
+        assert_eq!(added(10, -2, -3, 8), Outcome::Superseded);
     }
 
     #[test]

@@ -178,6 +178,12 @@ pub fn created(r: &Facts, sent: &Facts, read_back: &Facts) -> Shadow {
 #[must_use]
 pub fn created_and_found_later(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
     let mut e_series = sent.clone();
+    for (field, found) in found.iter().filter(|(field, _)| *field != Field::Stock) {
+        // The platform's own spelling of what was sent is no edit.
+        if sent.get(field).is_some_and(|sent| found.may_stand_for(sent)) {
+            e_series.set(field, found.clone());
+        }
+    }
     if let Some(sku) = found.get(Field::Sku).filter(|_| sent.sku().trim().is_empty()) {
         e_series.set(Field::Sku, sku.clone());
     }

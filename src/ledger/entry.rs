@@ -127,6 +127,18 @@ pub enum Detail {
         /// Newest id of the inventory log at that look.
         log_head: i64,
     },
+    /// Pieces sold on the web, booked on R-Series as a sale whose reference number is the entry's id.
+    SaleOnR {
+        /// Signed pieces that happened on E-Series: below zero.
+        delta: i64,
+        /// The shop.
+        shop_id: i64,
+        /// How it is paid.
+        payment_type_id: i64,
+        /// `saleID`, once it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sale_id: Option<i64>,
+    },
 }
 
 /// One entry.

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod feed;
 pub mod oauth;
+pub mod sales;
 pub mod wire;
 
 pub use client::{Client, Tokens};

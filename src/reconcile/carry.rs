@@ -33,7 +33,7 @@ impl Corridor {
         // only read may be old: the shadow keeps what was carried, and what came later is news. Stock is
         // added to, so it needs no second look here.
         let mut looked = [fresh, fresh];
-        let plan = loop {
+        let mut plan = loop {
             let (plan, changed) = plan_for(visit.account, &visit.link, &item, &product);
             visit.changed = changed;
             let replaces = |side: Side| {
@@ -61,6 +61,7 @@ impl Corridor {
         remember(visit, &r);
         visit.link.enabled = e.enabled();
         let in_step = plan.is_empty() && plan.holds.is_empty();
+        let doubt = self.doubt_stock(visit, &r, &product, &mut plan).await?;
         self.absorb(visit, &plan, &r, &e).await?;
 
         let mut steps: VecDeque<Step> = plan.steps.into();
@@ -73,7 +74,10 @@ impl Corridor {
                     self.add_stock_on_e(visit, delta, before).await?;
                 }
                 Step::AddStock { side: Side::RSeries, delta, .. } => {
-                    self.add_stock_on_r(visit, delta).await?;
+                    match visit.account.booking.filter(|_| delta < 0) {
+                        Some(booking) => self.sell_on_r(visit, delta, booking, &r).await?,
+                        None => self.add_stock_on_r(visit, delta).await?,
+                    }
                     if visit.link.owed_on_r != 0 {
                         let owed = visit.link.owed_on_r;
                         steps.push_front(Step::AddStock { side: Side::RSeries, delta: 0, owed, before: 0 });
@@ -82,6 +86,10 @@ impl Corridor {
                 Step::CreateOnE { .. } => return Err(Stop::Again("a creation among updates")),
             }
         }
+        if let Some(reason) = doubt {
+            return Err(self.still_in_doubt(visit, reason).await?);
+        }
+        visit.mark(&r);
         self.settle(visit, in_step).await
     }
 
@@ -268,6 +276,10 @@ impl Corridor {
             }
             Ok(DeltaOutcome::Broken(why)) => {
                 Err(Stop::Later { until: self.in_seconds(5), why, failed: false })
+            }
+            Ok(DeltaOutcome::NotNow(why)) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(Stop::Later { until: self.in_seconds(15), why, failed: false })
             }
             Ok(DeltaOutcome::Refused(why)) => {
                 self.close(visit, &intent, Outcome::Refused).await?;

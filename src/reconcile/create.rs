@@ -174,6 +174,7 @@ impl Corridor {
         self.creation_landed(visit, &intent, &product, shadow).await?;
         written(Side::ESeries, "create");
         info!(product = %visit.link.product_id, e_series = product.id, "created on E-Series");
+        visit.mark(facts);
         self.settle(visit, false).await
     }
 

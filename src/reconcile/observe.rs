@@ -1,18 +1,25 @@
 //! Closing open intents by what is seen, before anything is merged.
 
+use std::time::Duration;
+
+use super::sell::Under;
 use super::{Corridor, KEY_LIFE, SETTLE, Sight, Sights, Stop, Visit};
 use crate::act;
 use crate::catalog::{Side, Stock};
 use crate::clock::after;
 use crate::decide::observe::{self as judge, StockOutcome};
 use crate::decide::plan::created_and_found_later;
-use crate::ledger::{Detail, Entry, Outcome};
+use crate::ledger::{Detail, Entry, Kind, Outcome};
 use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
 use crate::platforms::eseries::wire::Product;
+use crate::store::dirty::STOCK_UNDECIDED;
 use crate::store::{self, dirty, links};
+
+/// How long the log and the count of R-Series may disagree before a person is asked.
+const LAG: Duration = Duration::from_secs(5 * 60);
 
 impl Corridor {
     /// Closes every open write of a product, oldest first, or stops until it can be judged.
@@ -22,7 +29,11 @@ impl Corridor {
         intents: Vec<Entry>,
         sights: &Sights,
     ) -> Result<(), Stop> {
+        let vouched = visit.claim.vouched;
         for intent in intents {
+            if vouched && self.took_the_word(visit, &intent).await? {
+                continue;
+            }
             match (intent.recovery(), intent.side) {
                 (Some(Detail::Creation { from, sent, marker }), _) => {
                     self.observe_creation(visit, &intent, &from, &sent, &marker).await?;
@@ -34,11 +45,43 @@ impl Corridor {
                     let look = act::StockLook { seen, log_head };
                     self.observe_stock_on_r(visit, &intent, (delta, owed), shop_id, look, written).await?;
                 }
+                (Some(Detail::SaleOnR { delta, shop_id, payment_type_id, sale_id }), _) => {
+                    let under = Under { delta, shop_id, payment_type_id, sale_id };
+                    self.observe_sale(visit, &intent, under).await?;
+                }
+                (None, _) if intent.kind == Kind::Stock => {
+                    return Err(Stop::Park {
+                        code: STOCK_UNDECIDED,
+                        reason: format!(
+                            "A change of stock was on its way when the connection broke, and what was written \
+                             down about it cannot be read ({} before, {} meant). Count, see that both sides show \
+                             the right number, and retry: the counts are then taken as they are.",
+                            intent.before.clone().unwrap_or_default(),
+                            intent.after.clone().unwrap_or_default(),
+                        ),
+                    });
+                }
                 (None, Some(side)) => self.observe_write(visit, &intent, side, sights).await?,
                 (None, None) => self.close(visit, &intent, Outcome::Superseded).await?,
             }
         }
         Ok(())
+    }
+
+    /// An operator has said that the counts are right as they are now: that closes changes of stock.
+    async fn took_the_word(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<bool, Stop> {
+        match intent.recovery() {
+            Some(Detail::SaleOnR { delta, shop_id, payment_type_id, sale_id }) => {
+                let under = Under { delta, shop_id, payment_type_id, sale_id };
+                self.drop_open_sales(visit, intent, under).await?;
+                self.close_by_word(visit, intent).await
+            }
+            Some(Detail::StockOnE { .. } | Detail::StockOnR { .. }) => {
+                self.close_by_word(visit, intent).await
+            }
+            None if intent.kind == Kind::Stock => self.close_by_word(visit, intent).await,
+            _ => Ok(false),
+        }
     }
 
     /// A replaced field: by the value that is there now.
@@ -67,7 +110,7 @@ impl Corridor {
                 self.close(visit, intent, Outcome::Landed).await
             }
             judge::Outcome::NotLanded => {
-                self.give_it_time(intent)?;
+                self.give_time(intent, SETTLE)?;
                 self.close(visit, intent, Outcome::NotLanded).await
             }
             judge::Outcome::Superseded => self.close(visit, intent, Outcome::Superseded).await,
@@ -89,7 +132,7 @@ impl Corridor {
         let found = match found {
             Some(found) => e.product(found.id).await,
             None => {
-                self.give_it_time(intent)?;
+                self.give_time(intent, SETTLE)?;
                 let mut write = mapping::eseries::write(sent.iter());
                 write.external_reference_id = Some(marker.to_owned());
                 act::create_on_e(e, &write).await
@@ -142,7 +185,7 @@ impl Corridor {
                     return self.close(visit, intent, Outcome::Landed).await;
                 }
                 DeltaOutcome::Queued => return Err(self.queued()),
-                DeltaOutcome::NotTracked | DeltaOutcome::Gone => {
+                DeltaOutcome::NotTracked | DeltaOutcome::Gone | DeltaOutcome::NotNow(_) => {
                     return self.close(visit, intent, Outcome::NotLanded).await;
                 }
                 DeltaOutcome::Refused(_) => return self.close(visit, intent, Outcome::Refused).await,
@@ -150,26 +193,36 @@ impl Corridor {
                 DeltaOutcome::Broken(_) => {}
             }
         }
-        let before = intent.before.as_ref().and_then(serde_json::Value::as_i64);
-        let now = match &sights.e {
-            Sight::Here(product) => product.stock.tracked(),
+        // What was looked at before may be older than the answer to the batch that was sent again.
+        let product = match &sights.e {
+            Sight::Here(_) => self.look_at_product(visit.account, &visit.link).await?,
             _ => None,
         };
-        match (before, now) {
-            (Some(before), Some(now)) if now == before.saturating_add(delta) => {
+        if product.is_none() {
+            // The product went, and its stock with it.
+            return self.close(visit, intent, Outcome::Superseded).await;
+        }
+        let before = intent.before.as_ref().and_then(serde_json::Value::as_i64);
+        let now = product.and_then(|product| product.stock.tracked());
+        let mut db = self.store.begin().await?;
+        let since = store::ledger::added_since(&mut db, intent, Side::ESeries).await?;
+        drop(db);
+        match before.zip(now).map(|(before, now)| judge::added(before, delta, since, now)) {
+            Some(judge::Outcome::Landed) => {
                 visit.link.shadow.carry_stock(delta);
                 self.close(visit, intent, Outcome::Landed).await
             }
-            (Some(before), Some(now)) if now == before => {
-                self.give_it_time(intent)?;
+            Some(judge::Outcome::NotLanded) => {
+                self.give_time(intent, SETTLE)?;
                 self.close(visit, intent, Outcome::NotLanded).await
             }
-            (before, now) => Err(Stop::Park {
-                code: "stock_undecided",
+            _ => Err(Stop::Park {
+                code: STOCK_UNDECIDED,
                 reason: format!(
                     "A change of {delta:+} pieces was on its way to E-Series when the connection broke. There \
-                     were {} pieces before and there are {} now, so somebody else changed the stock as well, and \
-                     it cannot be told whether ours arrived. Count, correct the stock on E-Series, and retry.",
+                     were {} pieces before and there are {} now, {since:+} of them by later changes of ours, so \
+                     somebody else changed the stock as well, and it cannot be told whether ours arrived. Count, \
+                     see that both sides show the right number, and retry: the counts are then taken as they are.",
                     shown(before),
                     shown(now),
                 ),
@@ -197,8 +250,36 @@ impl Corridor {
                 self.stock_landed_on_r(visit, intent, delta, owed, trampled).await
             }
             StockOutcome::NotSeen => {
-                self.give_it_time(intent)?;
-                self.close(visit, intent, Outcome::NotLanded).await
+                self.give_time(intent, SETTLE)?;
+                let there = act::count_on_r(&visit.account.r, item_id, shop_id, look.log_head, &rows).await;
+                let there = match there {
+                    Ok(there) => there,
+                    Err(CallError::Gone { .. }) => {
+                        return self.close(visit, intent, Outcome::NotLanded).await;
+                    }
+                    Err(error) => return Err(self.stop(Side::RSeries, error)),
+                };
+                let told = rows.iter().fold(look.seen, |sum, row| sum.saturating_add(row.change));
+                match there {
+                    Some(there) if there == told => self.close(visit, intent, Outcome::NotLanded).await,
+                    // The log lags behind the count, or the count is wrong: neither says whether ours arrived.
+                    _ if self.clock.now() < after(intent.at, LAG) => Err(Stop::Later {
+                        until: self.in_seconds(10),
+                        why: "the inventory log and the count do not agree yet".into(),
+                        failed: false,
+                    }),
+                    there => Err(Stop::Park {
+                        code: STOCK_UNDECIDED,
+                        reason: format!(
+                            "The count of {written} pieces was on its way to R-Series when the connection broke. \
+                             There were {} pieces before; the inventory log since adds up to {told}, but R-Series \
+                             shows {}, so it cannot be told whether it arrived. Count, see that both sides show \
+                             the right number, and retry: the counts are then taken as they are.",
+                            look.seen,
+                            shown(there),
+                        ),
+                    }),
+                }
             }
         }
     }
@@ -235,8 +316,8 @@ impl Corridor {
     }
 
     /// A request may still be on its way: nothing is judged not to have landed before its time.
-    fn give_it_time(&self, intent: &Entry) -> Result<(), Stop> {
-        let until = after(intent.at, SETTLE);
+    pub(super) fn give_time(&self, intent: &Entry, span: Duration) -> Result<(), Stop> {
+        let until = after(intent.at, span);
         if self.clock.now() >= until || planted(Mistake::JudgedAtOnce) {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
 use crate::store::links::Standing;
-use crate::store::{self, Db, StoreError, connections, dirty, inbox, links};
+use crate::store::{self, Db, StoreError, connections, dirty, inbox, links, stock_marks};
 
 impl Corridor {
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
@@ -29,6 +29,10 @@ impl Corridor {
             visit.link.proven_at = Some(now);
         }
         links::save(&mut db, &visit.link, now).await?;
+        if let Some(mark) = visit.mark {
+            let link = &visit.link;
+            stock_marks::put(&mut db, link.connection_id, link.product_id, mark).await?;
+        }
         self.explain(&mut db, visit).await?;
         if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
             let connection = visit.link.connection_id;

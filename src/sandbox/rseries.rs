@@ -20,7 +20,7 @@ use crate::clock::{Instant, SharedClock};
 use crate::sandbox::faults::{Faults, meet};
 
 pub use self::habits::{EmptyCollection, Habits, LongText};
-pub use self::nouns::{Call, Change, Config, ItemView, LogView, NewItem};
+pub use self::nouns::{Call, Change, Config, ItemView, LogView, NewItem, SaleView};
 
 mod answer;
 mod cell;
@@ -36,10 +36,12 @@ mod paging;
 mod query;
 mod render;
 mod resource;
+mod sale;
 mod state;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod till;
 
 /// The price levels every account has (section 4.2).
 const DEFAULT_LEVEL: i64 = 1;
@@ -195,9 +197,7 @@ impl RSeriesSandbox {
     /// Sells at the till: the log row has a `saleID`. Stock may go below zero.
     pub fn sell(&self, item_id: i64, shop_id: i64, quantity: i64) {
         self.inner.change(|state, now| {
-            let cause = Cause { reason: "Sale", automated: true, sale_id: state.next_sale(), order_id: 0 };
-            let qoh = state.qoh(item_id, shop_id).saturating_sub(quantity);
-            state.set_known_qoh(now, item_id, shop_id, qoh, cause);
+            state.sell_at_till(now, item_id, shop_id, quantity);
         });
     }
 

@@ -59,6 +59,8 @@ pub struct Row {
     pub plan: String,
     /// Settings.
     pub settings: serde_json::Value,
+    /// Register, employee and payment type of sales booked from the web.
+    pub web_sale: Option<serde_json::Value>,
     /// When it was connected.
     pub created_at: Instant,
     /// When the last sweep ended.
@@ -82,6 +84,7 @@ struct Raw {
     e_product_limit: Option<i64>,
     plan: String,
     settings: serde_json::Value,
+    web_sale: Option<serde_json::Value>,
     created_at: Instant,
     swept_at: Option<Instant>,
     sweep_due_at: Instant,
@@ -104,6 +107,7 @@ impl TryFrom<Raw> for Row {
             e_product_limit: raw.e_product_limit,
             plan: raw.plan,
             settings: raw.settings,
+            web_sale: raw.web_sale,
             created_at: raw.created_at,
             swept_at: raw.swept_at,
             sweep_due_at: raw.sweep_due_at,
@@ -117,8 +121,8 @@ pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
     sqlx::query!(
         "insert into connections (connection_id, name, state, r_account_id, r_shop_ids, r_primary_shop_id,
                                   r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at,
-                                  updated_at, sweep_due_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
+                                  updated_at, sweep_due_at, web_sale)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14)",
         row.connection_id.0,
         row.name,
         row.state.as_str(),
@@ -132,6 +136,7 @@ pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
         row.settings,
         row.created_at,
         row.sweep_due_at,
+        row.web_sale,
     )
     .execute(db)
     .await?;
@@ -143,8 +148,8 @@ pub async fn load(db: &mut Db, only: Option<ConnectionId>) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at, swept_at,
-                sweep_due_at, sweep_found
+                r_online_level_id, e_store_id, e_product_limit, plan, settings, web_sale, created_at,
+                swept_at, sweep_due_at, sweep_found
          from connections where $1::uuid is null or connection_id = $1 order by connection_id",
         only.map(|connection| connection.0),
     )
@@ -173,15 +178,18 @@ pub async fn update(
     name: &str,
     plan: &str,
     settings: &serde_json::Value,
+    web_sale: Option<&serde_json::Value>,
     now: Instant,
 ) -> Result<()> {
     sqlx::query!(
-        "update connections set name = $2, plan = $3, settings = $4, updated_at = $5 where connection_id = $1",
+        "update connections set name = $2, plan = $3, settings = $4, updated_at = $5, web_sale = $6
+         where connection_id = $1",
         connection_id.0,
         name,
         plan,
         settings,
         now,
+        web_sale,
     )
     .execute(db)
     .await?;
@@ -221,7 +229,7 @@ pub async fn sweep_due(db: &mut Db, now: Instant) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at, swept_at,
+                r_online_level_id, e_store_id, e_product_limit, plan, settings, web_sale, created_at, swept_at,
                 sweep_due_at, sweep_found
          from connections where state = 'active' and sweep_due_at <= $1 order by sweep_due_at, connection_id",
         now,

@@ -41,6 +41,10 @@ pub struct Claim {
     pub noticed: bool,
     /// The sweep asked for this visit.
     pub swept: bool,
+    /// An operator has said that the counts are right as they are now.
+    pub vouched: bool,
+    /// When a fall of the shop's stock to nothing was first seen that nothing explains.
+    pub fall_seen_at: Option<Instant>,
 }
 
 /// Marks products as not known to be in step. A parked product is unparked: its inputs may have changed.
@@ -106,7 +110,8 @@ pub async fn claim(
          )
          update dirty d set lease_token = $4, leased_until = $5
          from taken where d.connection_id = taken.connection_id and d.product_id = taken.product_id
-         returning d.connection_id, d.product_id, d.generation, d.attempts, d.noticed, d.swept, d.due_at",
+         returning d.connection_id, d.product_id, d.generation, d.attempts, d.noticed, d.swept, d.due_at,
+                   d.vouched, d.fall_seen_at",
         now,
         &closed,
         limit,
@@ -125,6 +130,8 @@ pub async fn claim(
         attempts: row.attempts,
         noticed: row.noticed,
         swept: row.swept,
+        vouched: row.vouched,
+        fall_seen_at: row.fall_seen_at,
     });
     Ok(claims.collect())
 }
@@ -177,7 +184,8 @@ pub async fn complete(db: &mut Db, claim: &Claim) -> Result<()> {
         return Ok(());
     }
     let done = sqlx::query!(
-        "update dirty set lease_token = null, leased_until = null, attempts = 0
+        "update dirty set lease_token = null, leased_until = null, attempts = 0, fall_seen_at = null,
+             vouched = false
          where connection_id = $1 and product_id = $2 and lease_token = $3",
         claim.connection_id.0,
         claim.product_id.0,
@@ -207,7 +215,7 @@ pub async fn give_back(db: &mut Db, claim: &Claim, due_at: Instant, failed: bool
 /// Parks the product: it waits for its inputs to change, not for time. A mark that came meanwhile wins.
 pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Instant) -> Result<()> {
     let done = sqlx::query!(
-        "update dirty set lease_token = null, leased_until = null,
+        "update dirty set lease_token = null, leased_until = null, vouched = false,
              parked_at = case when generation = $4 then $5::timestamptz end,
              park_code = case when generation = $4 then $6 end,
              park_reason = case when generation = $4 then $7 end
@@ -219,6 +227,44 @@ pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Ins
         now,
         code,
         reason,
+    )
+    .execute(db)
+    .await?;
+    held(done.rows_affected())
+}
+
+/// Parked because of a fall of the shop's stock that nothing explains.
+pub const STOCK_UNEXPLAINED: &str = "stock_unexplained";
+/// Parked because it cannot be told whether a change of stock arrived.
+pub const STOCK_UNDECIDED: &str = "stock_undecided";
+
+/// An operator answers the question for which a product is parked: its counts are right as they are now. Has no
+/// effect on products that are parked for other reasons.
+pub async fn vouch(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<()> {
+    sqlx::query!(
+        "update dirty set vouched = true
+         where connection_id = $1 and product_id = $2 and parked_at is not null and park_code in ($3, $4)",
+        connection_id.0,
+        product_id.0,
+        STOCK_UNEXPLAINED,
+        STOCK_UNDECIDED,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Keeps in mind since when the shop's stock has shown what nothing explains. With none, and no word of an
+/// operator any more, that is over.
+pub async fn doubt(db: &mut Db, claim: &Claim, fall_seen_at: Option<Instant>, vouched: bool) -> Result<()> {
+    let done = sqlx::query!(
+        "update dirty set fall_seen_at = $4, vouched = $5
+         where connection_id = $1 and product_id = $2 and lease_token = $3",
+        claim.connection_id.0,
+        claim.product_id.0,
+        claim.token.0,
+        fall_seen_at,
+        vouched,
     )
     .execute(db)
     .await?;

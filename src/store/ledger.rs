@@ -55,6 +55,41 @@ pub async fn close(
     Ok(())
 }
 
+/// Adds to an open write what was learned about it on the way.
+pub async fn detail(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    entry_id: EntryId,
+    detail: &serde_json::Value,
+) -> Result<()> {
+    sqlx::query!(
+        "update ledger set detail = $3 where connection_id = $1 and entry_id = $2 and result is null",
+        connection_id.0,
+        entry_id.0,
+        detail,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sum of the pieces that later writes are known to have added on one side of a product.
+pub async fn added_since(db: &mut Db, entry: &Entry, side: Side) -> Result<i64> {
+    let sum = sqlx::query_scalar!(
+        r#"select coalesce(sum((detail->>'delta')::bigint), 0)::bigint as "sum!" from ledger
+           where connection_id = $1 and product_id = $2 and side = $3 and kind = 'stock'
+             and result = 'landed' and (at, entry_id) > ($4, $5)"#,
+        entry.connection_id.0,
+        entry.product_id.map(|product| product.0),
+        side.as_str(),
+        entry.at,
+        entry.entry_id.0,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(sum)
+}
+
 struct Row {
     connection_id: uuid::Uuid,
     entry_id: uuid::Uuid,

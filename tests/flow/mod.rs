@@ -6,3 +6,6 @@ mod fields;
 mod limits;
 mod outage;
 mod races;
+mod stock_doubts;
+mod stock_races;
+mod stock_sales;

@@ -8,7 +8,12 @@ use crate::support::mortal::mortal;
 use crate::support::{Plan, World, decimal, item, mug};
 
 /// Steps the worker one await at a time, and lets `act` happen as soon as `when` says so.
-async fn step_with(world: &World, worker: Worker, when: impl Fn(&World) -> bool, act: impl FnOnce(&World)) {
+pub(super) async fn step_with(
+    world: &World,
+    worker: Worker,
+    when: impl Fn(&World) -> bool,
+    act: impl FnOnce(&World),
+) {
     let mut act = Some(act);
     let mut step = Box::pin(async move { while worker.visit().await.unwrap() {} });
     while mortal(step.as_mut(), 0).await.is_none() {

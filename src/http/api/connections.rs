@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::{List, connection};
 use crate::clock::Instant;
 use crate::connections::connect::{ConnectError, Request};
-use crate::connections::settings::{PLANS, Settings, plan_limit};
+use crate::connections::settings::{PLANS, Settings, WebSales, plan_limit};
 use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
@@ -213,16 +213,7 @@ async fn create_connection(
         plan: new.plan,
         settings: new.settings,
     };
-    let connected = desk.accounts.connect(request).await.map_err(|error| match error {
-        ConnectError::NotProved { side, reason } => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
-        }
-        ConnectError::Invalid(words) => Problem::invalid(words),
-        ConnectError::Taken(side) => {
-            Problem::new(StatusCode::CONFLICT, "taken", ConnectError::Taken(side).to_string()).of(side)
-        }
-        ConnectError::Store(error) => error.into(),
-    })?;
+    let connected = desk.accounts.connect(request).await.map_err(refusal)?;
     desk.wake.notify_one();
     let id = connected.connection_id;
     let webhooks = Webhooks {
@@ -231,6 +222,19 @@ async fn create_connection(
         r_series_secret: connected.r_webhook_secret.expose_secret().to_owned(),
     };
     Ok((StatusCode::CREATED, axum::Json(CreatedConnection { id, webhooks, sync_id: connected.sync_id })))
+}
+
+fn refusal(error: ConnectError) -> Problem {
+    match error {
+        ConnectError::NotProved { side, reason } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
+        }
+        ConnectError::Invalid(words) => Problem::invalid(words),
+        ConnectError::Taken(side) => {
+            Problem::new(StatusCode::CONFLICT, "taken", ConnectError::Taken(side).to_string()).of(side)
+        }
+        ConnectError::Store(error) => error.into(),
+    }
 }
 
 /// List connections
@@ -279,7 +283,7 @@ struct ChangeConnection {
               (status = 401, description = "No or a wrong access token", body = Problem),
               (status = 404, description = "No such connection", body = Problem),
               (status = 415, description = "The body is not labelled as JSON", body = Problem),
-              (status = 422, description = "Contradictory", body = Problem)))]
+              (status = 422, description = "Contradictory, or not possible on a platform", body = Problem)))]
 async fn update_connection(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
@@ -300,9 +304,20 @@ async fn update_connection(
         row.plan = plan;
     }
     if let Some(settings) = change.settings {
+        row.web_sale = match settings.web_sales {
+            WebSales::Count => None,
+            WebSales::Sale => {
+                // No transaction is kept open while the platform is asked.
+                drop(db);
+                let proved = desk.accounts.prove_web_sales(&row).await.map_err(refusal)?;
+                db = desk.store.begin().await?;
+                proved
+            }
+        };
         row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
     }
-    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, desk.clock.now()).await?;
+    let web_sale = row.web_sale.as_ref();
+    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, web_sale, desk.clock.now()).await?;
     db.commit().await?;
     Ok(axum::Json(show(row)))
 }

@@ -329,11 +329,15 @@ async fn look_again(
     desk: &Desk,
     id: ConnectionId,
     product: ProductId,
+    retry: bool,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
     let now = desk.clock.now();
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
     listed(&mut db, id, product).await?;
+    if retry {
+        dirty::vouch(&mut db, id, product).await?;
+    }
     dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
     db.commit().await?;
     desk.wake.notify_one();
@@ -351,7 +355,7 @@ async fn sync_product(
     State(desk): State<Desk>,
     Path((id, product)): Path<(ConnectionId, ProductId)>,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    look_again(&desk, id, product).await
+    look_again(&desk, id, product, false).await
 }
 
 /// List parked products, each with its reason
@@ -377,6 +381,9 @@ async fn list_parked(
 }
 
 /// Try a parked product again
+///
+/// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`), this says that the counts are
+/// right as they are now.
 #[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
     operation_id = "retry_parked", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
@@ -387,5 +394,5 @@ async fn retry_parked(
     State(desk): State<Desk>,
     Path((id, product)): Path<(ConnectionId, ProductId)>,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    look_again(&desk, id, product).await
+    look_again(&desk, id, product, true).await
 }

@@ -53,6 +53,9 @@ pub enum DeltaOutcome {
     Gone,
     /// The platform's own inner call broke (a 5xx): whether it was added can only be seen by looking.
     Broken(String),
+    /// The platform's own inner call was turned away, by a limit or by an import that holds the catalogue:
+    /// nothing was added, and this key will never be.
+    NotNow(String),
     /// The platform will not do it.
     Refused(String),
 }
@@ -303,7 +306,8 @@ fn batch_of_one(result: &Value) -> DeltaOutcome {
             _ => DeltaOutcome::Applied,
         },
         (Some("COMPLETED"), Some(404)) => DeltaOutcome::Gone,
-        (Some("COMPLETED"), Some(408 | 429 | 449 | 500..=599)) => DeltaOutcome::Broken(words()),
+        (Some("COMPLETED"), Some(429 | 449)) => DeltaOutcome::NotNow(words()),
+        (Some("COMPLETED"), Some(408 | 500..=599)) => DeltaOutcome::Broken(words()),
         (Some("COMPLETED"), Some(status)) => DeltaOutcome::Refused(format!("{} ({status})", words())),
         _ => DeltaOutcome::Queued,
     }
@@ -319,6 +323,7 @@ mod tests {
         assert_eq!(batch_of_one(&with(200, json!({"updateCount": 1}))), DeltaOutcome::Applied);
         assert_eq!(batch_of_one(&with(200, json!({"updateCount": 0}))), DeltaOutcome::NotTracked);
         assert_eq!(batch_of_one(&with(404, json!({}))), DeltaOutcome::Gone);
+        assert!(matches!(batch_of_one(&with(449, json!({}))), DeltaOutcome::NotNow(_)));
         assert!(matches!(batch_of_one(&with(500, json!("<html>"))), DeltaOutcome::Broken(_)));
         assert!(matches!(batch_of_one(&with(400, json!({}))), DeltaOutcome::Refused(_)));
         assert_eq!(batch_of_one(&json!({"status": "QUEUED", "responses": []})), DeltaOutcome::Queued);

@@ -21,6 +21,8 @@ pub struct Product {
     pub enabled: bool,
     /// `quantity`; absent when `unlimited` (section 13, trap 3).
     pub stock: Stock,
+    /// `inStock`: what the store derives from the quantity; absent on some pages.
+    pub in_stock: Option<bool>,
     /// `externalReferenceId`: the id in a POS, unique in the store.
     pub external_reference_id: Option<String>,
     /// How many options and variations it has.
@@ -50,6 +52,7 @@ impl Product {
             price: record.money("price")?.unwrap_or_default(),
             enabled: record.flag("enabled")?.unwrap_or(true),
             stock,
+            in_stock: record.flag("inStock").ok().flatten().or(record.flag("instock").ok().flatten()),
             external_reference_id: record.text("externalReferenceId")?.filter(|text| !text.is_empty()),
             option_count: list(record.raw("options")).len() + list(record.raw("combinations")).len(),
             updated,

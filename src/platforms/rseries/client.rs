@@ -155,6 +155,25 @@ impl Client {
         Ok(rows.into_iter().filter(ours).collect())
     }
 
+    /// Rows of one item with an id above `after`, in all shops, newest first. One page: whoever needs more than
+    /// the newest hundred does not get them.
+    pub async fn newest_log_rows(&self, item_id: i64, after: i64) -> Result<Vec<LogRow>, CallError> {
+        let (item, above) = (item_id.to_string(), format!(">,{after}"));
+        let query =
+            [("itemID", item.as_str()), ("inventoryLogID", above.as_str()), ("sort", "-inventoryLogID")];
+        let page =
+            self.page(self.url(&["InventoryLog.json"], &query), "InventoryLog", 1.0, LogRow::read).await?;
+        let mut rows: Vec<LogRow> =
+            page.rows.into_iter().filter(|row| row.item_id == item_id && row.id > after).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+        Ok(rows)
+    }
+
+    /// The session of the token (section 1.1: not versioned and not below the account).
+    pub(super) async fn session(&self) -> Result<Value, CallError> {
+        self.read(self.transport.url(&["API", "Session.json"], &[]), 1.0).await
+    }
+
     /// An address below the account.
     pub(super) fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
         let mut path = vec!["API", "V3", "Account", self.account.as_str()];
@@ -223,17 +242,17 @@ impl Client {
         }
     }
 
-    async fn read(&self, url: Url, cost: f64) -> Result<Value, CallError> {
+    pub(super) async fn read(&self, url: Url, cost: f64) -> Result<Value, CallError> {
         let answer = self.call(Method::GET, url, cost, None, None).await?;
         answer.json().ok_or_else(|| self.unreadable_answer("the answer is no JSON"))
     }
 
     /// A read whose answer makes no sense: nothing was changed, so the platform is asked again later.
-    fn unreadable_answer(&self, why: &str) -> CallError {
+    pub(super) fn unreadable_answer(&self, why: &str) -> CallError {
         CallError::Later { until: self.gate.outage(self.clock.now()), why: format!("R-Series: {why}") }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: Method,
         url: Url,

@@ -53,6 +53,6 @@ impl Client {
 }
 
 /// A time as filters take it: UTC, whole seconds (section 1.3).
-fn wire_time(time: Instant) -> String {
+pub(super) fn wire_time(time: Instant) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, false)
 }

@@ -68,6 +68,15 @@ impl ESeriesSandbox {
         self.move_stock(id, quantity)
     }
 
+    /// `inStock` of a product says yes whatever its quantity is, or tells the truth again.
+    pub fn stick_in_stock(&self, id: i64, stuck: bool) {
+        self.settled(|store, _| {
+            if let Some(product) = store.products.get_mut(&id) {
+                product.in_stock_stuck = stuck;
+            }
+        });
+    }
+
     /// The merchant renames a product.
     pub fn rename(&self, id: i64, name: &str) -> bool {
         self.edit_product(id, json!({"name": name}))

@@ -19,6 +19,8 @@ pub(super) struct Product {
     pub enabled: bool,
     /// `None` is unlimited.
     pub stock: Option<i64>,
+    /// `inStock` says yes whatever the quantity is: a fault of the platform.
+    pub in_stock_stuck: bool,
     pub external_reference_id: Option<String>,
     pub created: Instant,
     pub updated: Instant,
@@ -268,7 +270,7 @@ fn check(value: &Value, kind: Kind, name: &str, habits: &Habits) -> Result<(), R
 
 impl Product {
     pub fn in_stock(&self) -> bool {
-        self.stock.is_none_or(|stock| stock > 0)
+        self.in_stock_stuck || self.stock.is_none_or(|stock| stock > 0)
     }
 
     /// A number among the fields kept as sent.

@@ -116,6 +116,7 @@ impl Store {
             name: String::new(),
             price: Decimal::ZERO,
             enabled: true,
+            in_stock_stuck: false,
             stock: None,
             external_reference_id: None,
             created: whole_seconds(now),

@@ -66,6 +66,9 @@ pub(super) fn router(sandbox: RSeriesSandbox) -> Router {
         .route("/items/{item_id}", get(item))
         .route("/sell", post(sell))
         .route("/restock", post(restock))
+        .route("/recount", post(recount))
+        .route("/glitch", post(glitch))
+        .route("/sales", get(sales))
         .route("/edit", post(edit))
         .route("/inventory-log", get(inventory_log))
         .route("/calls", get(calls).delete(clear_calls))
@@ -106,6 +109,20 @@ async fn sell(State(sandbox): State<RSeriesSandbox>, Json(sale): Json<Movement>)
 async fn restock(State(sandbox): State<RSeriesSandbox>, Json(delivery): Json<Movement>) -> Response {
     sandbox.restock(delivery.item_id, delivery.shop_id, delivery.quantity);
     view(&sandbox, delivery.item_id)
+}
+
+async fn recount(State(sandbox): State<RSeriesSandbox>, Json(count): Json<Movement>) -> Response {
+    sandbox.recount(count.item_id, count.shop_id, count.quantity);
+    view(&sandbox, count.item_id)
+}
+
+async fn glitch(State(sandbox): State<RSeriesSandbox>, Json(count): Json<Movement>) -> Response {
+    sandbox.glitch(count.item_id, count.shop_id, count.quantity);
+    view(&sandbox, count.item_id)
+}
+
+async fn sales(State(sandbox): State<RSeriesSandbox>) -> Response {
+    Json(sandbox.sales()).into_response()
 }
 
 async fn edit(State(sandbox): State<RSeriesSandbox>, Json(edit): Json<Edit>) -> Response {

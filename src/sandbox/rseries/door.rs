@@ -47,9 +47,10 @@ impl State {
         let query = Query::parse(query_text);
         let is_oauth = path.starts_with("/auth/oauth/");
         let payload: Option<Value> = serde_json::from_slice(body).ok();
-        let (response, refused) = if is_oauth {
+        self.asked_at = now;
+        let (response, refused, drips) = if is_oauth {
             let answer = self.oauth(now, &parts.method, path, &query, body);
-            (oauth_response(&answer), false)
+            (oauth_response(&answer), false, 0.0)
         } else {
             self.api(now, parts, &query, body, payload.as_ref())
         };
@@ -61,6 +62,7 @@ impl State {
             // Bodies of OAuth requests hold secrets.
             body: if is_oauth { Value::Null } else { payload.unwrap_or_default() },
             status: status.as_u16(),
+            drips,
             at: now,
         };
         let wrote = !is_oauth && !refused && !parts.method.is_safe() && status.is_success();
@@ -68,7 +70,7 @@ impl State {
         response
     }
 
-    /// An API request; says also whether it was refused.
+    /// An API request; says also whether it was refused, and what it cost.
     fn api(
         &mut self,
         now: Instant,
@@ -76,14 +78,14 @@ impl State {
         query: &Query,
         body: &[u8],
         payload: Option<&Value>,
-    ) -> (Response, bool) {
+    ) -> (Response, bool, f64) {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let scope = match self.admit(now, authorization) {
             Ok(scope) => scope,
             Err(hint) => {
                 // Nobody's bucket: the account is not known yet.
                 let headers = self.limits.look(now);
-                return (self.unauthorized(hint, &headers), true);
+                return (self.unauthorized(hint, &headers), true, 0.0);
             }
         };
         let target = target(parts.uri.path(), self.config.account_id);
@@ -105,7 +107,7 @@ impl State {
             let mut response = self.refused(&refusal, &verdict.headers);
             put(&mut response, "X-LS-API-RateLimit-Type", limiter);
             put(&mut response, "Retry-After", wait);
-            return (response, true);
+            return (response, true, 0.0);
         }
         let answer = check_format(parts.uri.path(), &parts.headers)
             .and(target)
@@ -119,9 +121,10 @@ impl State {
         match answer {
             Ok(body) => {
                 let text = text(&body, query.pretty(), self.habits());
-                (self.response(StatusCode::OK, "application/json", text, &verdict.headers), false)
+                let drips = verdict.drips;
+                (self.response(StatusCode::OK, "application/json", text, &verdict.headers), false, drips)
             }
-            Err(refusal) => (self.refused(&refusal, &verdict.headers), true),
+            Err(refusal) => (self.refused(&refusal, &verdict.headers), true, verdict.drips),
         }
     }
 
@@ -147,6 +150,11 @@ impl State {
                     let id = self.post_item(now, body)?;
                     Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
                 }
+                (Which::Sale, &Method::POST) => {
+                    let relations = query.relations(resource)?;
+                    let id = self.post_sale(now, body)?;
+                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
+                }
                 _ => refuse_method(),
             },
             Target::Record(resource, id) => self.one_record(now, method, query, (resource, id), body),
@@ -162,11 +170,11 @@ impl State {
         body: &Map<String, Value>,
     ) -> Result<Value, Refusal> {
         let serves = match resource.which {
-            Which::Item => [Method::GET, Method::PUT, Method::DELETE].contains(method),
+            Which::Item | Which::Sale => [Method::GET, Method::PUT, Method::DELETE].contains(method),
             Which::ItemShop | Which::PriceLevel => [Method::GET, Method::PUT].contains(method),
             // The log is query only (section 4.10).
             Which::InventoryLog => false,
-            Which::Shop | Which::TaxClass => method == Method::GET,
+            Which::Shop | Which::TaxClass | Which::Register | Which::PaymentType => method == Method::GET,
         };
         if !serves {
             return Err(Refusal::method(method.as_str()));
@@ -187,6 +195,14 @@ impl State {
             (&Method::PUT, Which::PriceLevel) => {
                 self.put_price_level(id, body)?;
                 Style::Written
+            }
+            (&Method::PUT, Which::Sale) => {
+                self.put_sale(now, id, body)?;
+                Style::Written
+            }
+            (&Method::DELETE, Which::Sale) => {
+                self.delete_sale(now, id)?;
+                Style::Deleted
             }
             (&Method::DELETE, Which::Item) => {
                 self.archive_item(now, id)?;
@@ -375,6 +391,11 @@ fn check_scope(target: Target, method: &Method, scope: &str, state: &State) -> R
                 (Which::Shop | Which::PriceLevel | Which::TaxClass, true) => return Ok(()),
                 (Which::InventoryLog, _) if state.habits().log_needs_own_scope => {
                     &["inventory_log", "all_read"]
+                }
+                // The vendor's pages of the three endpoints.
+                (Which::Sale, _) => &["register", "cfd"],
+                (Which::Register | Which::PaymentType, _) => {
+                    &["register", "cfd", "inventory_base", "reports", "workbench", "customers", "admin"]
                 }
                 (_, true) => &["inventory", "inventory_read", "all_read"],
                 (_, false) => &["inventory"],

@@ -146,6 +146,9 @@ fn condition(
     value: &str,
 ) -> Result<Option<Condition>, Refusal> {
     let (operator, rest) = Operator::split(value);
+    if resource.which == Which::Sale && field == "referenceNumber" && !habits.sale_reference_filter {
+        return Ok(None);
+    }
     let unknown = || {
         if habits.ignore_unknown_filters {
             Ok(None)

@@ -85,6 +85,21 @@ pub struct Habits {
     pub price_rows_cost: bool,
     /// `InventoryLog` needs a scope of its own; `employee:inventory` is not enough (section 4.10).
     pub log_needs_own_scope: bool,
+    /// `referenceNumber` selects sales (section 1.8 leaves open which filters have an effect).
+    pub sale_reference_filter: bool,
+    /// A sale may be completed with less paid than its total. Off: answered with 400 (the vendor's tutorial on
+    /// sales: it must be balanced).
+    pub unpaid_sales_complete: bool,
+    /// What is refused by the switch before is answered with 200 instead, and the sale stays open.
+    pub refused_completion_leaves_open: bool,
+    /// A completed sale may be completed once more without any effect. Off: answered with 400.
+    pub completed_sales_take_writes: bool,
+    /// A register that is closed takes sales. Off: answered with 400.
+    pub closed_registers_take_sales: bool,
+    /// Tax on top of prices, in percent: the total of a sale is not known to whoever writes it.
+    pub tax_percent: u32,
+    /// Seconds until a row of the `InventoryLog` shows (section 4.10 does not promise that it does at once).
+    pub log_lag_seconds: u32,
     /// A used refresh token dies at once, as it did before 2026-01-15 (section 2.3).
     pub refresh_token_dies_at_once: bool,
     /// The first use of an access token also ends its twins, born of the same refresh token.
@@ -122,6 +137,13 @@ impl Default for Habits {
             errors_labelled_html: true,
             price_rows_cost: true,
             log_needs_own_scope: true,
+            sale_reference_filter: false,
+            unpaid_sales_complete: false,
+            refused_completion_leaves_open: false,
+            completed_sales_take_writes: false,
+            closed_registers_take_sales: false,
+            tax_percent: 19,
+            log_lag_seconds: 0,
             refresh_token_dies_at_once: false,
             twin_tokens_die: true,
             refreshes_per_minute: Some(5),

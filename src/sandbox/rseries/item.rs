@@ -316,7 +316,7 @@ pub(super) fn listed<'a>(payload: &'a Value, element: &str) -> Result<Vec<&'a Ma
 }
 
 /// A scalar as text: requests may use real JSON types as well as strings (section 1.3).
-fn scalar(name: &str, value: &Value) -> Result<String, Refusal> {
+pub(super) fn scalar(name: &str, value: &Value) -> Result<String, Refusal> {
     match value {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
@@ -326,7 +326,7 @@ fn scalar(name: &str, value: &Value) -> Result<String, Refusal> {
     }
 }
 
-fn invalid(name: &str) -> Refusal {
+pub(super) fn invalid(name: &str) -> Refusal {
     Refusal::bad(format!("Invalid value for {name}."))
 }
 
@@ -376,11 +376,11 @@ fn reference(name: &str, value: &Value) -> Result<i64, Refusal> {
     integer(name, value).and_then(|id| if id < 0 { Err(invalid(name)) } else { Ok(id) })
 }
 
-fn decimal(name: &str, value: &Value) -> Result<Decimal, Refusal> {
+pub(super) fn decimal(name: &str, value: &Value) -> Result<Decimal, Refusal> {
     let text = scalar(name, value)?;
     if text.is_empty() { Ok(Decimal::ZERO) } else { text.parse().map_err(|_| invalid(name)) }
 }
 
-fn boolean(name: &str, value: &Value) -> Result<bool, Refusal> {
+pub(super) fn boolean(name: &str, value: &Value) -> Result<bool, Refusal> {
     truth(&scalar(name, value)?).ok_or_else(|| invalid(name))
 }

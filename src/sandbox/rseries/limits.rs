@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::filter::Operator;
 use super::habits::Habits;
 use super::query::Query;
-use super::resource::{Reach, Resource};
+use super::resource::{Reach, Resource, Which};
+use super::sale::says_completed;
 use crate::clock::Instant;
 
 /// What one request costs, in tenths of a drip: a whole number, so that sums stay exact.
@@ -32,6 +33,8 @@ pub(super) struct Limits {
 pub(super) struct Verdict {
     /// The limiter that blocks and the whole seconds to wait.
     pub(super) blocked: Option<(&'static str, String)>,
+    /// What was added to the bucket.
+    pub(super) drips: f64,
     /// The headers of section 3.4 that stand on every response.
     pub(super) headers: [(&'static str, String); 4],
 }
@@ -59,7 +62,8 @@ impl Limits {
             self.level += cost;
             None
         };
-        Verdict { blocked, headers: self.headers(cost) }
+        let drips = if blocked.is_none() { cost } else { 0.0 };
+        Verdict { blocked, drips, headers: self.headers(cost) }
     }
 
     /// The headers of a request that is not counted.
@@ -104,6 +108,9 @@ pub(super) fn cost(
     }
     let base = if method == Method::GET { BASE } else { resource.write_cost };
     let or = if method == Method::GET && !single { or_cost(query) } else { 0 };
+    // Completing a sale costs three more (section 3.3).
+    let completes = resource.which == Which::Sale && says_completed(body);
+    let base = base + if method != Method::GET && completes { 30 } else { 0 };
     base + relations_cost(resource, method == Method::GET && !single, query) + or + payload_cost(body, habits)
 }
 

@@ -144,6 +144,29 @@ pub struct LogView {
     pub sale_id: i64,
 }
 
+/// A sale as the merchant sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SaleView {
+    /// `saleID`.
+    pub sale_id: i64,
+    /// Where it was rung up.
+    pub shop_id: i64,
+    /// `referenceNumber`.
+    pub reference_number: String,
+    /// Paid, and the goods gone.
+    pub completed: bool,
+    /// Thrown away before it was completed.
+    pub archived: bool,
+    /// Taken back after it was completed.
+    pub voided: bool,
+    /// Item, quantity and price of one, by line.
+    pub lines: Vec<(i64, i64, Decimal)>,
+    /// What was to be paid, tax included.
+    pub total: Decimal,
+    /// What was paid.
+    pub paid: Decimal,
+}
+
 /// A request that reached the platform.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Call {
@@ -157,6 +180,8 @@ pub struct Call {
     pub body: Value,
     /// Status of the answer, even if it was lost on its way back.
     pub status: u16,
+    /// Drips that it cost (section 3.3); none where it was blocked.
+    pub drips: f64,
     /// When.
     pub at: Instant,
 }

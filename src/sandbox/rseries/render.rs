@@ -103,6 +103,9 @@ impl State {
         if resource.which == Which::Item {
             self.item_relations(id, relations, style, &mut record);
         }
+        if resource.which == Which::Sale {
+            self.sale_relations(id, relations, style, &mut record);
+        }
         record
     }
 

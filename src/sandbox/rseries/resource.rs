@@ -1,6 +1,7 @@
 //! The resources as tables: fields in their fixed order, what may be sorted by, what may be loaded.
 
 use super::cell::Kind::{self, Boolean, Decimal, Integer, Text, Time};
+use super::sale;
 
 /// Which resource a table describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub(super) enum Which {
     Shop,
     PriceLevel,
     TaxClass,
+    Sale,
+    Register,
+    PaymentType,
 }
 
 /// How many records a relation leads to; decides its cost (section 3.3).
@@ -67,7 +71,17 @@ pub(super) fn behind(relation: &str) -> Option<&'static Resource> {
     }
 }
 
-const ALL: [&Resource; 6] = [&ITEM, &ITEM_SHOP, &INVENTORY_LOG, &SHOP, &PRICE_LEVEL, &TAX_CLASS];
+const ALL: [&Resource; 9] = [
+    &ITEM,
+    &ITEM_SHOP,
+    &INVENTORY_LOG,
+    &SHOP,
+    &PRICE_LEVEL,
+    &TAX_CLASS,
+    &sale::SALE,
+    &sale::REGISTER,
+    &sale::PAYMENT_TYPE,
+];
 
 /// Section 4.1.
 pub(super) static ITEM: Resource = Resource {

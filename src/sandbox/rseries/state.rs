@@ -14,6 +14,7 @@ use super::oauth::Tokens;
 use super::query::Relations;
 use super::render::Style;
 use super::resource::{self, Resource, Which};
+use super::sale::{Register, Sale};
 use super::stock::{LogRow, StockRow};
 use super::{Call, Change, Config};
 use crate::clock::Instant;
@@ -42,6 +43,11 @@ pub(super) struct State {
     pub(super) shops: BTreeMap<i64, String>,
     pub(super) price_levels: BTreeMap<i64, PriceLevel>,
     pub(super) tax_classes: BTreeMap<i64, String>,
+    pub(super) registers: BTreeMap<i64, Register>,
+    pub(super) payment_types: BTreeMap<i64, String>,
+    pub(super) sales: BTreeMap<i64, Sale>,
+    /// When the request that is being answered came in.
+    pub(super) asked_at: Instant,
     pub(super) limits: Limits,
     pub(super) tokens: Tokens,
     pub(super) generator: ChaCha12Rng,
@@ -57,7 +63,9 @@ pub(super) struct State {
 impl State {
     /// The account of section 6.2, item 2.
     pub(super) fn new(config: Config, now: Instant, seed: u64) -> Self {
-        let shops = (1..).zip(config.shops.iter().cloned()).collect();
+        let shops: BTreeMap<i64, String> = (1..).zip(config.shops.iter().cloned()).collect();
+        let registers =
+            shops.keys().map(|shop| (10 + shop, Register { shop_id: *shop, open: true })).collect();
         let fixed =
             |name: &str| PriceLevel { name: name.to_owned(), archived: false, can_be_archived: false };
         let mut price_levels = BTreeMap::from([(1, fixed("Default")), (2, fixed("MSRP"))]);
@@ -74,6 +82,10 @@ impl State {
             shops,
             price_levels,
             tax_classes: BTreeMap::from([(1, "Item".to_owned()), (2, "Labor".to_owned())]),
+            registers,
+            payment_types: super::sale::payment_types(),
+            sales: BTreeMap::new(),
+            asked_at: now,
             limits: Limits::new(config.bucket_size, config.drip_rate, config.burst_limit),
             tokens: Tokens::default(),
             generator: ChaCha12Rng::seed_from_u64(seed),
@@ -117,10 +129,13 @@ impl State {
         match resource.which {
             Which::Item => self.items.keys().copied().collect(),
             Which::ItemShop => self.stock.keys().copied().collect(),
-            Which::InventoryLog => self.log.keys().copied().collect(),
+            Which::InventoryLog => self.visible_log(),
             Which::Shop => self.shops.keys().copied().collect(),
             Which::PriceLevel => self.price_levels.keys().copied().collect(),
             Which::TaxClass => self.tax_classes.keys().copied().collect(),
+            Which::Sale => self.sales.keys().copied().collect(),
+            Which::Register => self.registers.keys().copied().collect(),
+            Which::PaymentType => self.payment_types.keys().copied().collect(),
         }
     }
 
@@ -132,6 +147,9 @@ impl State {
             Which::Shop => self.shops.contains_key(&id),
             Which::PriceLevel => self.price_levels.contains_key(&id),
             Which::TaxClass => self.tax_classes.contains_key(&id),
+            Which::Sale => self.sales.contains_key(&id),
+            Which::Register => self.registers.contains_key(&id),
+            Which::PaymentType => self.payment_types.contains_key(&id),
         }
     }
 
@@ -147,6 +165,7 @@ impl State {
             Which::InventoryLog => self.log.get(&id)?.cell(id, field),
             Which::Shop => self.shop_cell(id, field),
             Which::PriceLevel => self.price_levels.get(&id)?.cell(id, field),
+            Which::Sale | Which::Register | Which::PaymentType => self.till_cell(resource, id, field),
             Which::TaxClass => match field {
                 "taxClassID" => Some(Cell::Integer(id)),
                 "name" => self.tax_classes.get(&id).cloned().map(Cell::Text),

@@ -15,6 +15,7 @@ use crate::clock::{Instant, ManualClock};
 mod limits;
 mod oauth;
 mod paging;
+mod sale;
 mod stock;
 mod wire;
 mod write;
