@@ -14,6 +14,9 @@ use crate::clock::{Instant, after};
 /// Longest pause after repeated outages.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Longest wait for room in a bucket, whatever the platform's headers say: the real one empties in 90 seconds.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
 #[derive(Debug)]
 enum Limiter {
     /// R-Series (r-series-api.md, section 3): a leaky bucket and one-second windows.
@@ -83,7 +86,7 @@ impl Gate {
             if let Limiter::Leaky { level: own, size: own_size, drip: own_drip, at, .. } = &mut state.limiter
             {
                 (*own, *own_size, *at) = (level, size, Some(now));
-                if let Some(drip) = drip.filter(|drip| *drip > 0.0) {
+                if let Some(drip) = drip.filter(|drip| *drip > 0.0 && drip.is_finite()) {
                     *own_drip = drip;
                 }
             }
@@ -151,7 +154,8 @@ impl Limiter {
                 let over = *level + cost.min(*size) - *size;
                 if over > 0.0 {
                     // A little more than needed, so that rounding does not bring the caller back too early.
-                    return Err(after(now, Duration::from_secs_f64(over / *drip + 0.01)));
+                    let wait = Duration::try_from_secs_f64(over / *drip + 0.01).unwrap_or(LONGEST_WAIT);
+                    return Err(after(now, wait.min(LONGEST_WAIT)));
                 }
                 if burst.window == now.timestamp() && burst.used >= burst.limit {
                     return Err(next_second(now));

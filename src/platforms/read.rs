@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use crate::catalog::Money;
 use crate::clock::Instant;
 
+/// Most pieces of anything: a thousand times more than 32 bits count.
+const MOST_PIECES: i64 = 1_000_000_000_000;
+
 /// The rows of a list that may be missing, `""`, null, one object, or an array.
 #[must_use]
 pub fn list(value: Option<&Value>) -> Cow<'_, [Value]> {
@@ -70,6 +73,16 @@ impl<'a> Record<'a> {
         self.parsed(field, |text| {
             text.parse().ok().or_else(|| text.strip_suffix(".0").and_then(|whole| whole.parse().ok()))
         })
+    }
+
+    /// A number of pieces; an empty text counts as missing. One that no shop can have is not readable: sums and
+    /// differences are made of these, and must not overflow.
+    pub fn pieces(&self, field: &str) -> Result<Option<i64>, Unreadable> {
+        let count = self.integer(field)?;
+        if count.is_some_and(|count| !(-MOST_PIECES..=MOST_PIECES).contains(&count)) {
+            return Err(self.unreadable(field));
+        }
+        Ok(count)
     }
 
     /// An amount; an empty text counts as missing.
