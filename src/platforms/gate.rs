@@ -260,4 +260,29 @@ mod tests {
         }
         assert_eq!(gate.outage(at(50)), at(110));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_breaks_the_gate(
+            level: f64, size: f64, drip: Option<f64>, used: u32, limit: u32, later in 0_i64..1_000_000,
+        ) {
+            let gate = Gate::r_series();
+            if level.is_finite() && size.is_finite() && size > 0.0 {
+                gate.observe_bucket(level, size, drip, at(0));
+            }
+            gate.observe_burst(used, limit, at(0));
+            for now in [at(0), at(later), at(-later)] {
+                if let Err(until) = gate.admit(1.5, now) {
+                    proptest::prop_assert!(until > now && until <= after(now, LONGEST_WAIT));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn mad_headers_make_a_long_wait_and_not_a_panic() {
+        let gate = Gate::r_series();
+        gate.observe_bucket(1e308, 1e-308, Some(1e-300), at(0));
+        assert_eq!(gate.admit(1.0, at(0)), Err(after(at(0), LONGEST_WAIT)));
+    }
 }

@@ -99,7 +99,7 @@ pub async fn claim(
                  select from dirty d
                  where d.connection_id = c.connection_id and d.parked_at is null and d.due_at <= $1
                    and (d.leased_until is null or d.leased_until <= $1)
-                 limit 1
+                 order by d.due_at, d.product_id limit 1
              ) waiting
              where c.state = 'active' and c.connection_id <> all($2)
              order by c.turn, c.connection_id limit 1
@@ -110,8 +110,8 @@ pub async fn claim(
              update connections c set turn = nextval('turns') from free where c.connection_id = free.connection_id
          ), taken as (
              select d.connection_id, d.product_id
-             from dirty d join next using (connection_id)
-             where d.parked_at is null and d.due_at <= $1
+             from dirty d
+             where d.connection_id = (select connection_id from next) and d.parked_at is null and d.due_at <= $1
                and (d.leased_until is null or d.leased_until <= $1)
              order by d.due_at, d.product_id limit $3
              for update of d skip locked
