@@ -46,10 +46,7 @@ impl Hands {
 
     /// Waits until one has ended, for ever if none is at work, and says so if it failed.
     async fn one_ends(&mut self) {
-        let ended = match self.tasks.join_next_with_id().await {
-            None => return std::future::pending().await,
-            Some(ended) => ended,
-        };
+        let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),

@@ -4,6 +4,7 @@
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request};
+use concord::ids::{GeneratedIds, Ids};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -21,7 +22,11 @@ pub struct Draw {
 impl Draw {
     pub fn new() -> Self {
         let given = std::env::var("CONCORD_HOSTILE_SEED").ok().and_then(|text| text.parse().ok());
-        let seed: u64 = given.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        let seed: u64 = given.unwrap_or_else(|| {
+            let mut bytes = [0; 8];
+            GeneratedIds::from_system().fill(&mut bytes);
+            u64::from_le_bytes(bytes)
+        });
         eprintln!("CONCORD_HOSTILE_SEED={seed}");
         let mut bytes = [0_u8; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -115,7 +115,7 @@ async fn heads_that_are_too_large_are_refused() {
     let long = "x".repeat(9_000);
     assert_eq!(front.ask(&format!("GET /?{long} HTTP/1.1")).await, Some(414));
     assert_eq!(front.ask(&format!("GET / HTTP/1.1\r\nx: {long}{long}")).await, Some(431));
-    let many: String = (0..100).map(|number| format!("\r\nx-{number}: 1")).collect();
+    let many: String = "\r\nx-1: 1".repeat(100);
     assert_eq!(front.ask(&format!("GET / HTTP/1.1{many}")).await, Some(431));
     assert_eq!(front.ask("nonsense").await, Some(400));
     assert_eq!(front.ask("GET / HTTP/1.1").await, Some(200));

@@ -173,7 +173,7 @@ impl Neighbours {
             if !self.worker.step().await.unwrap() {
                 match self.world.next_due().await {
                     Some(next) => {
-                        self.world.clock.set(next.max(concord::clock::Clock::now(&self.world.clock)))
+                        self.world.clock.set(next.max(concord::clock::Clock::now(&self.world.clock)));
                     }
                     None => return,
                 }
