@@ -21,15 +21,17 @@
 //!
 //! At the defaults, if everybody is as greedy as can be at the same time:
 //!
-//! * 4,160 connections, each with a read and a write buffer of at most 16 KiB (HTTP/1.1) or a receive window of
-//!   64 KiB and a send buffer of 16 KiB a stream that has an answer (HTTP/2): about 350 MiB; idle ones hold
-//!   some 12 KiB each, 50 MiB in all.
+//! * 4,160 connections on HTTP/1.1, each with a read and a write buffer of at most 16 KiB: 130 MiB. One on
+//!   HTTP/2 can hold more: a receive window of 64 KiB, and 16 KiB for each of its 32 streams whose answer is not
+//!   taken, 576 KiB in all; if every connection did that at once, 2.3 GiB, until [`Limits::stall`] ends it.
+//!   Where that is too much, lower [`Limits::connections`].
 //! * [`Limits::requests`] (512) requests worked on, with a body of at most 256 KiB: 128 MiB. Those of the REST
-//!   interface may bring 1 MiB, but only with a token: a body is not read before the token is seen.
+//!   interface may bring 1 MiB, 512 MiB in all, but only with a token: a body is not read before the token is
+//!   seen.
 //! * The inbox writer's channel: 2,048 deliveries of under 1 KiB, 2 MiB. Each belongs to one of the requests.
 //!
-//! So about half a gibibyte at the very worst, and no queue without an end: whoever does not fit is told 503
-//! with `Retry-After` and comes again.
+//! No queue is without an end: whoever does not fit is told 503 with `Retry-After` and comes again. These are
+//! sums of the limits, not measurements; what parsing adds to a body is not in them.
 
 mod guard;
 mod line;
