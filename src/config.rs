@@ -56,12 +56,32 @@ pub struct Config {
     /// Seconds between two change polls of one connection
     #[arg(long, env = "CONCORD_SWEEP_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub sweep_seconds: u64,
+    /// Connections with something due that are worked on at once
+    #[arg(long, env = "CONCORD_WORKERS", default_value_t = 4, value_parser = workers)]
+    pub workers: usize,
+    /// Connections at the HTTP server; more wait, and health stays reachable
+    #[arg(long, env = "CONCORD_MAX_CONNECTIONS", default_value_t = 4_096, value_parser = max_connections)]
+    pub max_connections: usize,
     /// Log filter
     #[arg(long, env = "CONCORD_LOG", default_value = "info")]
     pub log: String,
     /// `text` or `json`
     #[arg(long, env = "CONCORD_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+}
+
+/// More would only wait for the database.
+fn workers(text: &str) -> Result<usize, String> {
+    within(text, 1, 64)
+}
+
+fn max_connections(text: &str) -> Result<usize, String> {
+    within(text, 1, 1_000_000)
+}
+
+fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("a whole number from {least} to {most} is wanted"))
 }
 
 /// How log lines look.

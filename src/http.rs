@@ -3,6 +3,7 @@
 pub mod api;
 pub mod auth;
 pub mod health;
+pub mod listen;
 pub mod problem;
 pub mod webhooks;
 
@@ -11,15 +12,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Notify;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
+use tracing::error;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -31,8 +32,10 @@ use crate::receive::Inbox;
 use crate::reconcile::Corridor;
 use crate::store::Store;
 
-/// Largest body of a notice (INTERFACE: 256 KiB) and of any other request, in bytes.
+/// Largest body of a notice (INTERFACE: 256 KiB) and of any other request without a token, in bytes.
 pub const LARGEST_BODY: usize = 256 * 1024;
+/// Largest body of a request to the REST interface, in bytes.
+pub const LARGEST_REST_BODY: usize = 1024 * 1024;
 /// Longest that a request may take.
 const SLOWEST: Duration = Duration::from_secs(30);
 
@@ -142,7 +145,8 @@ fn label_problems(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::Op
 /// The service.
 pub fn app(desk: Desk) -> Router {
     let guarded = from_fn_with_state(desk.clone(), auth::guard);
-    let (router, document) = routes(|open| open.layer(guarded)).split_for_parts();
+    let (router, document) =
+        routes(|open| open.layer(DefaultBodyLimit::max(LARGEST_REST_BODY)).layer(guarded)).split_for_parts();
     let document: Arc<str> = label_problems(document).to_json().unwrap_or_default().into();
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
@@ -164,12 +168,30 @@ pub fn app(desk: Desk) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, SLOWEST))
-        .layer(CatchPanicLayer::new())
+        .layer(from_fn(in_time))
+        .layer(CatchPanicLayer::custom(broken))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .with_state(desk)
+}
+
+/// Ends a request that takes too long: what it holds is free again.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(SLOWEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let words = "this took too long and was given up; try again";
+            problem::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "slow", words).into_response()
+        }
+    }
+}
+
+/// Whatever broke stays with the request that met it, and is told without inner words.
+fn broken(_: Box<dyn std::any::Any + Send>) -> Response {
+    error!("a request broke off");
+    let words = "Concord failed at this; the log has the reason";
+    problem::Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", words).into_response()
 }
 
 async fn console() -> Response {

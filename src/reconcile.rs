@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::settle::gone_in_shop;
@@ -151,6 +152,12 @@ impl Corridor {
     /// Visits products of one connection, one after the other. Both sides are looked at in one call each
     /// for all of them; a product that has to be written is looked at again by itself.
     pub async fn visit(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
+        self.visit_until(claims, &CancellationToken::new()).await
+    }
+
+    /// The same, giving back at `stop` whatever has not been begun: a process that ends need not let its
+    /// leases run out.
+    pub async fn visit_until(&self, claims: Vec<Claim>, stop: &CancellationToken) -> Result<(), StoreError> {
         let Some(connection_id) = claims.first().map(|claim| claim.connection_id) else { return Ok(()) };
         let products: Vec<ProductId> = claims.iter().map(|claim| claim.product_id).collect();
         let mut db = self.store.begin().await?;
@@ -183,6 +190,10 @@ impl Corridor {
 
         let mut claims = claims.into_iter();
         while let Some(claim) = claims.next() {
+            if stop.is_cancelled() {
+                let rest: Vec<Claim> = std::iter::once(claim).chain(claims).collect();
+                return self.give_all_back(&rest, self.clock.now()).await;
+            }
             let product = claim.product_id;
             // A link that is gone took its place in the dirty set with it.
             let Some(link) = links.remove(&product) else { continue };

@@ -30,6 +30,26 @@ pub struct Sweep {
     interval: Duration,
 }
 
+/// What the sweep does at a time.
+#[derive(Debug)]
+pub enum Job {
+    /// One page of a first look.
+    Page(Box<syncs::Sync>),
+    /// One poll of every feed of a connection.
+    Round(Box<connections::Row>),
+}
+
+impl Job {
+    /// Whose.
+    #[must_use]
+    pub fn connection_id(&self) -> ConnectionId {
+        match self {
+            Self::Page(sync) => sync.connection_id,
+            Self::Round(row) => row.connection_id,
+        }
+    }
+}
+
 /// Why a round ended before its end.
 #[derive(Debug)]
 enum Broken {
@@ -59,19 +79,36 @@ impl Sweep {
     /// Does what is due: one page of each running first look, one round of each connection. False when
     /// nothing was due.
     pub async fn step(&self) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        let mut db = self.store.begin().await?;
-        let syncs = syncs::due(&mut db, now).await?;
-        let rounds = connections::sweep_due(&mut db, now).await?;
-        drop(db);
+        let mut jobs = self.due(&[], i64::MAX).await?;
+        jobs.sort_by_key(|job| matches!(job, Job::Round(_)));
         let mut did = false;
-        for sync in syncs {
-            did |= self.step_sync(sync).await?;
-        }
-        for row in rounds {
-            did |= self.round(&row).await?;
+        for job in jobs {
+            did |= self.work(job).await?;
         }
         Ok(did)
+    }
+
+    /// Up to `limit` jobs that are due, longest waiting first, none of a connection that is `busy`.
+    pub async fn due(&self, busy: &[ConnectionId], limit: i64) -> Result<Vec<Job>, StoreError> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        let syncs = syncs::due(&mut db, busy, limit, now).await?;
+        let rounds = connections::sweep_due(&mut db, busy, limit, now).await?;
+        drop(db);
+        let syncs = syncs.into_iter().map(|sync| (sync.due_at, Job::Page(Box::new(sync))));
+        let rounds = rounds.into_iter().map(|row| (row.sweep_due_at, Job::Round(Box::new(row))));
+        let mut jobs: Vec<(Instant, Job)> = syncs.chain(rounds).collect();
+        jobs.sort_by_key(|(due_at, _)| *due_at);
+        jobs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(jobs.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// Does one job. False when somebody else was first.
+    pub async fn work(&self, job: Job) -> Result<bool, StoreError> {
+        match job {
+            Job::Page(sync) => self.step_sync(*sync).await,
+            Job::Round(row) => self.round(&row).await,
+        }
     }
 
     /// When something is due again.

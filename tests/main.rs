@@ -12,5 +12,6 @@
 
 mod api;
 mod flow;
+mod hostile;
 mod sim;
 mod support;

@@ -39,7 +39,8 @@ impl Database {
                      apart from the database."
                 );
             };
-            let store = Store::open(url.expose_secret(), CONNECTIONS).context("CONCORD_DATABASE_URL")?;
+            let store =
+                Store::open(url.expose_secret(), connections(config)).context("CONCORD_DATABASE_URL")?;
             return Ok(Self { store, vault: Vault::new(key)?, cluster: None });
         }
         let data_dir = data_dir(config)?;
@@ -50,7 +51,7 @@ impl Database {
             Some(key) => key.clone(),
             None => own_key(&data_dir, ids)?,
         };
-        let store = Store::open(&cluster.url(DATABASE), CONNECTIONS)?;
+        let store = Store::open(&cluster.url(DATABASE), connections(config))?;
         Ok(Self { store, vault: Vault::new(&key)?, cluster: Some(cluster) })
     }
 
@@ -66,6 +67,13 @@ impl Database {
     pub(super) fn into_parts(self) -> (Store, Vault, Option<Cluster>) {
         (self.store, self.vault, self.cluster)
     }
+}
+
+/// Connections of the pool. A visit and a round may each hold one while a token is renewed, and the front door
+/// needs some beside them.
+fn connections(config: &Config) -> u32 {
+    let workers = u32::try_from(config.workers).unwrap_or(u32::MAX);
+    CONNECTIONS.max(workers.saturating_mul(2).saturating_add(8))
 }
 
 /// Where the private cluster and the generated key live.

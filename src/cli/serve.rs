@@ -5,14 +5,16 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use super::database::Database;
-use super::service::{Parts, Running};
+use super::service::{Capacity, Parts, Running};
 use super::{say, told_to_stop};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
+use crate::http::listen;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
@@ -47,7 +49,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             ids: ids.clone(),
             turnstile: Turnstile::default(),
         };
-        let running = Running::start(parts, listener, &public_base)?;
+        let running = Running::start(parts, listener, &public_base, capacity(config))?;
         told_to_stop().await;
         running.stop().await;
         anyhow::Ok(())
@@ -102,6 +104,38 @@ async fn admin_token(config: &Config, store: &Store, ids: &SharedIds) -> anyhow:
         say(&format!("Access token for the REST interface and the console (shown once): {token}"));
     }
     AdminToken::from_hash(&kept).context("the stored hash of the access token is not readable")
+}
+
+/// Files that are open besides connections at the front door: database, platforms, logs.
+const OTHER_FILES: u64 = 256;
+
+/// How much is done at once, within what the system allows.
+fn capacity(config: &Config) -> Capacity {
+    let mut door = listen::Limits { connections: config.max_connections, ..listen::Limits::default() };
+    let wanted = (door.connections as u64).saturating_add(door.reserve as u64).saturating_add(OTHER_FILES);
+    let files = open_files(wanted);
+    if files < wanted {
+        let fits = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+        door.connections = fits.saturating_sub(door.reserve).max(1);
+        warn!(files, connections = door.connections, "the limit on open files allows fewer connections");
+    }
+    Capacity { workers: config.workers, door }
+}
+
+/// Raises this process's limit on open files to `wanted` if the system lets it; returns what it is then.
+fn open_files(wanted: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // None is unlimited.
+    let current = current.unwrap_or(u64::MAX);
+    if current >= wanted {
+        return current;
+    }
+    let raised = wanted.min(maximum.unwrap_or(u64::MAX));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
+        Ok(()) => raised,
+        Err(_) => current,
+    }
 }
 
 pub(super) fn apps(config: &Config) -> PlatformApps {

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::clock::{SharedClock, sleep};
 use crate::connections::{Accounts, PlatformApps};
 use crate::http::auth::AdminToken;
-use crate::http::{self, Desk, Pulse};
+use crate::http::{self, Desk, Pulse, listen};
 use crate::ids::SharedIds;
 use crate::platforms::transport::{self, Limits};
 use crate::queue::Worker;
@@ -50,6 +50,21 @@ pub struct Parts {
     pub ids: SharedIds,
     /// What the worker's transactions and all calls pass.
     pub turnstile: Turnstile,
+}
+
+/// How much a service does at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Capacity {
+    /// Groups of visits, each of another connection; as many jobs of the sweep beside them.
+    pub workers: usize,
+    /// Connections and requests at the front door.
+    pub door: listen::Limits,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { workers: 4, door: listen::Limits::default() }
+    }
 }
 
 /// Everything but the network: what tests step through by hand.
@@ -107,7 +122,12 @@ pub struct Running {
 
 impl Running {
     /// Starts serving on a bound listener.
-    pub fn start(parts: Parts, listener: TcpListener, public_base: &str) -> anyhow::Result<Self> {
+    pub fn start(
+        parts: Parts,
+        listener: TcpListener,
+        public_base: &str,
+        capacity: Capacity,
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let Assembled { worker, desk, writer } = assemble(parts, public_base)?;
         let stop = CancellationToken::new();
@@ -117,16 +137,10 @@ impl Running {
         let writer = tokio::spawn(writer.run(CancellationToken::new(), move || woken.notify_one()));
         let working = stop.clone();
         let worker = tokio::spawn(async move {
-            worker.run(&wake, &working, |now| pulse.beat(now)).await;
+            worker.run(capacity.workers, &wake, &working, |now| pulse.beat(now)).await;
         });
-        let app = http::app(desk);
-        let closing = stop.clone();
-        let server = tokio::spawn(async move {
-            let served = axum::serve(listener, app).with_graceful_shutdown(closing.cancelled_owned());
-            if let Err(error) = served.await {
-                warn!(%error, "the server ended");
-            }
-        });
+        let serving = listen::serve(listener, http::app(desk), capacity.door, clock.clone(), stop.clone());
+        let server = tokio::spawn(serving);
         info!(%address, "listening");
         Ok(Self { address, store, clock, stop, server, worker, writer })
     }

@@ -72,6 +72,22 @@ pub enum ConnectError {
     Store(#[from] StoreError),
 }
 
+/// Longest name of a connection, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// Can this be the name of a connection? Postgres keeps no NUL in texts.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.trim().is_empty() {
+        Err("name must not be empty")
+    } else if name.chars().count() > LONGEST_NAME {
+        Err("name must not be longer than 200 characters")
+    } else if name.chars().any(char::is_control) {
+        Err("name must not hold control characters")
+    } else {
+        Ok(())
+    }
+}
+
 impl Accounts {
     /// Proves both credentials, stores the connection and starts its first look.
     pub async fn connect(&self, request: Request) -> Result<Connected, ConnectError> {
@@ -80,9 +96,7 @@ impl Accounts {
         if !PLANS.contains(&plan.as_str()) {
             return Err(ConnectError::Invalid(format!("plan must be one of {}", PLANS.join(", "))));
         }
-        if request.name.trim().is_empty() {
-            return Err(ConnectError::Invalid("name must not be empty".into()));
-        }
+        check_name(&request.name).map_err(|words| ConnectError::Invalid(words.into()))?;
 
         let tokens = Arc::new(NewTokens::new(
             wiring.clone(),

@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
+/// Longest detail, in characters.
+const LONGEST_DETAIL: usize = 600;
+
 /// What went wrong, and what to do.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
@@ -34,7 +37,8 @@ impl Problem {
             kind: format!("/problems/{kind}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
-            detail: detail.into(),
+            // Rejections quote what was sent, which may be a megabyte.
+            detail: detail.into().chars().take(LONGEST_DETAIL).collect(),
             side: None,
         }
     }

@@ -14,6 +14,9 @@ use crate::clock::{Instant, after};
 /// Longest pause after repeated outages.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Longest wait for room in a bucket, whatever the platform's headers say: the real one empties in 90 seconds.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
 #[derive(Debug)]
 enum Limiter {
     /// R-Series (r-series-api.md, section 3): a leaky bucket and one-second windows.
@@ -83,7 +86,7 @@ impl Gate {
             if let Limiter::Leaky { level: own, size: own_size, drip: own_drip, at, .. } = &mut state.limiter
             {
                 (*own, *own_size, *at) = (level, size, Some(now));
-                if let Some(drip) = drip.filter(|drip| *drip > 0.0) {
+                if let Some(drip) = drip.filter(|drip| *drip > 0.0 && drip.is_finite()) {
                     *own_drip = drip;
                 }
             }
@@ -151,7 +154,8 @@ impl Limiter {
                 let over = *level + cost.min(*size) - *size;
                 if over > 0.0 {
                     // A little more than needed, so that rounding does not bring the caller back too early.
-                    return Err(after(now, Duration::from_secs_f64(over / *drip + 0.01)));
+                    let wait = Duration::try_from_secs_f64(over / *drip + 0.01).unwrap_or(LONGEST_WAIT);
+                    return Err(after(now, wait.min(LONGEST_WAIT)));
                 }
                 if burst.window == now.timestamp() && burst.used >= burst.limit {
                     return Err(next_second(now));
@@ -255,5 +259,30 @@ mod tests {
             gate.outage(at(41));
         }
         assert_eq!(gate.outage(at(50)), at(110));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_breaks_the_gate(
+            level: f64, size: f64, drip: Option<f64>, used: u32, limit: u32, later in 0_i64..1_000_000,
+        ) {
+            let gate = Gate::r_series();
+            if level.is_finite() && size.is_finite() && size > 0.0 {
+                gate.observe_bucket(level, size, drip, at(0));
+            }
+            gate.observe_burst(used, limit, at(0));
+            for now in [at(0), at(later), at(-later)] {
+                if let Err(until) = gate.admit(1.5, now) {
+                    proptest::prop_assert!(until > now && until <= after(now, LONGEST_WAIT));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn mad_headers_make_a_long_wait_and_not_a_panic() {
+        let gate = Gate::r_series();
+        gate.observe_bucket(1e308, 1e-308, Some(1e-300), at(0));
+        assert_eq!(gate.admit(1.0, at(0)), Err(after(at(0), LONGEST_WAIT)));
     }
 }

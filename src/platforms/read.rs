@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use crate::catalog::Money;
 use crate::clock::Instant;
 
+/// Most pieces of anything: a thousand times more than 32 bits count.
+const MOST_PIECES: i64 = 1_000_000_000_000;
+
 /// The rows of a list that may be missing, `""`, null, one object, or an array.
 #[must_use]
 pub fn list(value: Option<&Value>) -> Cow<'_, [Value]> {
@@ -72,6 +75,16 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// A number of pieces; an empty text counts as missing. One that no shop can have is not readable: sums and
+    /// differences are made of these, and must not overflow.
+    pub fn pieces(&self, field: &str) -> Result<Option<i64>, Unreadable> {
+        let count = self.integer(field)?;
+        if count.is_some_and(|count| !(-MOST_PIECES..=MOST_PIECES).contains(&count)) {
+            return Err(self.unreadable(field));
+        }
+        Ok(count)
+    }
+
     /// An amount; an empty text counts as missing.
     pub fn money(&self, field: &str) -> Result<Option<Money>, Unreadable> {
         self.parsed(field, |text| text.parse().ok())
@@ -123,6 +136,7 @@ fn shortened(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -156,5 +170,108 @@ mod tests {
         let error = record.integer("j").unwrap_err().to_string();
         assert!(error.contains("Test.j"), "{error}");
         assert!(record.needed("missing", record.integer("missing").unwrap()).is_err());
+    }
+
+    /// Any JSON: scalars of every kind, texts that look like numbers and times, lists and records in one another.
+    fn anything() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[-+]?[0-9]{0,40}([.][0-9]{0,40})?([eE][-+]?[0-9]{1,12})?".prop_map(Value::from),
+            "[0-9]{4,6}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[-+Z ]{0,2}[0-9:]{0,6}"
+                .prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(field(), inner, 0..8)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn field() -> impl Strategy<Value = String> {
+        const FIELDS: [&str; 34] = [
+            "itemID",
+            "description",
+            "customSku",
+            "itemType",
+            "archived",
+            "publishToEcom",
+            "itemMatrixID",
+            "timeStamp",
+            "Prices",
+            "ItemPrice",
+            "ItemShops",
+            "ItemShop",
+            "amount",
+            "useTypeID",
+            "itemShopID",
+            "shopID",
+            "qoh",
+            "inventoryLogID",
+            "qohChange",
+            "saleID",
+            "automated",
+            "id",
+            "name",
+            "sku",
+            "price",
+            "enabled",
+            "quantity",
+            "unlimited",
+            "updateTimestamp",
+            "updated",
+            "generalInfo",
+            "storeId",
+            "options",
+            "date",
+        ];
+        proptest::sample::select(FIELDS.to_vec()).prop_map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn no_record_of_either_platform_breaks_a_reader(
+            fields in proptest::collection::btree_map(field(), anything(), 0..20),
+        ) {
+            use crate::platforms::{eseries, rseries};
+            let json = Value::Object(fields.into_iter().collect());
+            let errors = [
+                rseries::wire::Item::read(&json).err(),
+                rseries::wire::ItemShop::read(&json).err(),
+                rseries::wire::LogRow::read(&json).err(),
+                rseries::wire::Shop::read(&json).err(),
+                rseries::wire::PriceLevel::read(&json).err(),
+                eseries::wire::Product::read(&json).err(),
+                eseries::wire::Deleted::read(&json).err(),
+                eseries::wire::Profile::read(&json).err(),
+            ];
+            for error in errors.into_iter().flatten() {
+                prop_assert!(error.to_string().len() < 500, "{error}");
+            }
+        }
+
+        #[test]
+        fn no_scalar_breaks_a_reader(value in anything()) {
+            let json = json!({"x": value});
+            let record = Record::of("Test", &json).unwrap();
+            let _ = (record.text("x"), record.integer("x"), record.money("x"), record.flag("x"), record.time("x"));
+            if let Ok(Some(pieces)) = record.pieces("x") {
+                prop_assert!(pieces.abs() <= MOST_PIECES);
+            }
+        }
+    }
+
+    #[test]
+    fn more_pieces_than_there_can_be_are_not_readable() {
+        let json = json!({"a": i64::MAX, "b": "-9223372036854775808", "c": MOST_PIECES, "d": "1e12"});
+        let record = Record::of("Test", &json).unwrap();
+        assert!(record.pieces("a").is_err() && record.pieces("b").is_err() && record.pieces("d").is_err());
+        assert_eq!(record.pieces("c").unwrap(), Some(MOST_PIECES));
     }
 }

@@ -1,27 +1,21 @@
-//! Who works through the dirty set. `step` does one group of visits and is what tests call; `run` does
-//! steps for as long as the service lives.
+//! Who works through the dirty set, one step at a time: this is what tests call. A service has a crew
+//! (`crew`), which takes several steps at once.
 
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
-
-use crate::clock::{self, Instant};
-use crate::ids::LeaseToken;
+use crate::clock::Instant;
+use crate::ids::{ConnectionId, LeaseToken};
 use crate::reconcile::Corridor;
+use crate::store::dirty::Claim;
 use crate::store::{StoreError, dirty};
 use crate::sweep::Sweep;
 
 /// Most products visited under one look.
 const GROUP: i64 = 20;
-/// How long an idle worker waits before it looks for work that nobody told it of.
-const IDLE: Duration = Duration::from_millis(500);
 
 /// Visits products, polls feeds and walks first looks.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    corridor: Corridor,
-    sweep: Sweep,
+    pub(super) corridor: Corridor,
+    pub(super) sweep: Sweep,
 }
 
 impl Worker {
@@ -31,14 +25,21 @@ impl Worker {
         Self { corridor, sweep }
     }
 
-    /// Visits one group of due products. False when there was nothing to do.
-    pub async fn visit(&self) -> Result<bool, StoreError> {
+    /// Claims a group of due products of one connection that has room for a visit and is not `busy`.
+    pub(super) async fn claim(&self, busy: Vec<ConnectionId>) -> Result<Vec<Claim>, StoreError> {
         let Corridor { store, accounts, clock, ids } = &self.corridor;
         let now = clock.now();
-        let (closed, _) = accounts.closed(now);
+        let (mut closed, _) = accounts.closed(now);
+        closed.extend(busy);
         let mut db = store.begin().await?;
         let claims = dirty::claim(&mut db, &closed, GROUP, LeaseToken::new(ids, now), now).await?;
         db.commit().await?;
+        Ok(claims)
+    }
+
+    /// Visits one group of due products. False when there was nothing to do.
+    pub async fn visit(&self) -> Result<bool, StoreError> {
+        let claims = self.claim(Vec::new()).await?;
         if claims.is_empty() {
             return Ok(false);
         }
@@ -62,33 +63,5 @@ impl Worker {
         let (_, opens) = self.corridor.accounts.closed(self.corridor.clock.now());
         let visit = visit.map(|due| opens.map_or(due, |opens| due.max(opens)));
         Ok([visit, sweep].into_iter().flatten().min())
-    }
-
-    /// Works until told to stop; a step that runs is finished. `turned` is told after each turn of the loop.
-    pub async fn run(&self, wake: &tokio::sync::Notify, stop: &CancellationToken, turned: impl Fn(Instant)) {
-        let clock = &self.corridor.clock;
-        while !stop.is_cancelled() {
-            let pause = match self.step().await {
-                Ok(true) => {
-                    turned(clock.now());
-                    continue;
-                }
-                Ok(false) => IDLE,
-                Err(error @ StoreError::Unavailable(_)) => {
-                    warn!(%error, "no work without the database");
-                    Duration::from_secs(1)
-                }
-                Err(error) => {
-                    error!(%error, "a step failed");
-                    Duration::from_secs(1)
-                }
-            };
-            turned(clock.now());
-            tokio::select! {
-                () = wake.notified() => {}
-                () = clock::sleep(clock, pause) => {}
-                () = stop.cancelled() => {}
-            }
-        }
     }
 }

@@ -224,15 +224,19 @@ pub async fn delete(db: &mut Db, connection_id: ConnectionId) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Active connections whose sweep is due, longest waiting first.
-pub async fn sweep_due(db: &mut Db, now: Instant) -> Result<Vec<Row>> {
+/// Up to `limit` active connections whose sweep is due, longest waiting first, leaving out `busy` ones.
+pub async fn sweep_due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -> Result<Vec<Row>> {
+    let busy: Vec<uuid::Uuid> = busy.iter().map(|connection| connection.0).collect();
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
                 r_online_level_id, e_store_id, e_product_limit, plan, settings, web_sale, created_at, swept_at,
                 sweep_due_at, sweep_found
-         from connections where state = 'active' and sweep_due_at <= $1 order by sweep_due_at, connection_id",
+         from connections where state = 'active' and sweep_due_at <= $1 and connection_id <> all($2)
+         order by sweep_due_at, connection_id limit $3",
         now,
+        &busy,
+        limit,
     )
     .fetch_all(db)
     .await?;

@@ -82,8 +82,13 @@ pub async fn mark(
     Ok(())
 }
 
-/// Claims up to `limit` due products of one active connection, the one that waits longest, leaving out
-/// `closed` connections.
+/// Claims up to `limit` due products of one active connection: of those with something due the one that was
+/// served longest ago, leaving out `closed` connections. So a connection with 50,000 marks gets one group a
+/// round, as one with a single mark does.
+///
+/// Waits for nobody: rows that somebody else holds are passed over, in both tables, so a claim can neither
+/// deadlock nor be held up by a process that died in the middle of one. Two claims at the same moment may
+/// therefore serve the same connection; they take different products.
 pub async fn claim(
     db: &mut Db,
     closed: &[ConnectionId],
@@ -93,17 +98,25 @@ pub async fn claim(
 ) -> Result<Vec<Claim>> {
     let closed: Vec<uuid::Uuid> = closed.iter().map(|connection| connection.0).collect();
     let rows = sqlx::query!(
-        "with due as (
-             select d.connection_id
-             from dirty d join connections c using (connection_id)
-             where d.parked_at is null and d.due_at <= $1
-               and (d.leased_until is null or d.leased_until <= $1)
-               and c.state = 'active' and d.connection_id <> all($2)
-             order by d.due_at, d.connection_id limit 1
+        "with next as (
+             select c.connection_id
+             from connections c cross join lateral (
+                 select from dirty d
+                 where d.connection_id = c.connection_id and d.parked_at is null and d.due_at <= $1
+                   and (d.leased_until is null or d.leased_until <= $1)
+                 order by d.due_at, d.product_id limit 1
+             ) waiting
+             where c.state = 'active' and c.connection_id <> all($2)
+             order by c.turn, c.connection_id limit 1
+         ), free as (
+             select c.connection_id from connections c join next using (connection_id)
+             for no key update of c skip locked
+         ), served as (
+             update connections c set turn = nextval('turns') from free where c.connection_id = free.connection_id
          ), taken as (
              select d.connection_id, d.product_id
-             from dirty d join due using (connection_id)
-             where d.parked_at is null and d.due_at <= $1
+             from dirty d
+             where d.connection_id = (select connection_id from next) and d.parked_at is null and d.due_at <= $1
                and (d.leased_until is null or d.leased_until <= $1)
              order by d.due_at, d.product_id limit $3
              for update of d skip locked

@@ -11,6 +11,7 @@ use crate::catalog::Side;
 use crate::clock::after;
 use crate::connections::Account;
 use crate::mapping;
+use crate::platforms::CallError;
 use crate::store::dirty::{self, Asker};
 use crate::store::links::{Half, Met, homes, label};
 use crate::store::syncs::{self, Phase, Sync};
@@ -18,6 +19,9 @@ use crate::store::{StoreError, connections};
 
 /// How often a run that only waits looks whether it is done.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// More items than any catalogue has.
+const MOST_ITEMS: i64 = 2_000_000;
 
 impl Sweep {
     pub(super) async fn step_sync(&self, mut sync: Sync) -> Result<bool, StoreError> {
@@ -43,7 +47,7 @@ impl Sweep {
                 Broken::Call(side, error) => {
                     let until = self.hindered(&mut db, row.connection_id, side, &error).await?;
                     sync.due_at = until.unwrap_or(after(now, LOOK));
-                    if let crate::platforms::CallError::Refused { why, .. } = &error {
+                    if let CallError::Refused { why, .. } = &error {
                         warn!(sync = %sync.sync_id, why, "the run failed");
                         sync.state = "failed".into();
                         sync.error = Some(side.says(why));
@@ -69,6 +73,9 @@ impl Sweep {
     async fn list_online(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let offset = sync.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
         let page = account.e.products(offset).await.map_err(|error| Broken::Call(Side::ESeries, error))?;
+        if page.next.is_some_and(|next| next <= offset) {
+            return Err(endless(Side::ESeries));
+        }
         let met: Vec<Met> = page
             .rows
             .iter()
@@ -93,6 +100,10 @@ impl Sweep {
     async fn list_shop(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let next = sync.cursor.as_deref().and_then(|cursor| Url::parse(cursor).ok());
         let page = account.r.items(next).await.map_err(|error| Broken::Call(Side::RSeries, error))?;
+        let same = page.next.as_ref().map(Url::as_str) == sync.cursor.as_deref() && page.next.is_some();
+        if same || sync.total > MOST_ITEMS {
+            return Err(endless(Side::RSeries));
+        }
         let met: Vec<Met> = page
             .rows
             .iter()
@@ -132,6 +143,12 @@ impl Sweep {
         db.commit().await?;
         Ok(())
     }
+}
+
+/// A catalogue whose pages do not come to an end: the run fails, and says so.
+fn endless(side: Side) -> Broken {
+    let why = "the pages of the catalogue go round in a circle".to_owned();
+    Broken::Call(side, CallError::Refused { status: 200, code: None, why })
 }
 
 fn count(length: usize) -> i64 {

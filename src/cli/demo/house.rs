@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use super::super::database::own_key;
-use super::super::service::{Parts, Running};
+use super::super::service::{Capacity, Parts, Running};
 use crate::clock::{SharedClock, SystemClock};
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
@@ -138,7 +138,7 @@ impl House {
         // Whoever listens everywhere is reached here too.
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         let base = format!("http://{}", SocketAddr::new(host, address.port()));
-        let running = Running::start(parts, listener, &base)?;
+        let running = Running::start(parts, listener, &base, Capacity::default())?;
         Ok(Self { stage, base, moved, token, clock: ground.clock.clone(), running })
     }
 

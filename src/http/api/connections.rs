@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::{List, connection};
 use crate::clock::Instant;
-use crate::connections::connect::{ConnectError, Request};
+use crate::connections::connect::{ConnectError, Request, check_name};
 use crate::connections::settings::{PLANS, Settings, WebSales, plan_limit};
 use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
@@ -95,7 +95,8 @@ fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::
     let number = json.as_i64().or_else(|| json.as_str().and_then(|text| text.trim().parse().ok()));
     let number = number.filter(|number| *number > 0);
     number.ok_or_else(|| {
-        serde::de::Error::custom(format!("{json} is no id: a positive whole number is wanted"))
+        let found: String = json.to_string().chars().take(60).collect();
+        serde::de::Error::custom(format!("{found} is no id: a positive whole number is wanted"))
     })
 }
 
@@ -292,9 +293,7 @@ async fn update_connection(
     let mut db = desk.store.begin().await?;
     let mut row = connection(&mut db, id).await?;
     if let Some(name) = change.name {
-        if name.trim().is_empty() {
-            return Err(Problem::invalid("name must not be empty"));
-        }
+        check_name(&name).map_err(Problem::invalid)?;
         row.name = name;
     }
     if let Some(plan) = change.plan {

@@ -35,7 +35,7 @@ impl Product {
     /// Reads a product.
     pub fn read(value: &Value) -> Result<Self, Unreadable> {
         let record = Record::of("Product", value)?;
-        let quantity = record.integer("quantity")?;
+        let quantity = record.pieces("quantity")?;
         let unlimited = record.flag("unlimited")?.unwrap_or(quantity.is_none());
         let stock = match quantity {
             Some(count) if !unlimited => Stock::Tracked(count),

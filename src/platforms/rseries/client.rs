@@ -20,6 +20,9 @@ use crate::platforms::transport::{Answer, Transport, TransportError};
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
 pub const PAGE: usize = 100;
 
+/// Most pages of a collection that is kept whole: rows of one item, shops, price levels.
+const MOST_PAGES: usize = 1_000;
+
 /// Renewals in one call. Two, because the first may hand out a token that another process has stored and
 /// that has expired since.
 const RENEWALS: u32 = 2;
@@ -227,8 +230,8 @@ impl Client {
         let mut url = self.url(&[&format!("{resource}.json")], query);
         let mut seen = std::collections::BTreeSet::new();
         loop {
-            if !seen.insert(url.to_string()) {
-                return Err(self.unreadable_answer("the pages go round in a circle"));
+            if !seen.insert(url.to_string()) || seen.len() > MOST_PAGES {
+                return Err(self.unreadable_answer("the pages go round in a circle, or have no end"));
             }
             let page = self.page(url, resource, 1.0, &read).await?;
             if let Some(error) = page.unreadable.first() {

@@ -173,7 +173,7 @@ impl ItemShop {
             id: record.integer("itemShopID")?.unwrap_or(0),
             item_id: record.integer("itemID")?.unwrap_or(0),
             shop_id: record.needed("shopID", record.integer("shopID")?)?,
-            qoh: record.needed("qoh", record.integer("qoh")?)?,
+            qoh: record.needed("qoh", record.pieces("qoh")?)?,
             time_stamp: record.time("timeStamp")?,
         })
     }
@@ -187,7 +187,7 @@ impl LogRow {
             id: record.needed("inventoryLogID", record.integer("inventoryLogID")?)?,
             item_id: record.needed("itemID", record.integer("itemID")?)?,
             shop_id: record.needed("shopID", record.integer("shopID")?)?,
-            change: record.integer("qohChange")?.unwrap_or(0),
+            change: record.pieces("qohChange")?.unwrap_or(0),
             reason: record.text("reason")?.unwrap_or_default(),
             sale_id: record.integer("saleID")?.unwrap_or(0),
             automated: record.flag("automated")?.unwrap_or(false),

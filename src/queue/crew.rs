@@ -1,0 +1,131 @@
+//! Several hands at once, each on a connection of its own: a platform that hangs holds up its own connection
+//! and nobody else's.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::Worker;
+use crate::clock::{self, Instant};
+use crate::ids::ConnectionId;
+use crate::store::StoreError;
+
+/// How long an idle crew waits before it looks for work that nobody told it of.
+const IDLE: Duration = Duration::from_millis(500);
+/// How long it waits when the database could not be asked.
+const BROKEN: Duration = Duration::from_secs(1);
+
+/// Tasks at work, no two of them on the same connection.
+#[derive(Debug, Default)]
+struct Hands {
+    tasks: JoinSet<Result<(), StoreError>>,
+    on: HashMap<Id, ConnectionId>,
+}
+
+impl Hands {
+    fn busy(&self) -> Vec<ConnectionId> {
+        self.on.values().copied().collect()
+    }
+
+    fn free(&self, most: usize) -> usize {
+        most.saturating_sub(self.on.len())
+    }
+
+    fn set_to(
+        &mut self,
+        connection: ConnectionId,
+        work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(work);
+        self.on.insert(task.id(), connection);
+    }
+
+    /// Waits until one has ended, for ever if none is at work, and says so if it failed.
+    async fn one_ends(&mut self) {
+        let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let connection = self.on.remove(&id).map(|connection| connection.to_string());
+        match ended {
+            Ok((_, Ok(()))) => {}
+            Ok((_, Err(error @ StoreError::Unavailable(_)))) => warn!(%error, "no work without the database"),
+            Ok((_, Err(error))) => error!(%error, connection, "a step failed"),
+            // What it had claimed is free again when its lease runs out.
+            Err(error) => error!(%error, connection, "a step broke off"),
+        }
+    }
+
+    async fn all_end(&mut self) {
+        while !self.on.is_empty() {
+            self.one_ends().await;
+        }
+    }
+}
+
+impl Worker {
+    /// Works until told to stop: up to `most` groups of visits at once and as many jobs of the sweep, each kind
+    /// at most one a connection. At `stop` no more is begun, and what runs is finished or, product by product,
+    /// given back. `turned` is told after each turn of the loop, which no platform can hold up.
+    pub async fn run(&self, most: usize, wake: &Notify, stop: &CancellationToken, turned: impl Fn(Instant)) {
+        let clock = &self.corridor.clock;
+        let (mut visits, mut rounds) = (Hands::default(), Hands::default());
+        while !stop.is_cancelled() {
+            let pause = match self.hand_out(most, &mut visits, &mut rounds, stop).await {
+                Ok(()) => IDLE,
+                Err(error @ StoreError::Unavailable(_)) => {
+                    warn!(%error, "no work without the database");
+                    BROKEN
+                }
+                Err(error) => {
+                    error!(%error, "no work could be handed out");
+                    BROKEN
+                }
+            };
+            turned(clock.now());
+            tokio::select! {
+                () = visits.one_ends() => {}
+                () = rounds.one_ends() => {}
+                () = wake.notified() => {}
+                () = clock::sleep(clock, pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        tokio::join!(visits.all_end(), rounds.all_end());
+    }
+
+    async fn hand_out(
+        &self,
+        most: usize,
+        visits: &mut Hands,
+        rounds: &mut Hands,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        while visits.free(most) > 0 && !stop.is_cancelled() {
+            let claims = self.claim(visits.busy()).await?;
+            let Some(connection) = claims.first().map(|claim| claim.connection_id) else { break };
+            let (corridor, stop) = (self.corridor.clone(), stop.clone());
+            visits.set_to(connection, async move { corridor.visit_until(claims, &stop).await });
+        }
+        let free = rounds.free(most);
+        if free == 0 {
+            return Ok(());
+        }
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        for job in self.sweep.due(&rounds.busy(), limit).await? {
+            let connection = job.connection_id();
+            // A page and a round of the same connection: one after the other.
+            if rounds.busy().contains(&connection) {
+                continue;
+            }
+            let sweep = self.sweep.clone();
+            rounds.set_to(connection, async move { sweep.work(job).await.map(|_| ()) });
+        }
+        Ok(())
+    }
+}
