@@ -34,9 +34,31 @@ fn found_at(mistake: Mistake) -> Option<u64> {
     Some(found.into_inner()).filter(|seed| *seed < WITHIN)
 }
 
-#[test]
-fn the_storm_finds_every_planted_mistake() {
-    let missed: Vec<Mistake> =
-        Mistake::ALL.into_iter().filter(|mistake| found_at(*mistake).is_none()).collect();
-    assert!(missed.is_empty(), "not found within {WITHIN} seeds: {missed:?}");
+macro_rules! found {
+    ($($name:ident: $mistake:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            let found = found_at(Mistake::$mistake);
+            assert!(found.is_some(), "no storm of {WITHIN} finds it");
+        })*
+
+        #[test]
+        fn every_mistake_is_looked_for() {
+            assert_eq!(Mistake::ALL.to_vec(), vec![$(Mistake::$mistake),*]);
+        }
+    };
+}
+
+found! {
+    shadow_is_what_was_sent: ShadowIsWhatWasSent,
+    blind_retry_of_a_delta: BlindRetryOfADelta,
+    settle_without_fence: SettleWithoutFence,
+    intent_closed_after_merging: IntentClosedAfterMerging,
+    dedupe_by_content: DedupeByContent,
+    cursor_by_timestamp_only: CursorByTimestampOnly,
+    delete_by_absence: DeleteByAbsence,
+    rate_limit_is_failure: RateLimitIsFailure,
+    no_repair: NoRepair,
+    judged_at_once: JudgedAtOnce,
+    sent_too_late: SentTooLate,
 }

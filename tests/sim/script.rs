@@ -112,8 +112,20 @@ impl Script {
         let length = dice.random_range(30..90);
         let mut events = vec![Event::Mail(mail(&mut dice))];
         events.extend((0..length).map(|number| event(&mut dice, number)));
+        if dice.random_bool(0.5) {
+            events.extend(whispers(&mut dice));
+        }
         Self { seed, setting, events }
     }
+}
+
+/// Two edits within one second, one before and one after a poll, that no notice tells of.
+fn whispers(dice: &mut ChaCha12Rng) -> Vec<Event> {
+    let (first, second) = (dice.random_range(0..3), dice.random_range(0..3));
+    let side = side(dice);
+    let say = |item: usize, what: &str| Event::Merchant(Act::Rename(side, item, format!("Whisper {what}")));
+    let mail = DeliveryFaults { lose: 1.0, ..DeliveryFaults::default() };
+    vec![Event::Mail(mail), Event::Pass(61), say(first, "one"), Event::Finish(0), say(second, "two")]
 }
 
 fn mail(dice: &mut ChaCha12Rng) -> DeliveryFaults {
