@@ -1,13 +1,14 @@
 //! Who works through the dirty set. `step` does one group of visits and is what tests call; `run` does
 //! steps for as long as the service lives.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::clock::{self, Instant};
-use crate::ids::LeaseToken;
+use crate::ids::{ConnectionId, LeaseToken};
 use crate::reconcile::Corridor;
 use crate::store::{StoreError, dirty};
 use crate::sweep::Sweep;
@@ -22,13 +23,15 @@ const IDLE: Duration = Duration::from_millis(500);
 pub struct Worker {
     corridor: Corridor,
     sweep: Sweep,
+    /// Leases of visits that have not come to their end.
+    held: Arc<Mutex<Vec<(ConnectionId, LeaseToken)>>>,
 }
 
 impl Worker {
     /// A worker for these rooms.
     #[must_use]
     pub fn new(corridor: Corridor, sweep: Sweep) -> Self {
-        Self { corridor, sweep }
+        Self { corridor, sweep, held: Arc::default() }
     }
 
     /// Visits one group of due products. False when there was nothing to do.
@@ -37,13 +40,38 @@ impl Worker {
         let now = clock.now();
         let (closed, _) = accounts.closed(now);
         let mut db = store.begin().await?;
-        let claims = dirty::claim(&mut db, &closed, GROUP, LeaseToken::new(ids, now), now).await?;
+        let token = LeaseToken::new(ids, now);
+        let claims = dirty::claim(&mut db, &closed, GROUP, token, now).await?;
         db.commit().await?;
-        if claims.is_empty() {
-            return Ok(false);
-        }
+        let Some(connection_id) = claims.first().map(|claim| claim.connection_id) else { return Ok(false) };
+        self.held(|held| held.push((connection_id, token)));
         self.corridor.visit(claims).await?;
+        self.held(|held| held.retain(|(_, other)| *other != token));
         Ok(true)
+    }
+
+    /// Gives back what visits that were dropped, or broken off by the database, still hold, so that nobody has to
+    /// wait for their leases to run out. Only for a worker that no longer runs. Returns how many products that
+    /// were.
+    pub async fn give_back(&self) -> Result<u64, StoreError> {
+        let leases = self.held(std::mem::take);
+        if leases.is_empty() {
+            return Ok(0);
+        }
+        let mut db = self.corridor.store.begin().await?;
+        let mut products = 0;
+        for (connection_id, token) in leases {
+            products += dirty::release(&mut db, connection_id, token).await?;
+        }
+        db.commit().await?;
+        if products > 0 {
+            info!(products, "given back in the middle of a visit");
+        }
+        Ok(products)
+    }
+
+    fn held<T>(&self, use_it: impl FnOnce(&mut Vec<(ConnectionId, LeaseToken)>) -> T) -> T {
+        use_it(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One step of everything that is due. False when nothing was.

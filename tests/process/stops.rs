@@ -105,7 +105,10 @@ async fn told_to_stop_it_ends_in_time_whatever_happens() {
     ends_well(&mut service, "at rest").await;
     for _ in 0..5 {
         let mut early = recipe.start(port);
-        pause(Duration::from_millis(dice.random_range(25..60))).await;
+        // It listens before it does anything else.
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            pause(Duration::from_millis(1)).await;
+        }
         early.signal(Signal::TERM);
         ends_well(&mut early, "while it starts").await;
     }

@@ -15,7 +15,6 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
 use crate::house::{
@@ -109,8 +108,9 @@ struct Tally {
     kills: u64,
     /// Kills that left products leased to the dead process.
     with_leases: u64,
-    /// Kills that left a write whose outcome was not written down.
+    /// Kills that left a write of their own whose outcome was not written down.
     with_open_writes: u64,
+    open_writes: BTreeSet<String>,
     postgres: u64,
     cuts: u64,
     pairs: u64,
@@ -180,12 +180,14 @@ impl Storm {
     /// What the killed process has left behind.
     async fn look_at_the_dead(&mut self) {
         let mut db = self.postgres.connect().await;
-        let statement = "select (select count(*) from dirty where leased_until > now()),
-                                (select count(*) from ledger where result is null)";
-        let (leases, open): (i64, i64) =
-            sqlx::query_as(AssertSqlSafe(statement)).fetch_one(&mut db).await.unwrap();
+        let leases = "select count(*) from dirty where leased_until > now()";
+        let leases: i64 = sqlx::query_scalar(leases).fetch_one(&mut db).await.unwrap();
+        let open = "select entry_id::text from ledger where result is null";
+        let open: Vec<String> = sqlx::query_scalar(open).fetch_all(&mut db).await.unwrap();
+        let known = self.tally.open_writes.len();
+        self.tally.open_writes.extend(open);
         self.tally.with_leases += u64::from(leases > 0);
-        self.tally.with_open_writes += u64::from(open > 0);
+        self.tally.with_open_writes += u64::from(self.tally.open_writes.len() > known);
     }
 
     /// The database dies too, before the service or after it.
