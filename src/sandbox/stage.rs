@@ -238,6 +238,7 @@ mod tests {
     use axum::http::HeaderMap;
     use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::sync::mpsc;
 
     async fn stage(deliver: bool) -> Stage {

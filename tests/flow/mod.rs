@@ -6,3 +6,4 @@ mod fields;
 mod limits;
 mod outage;
 mod races;
+mod stop;

@@ -47,7 +47,7 @@ impl Merchants {
     pub fn create_item(&mut self, stage: &Stage) {
         self.number += 1;
         let opening = self.dice.random_range(OPENING);
-        let sku = if self.number % 6 == 0 { String::new() } else { format!("P-{}", self.number) };
+        let sku = if self.number.is_multiple_of(6) { String::new() } else { format!("P-{}", self.number) };
         let item = stage.r.create_item(NewItem {
             description: format!("Thing {}", self.number),
             custom_sku: sku,
@@ -101,7 +101,8 @@ impl Merchants {
             (5, _) => stage.r.rename(item, &name),
             (6, _) => stage.r.reprice_online(item, self.price()),
             (7, _) => stage.r.set_sku(item, &sku),
-            (8, _) => stage.r.publish(item, pieces == 1),
+            // Products arrive unseen, whatever the shop said before: only what is there can be shown.
+            (8, Some(_)) => stage.r.publish(item, pieces == 1),
             (9..=11, Some(product)) if stage.e.sell(product, pieces) => self.moved(item, -pieces),
             (12, Some(product)) if stage.e.restock(product, pieces) => self.moved(item, pieces),
             (13, Some(product)) => assert!(stage.e.rename(product, &name)),
