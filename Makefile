@@ -10,10 +10,11 @@ demo: setup
 	cargo build --locked
 	exec target/debug/concord demo
 
-# Every test, on a throw-away Postgres.
+# Every test, on a throw-away Postgres. The binary that tests kill is the one that is shipped.
 test: setup
-	cargo build --locked
-	target/debug/concord with-postgres -- cargo test --locked
+	cargo build --locked --release
+	CONCORD_TEST_BINARY="$(CURDIR)/target/release/concord" \
+		target/release/concord with-postgres -- cargo test --locked
 
 # Storms alone: `make storm SEEDS=10000`, or one of them again: `make storm SEED=17`.
 storm: setup

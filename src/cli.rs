@@ -79,15 +79,18 @@ pub(crate) fn say(line: &str) {
     println!("{line}");
 }
 
-/// Resolves on Ctrl-C or SIGTERM.
-pub(crate) async fn told_to_stop() {
+/// Resolves on Ctrl-C or SIGTERM, from the call on: what comes before the future is awaited is not lost, and
+/// does not end the process by itself.
+pub(crate) fn told_to_stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }

@@ -29,13 +29,19 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
     telemetry::start_logging(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let ids: SharedIds = Arc::new(GeneratedIds::from_system());
+    // Whoever says stop while it starts is heard too.
+    let mut told = std::pin::pin!(told_to_stop());
     // First the address: a service that cannot listen must not start a database.
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("{} cannot be listened on; choose another address with CONCORD_LISTEN", config.listen)
     })?;
     let (store, vault, cluster) = Database::open(config, &clock, &ids).await?.into_parts();
     let served = async {
-        migrate_or_refuse(&store, no_migrate).await?;
+        // Each migration is one transaction, so it can be left at any time.
+        tokio::select! {
+            migrated = migrate_or_refuse(&store, no_migrate) => migrated?,
+            () = &mut told => return Ok(()),
+        }
         let admin = admin_token(config, &store, &ids).await?;
         let public_base = config.public_base(listener.local_addr()?);
         let parts = Parts {
@@ -50,7 +56,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             turnstile: Turnstile::default(),
         };
         let running = Running::start(parts, listener, &public_base, capacity(config))?;
-        told_to_stop().await;
+        told.await;
         running.stop().await;
         anyhow::Ok(())
     };

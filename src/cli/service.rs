@@ -28,6 +28,8 @@ use crate::vault::Vault;
 
 /// How long running work may take to end after the word to stop.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long giving back what was dropped may take. Without a database there is nothing to wait for.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// What a service is made of.
 #[derive(Debug)]
@@ -118,6 +120,8 @@ pub struct Running {
     server: JoinHandle<()>,
     worker: JoinHandle<()>,
     writer: JoinHandle<()>,
+    /// The same worker, for what it holds when it is dropped.
+    hands: Worker,
 }
 
 impl Running {
@@ -135,18 +139,18 @@ impl Running {
         let (store, clock) = (desk.store.clone(), desk.clock.clone());
         let woken = wake.clone();
         let writer = tokio::spawn(writer.run(CancellationToken::new(), move || woken.notify_one()));
-        let working = stop.clone();
+        let (working, hands) = (stop.clone(), worker.clone());
         let worker = tokio::spawn(async move {
             worker.run(capacity.workers, &wake, &working, |now| pulse.beat(now)).await;
         });
         let serving = listen::serve(listener, http::app(desk), capacity.door, clock.clone(), stop.clone());
         let server = tokio::spawn(serving);
         info!(%address, "listening");
-        Ok(Self { address, store, clock, stop, server, worker, writer })
+        Ok(Self { address, store, clock, stop, server, worker, writer, hands })
     }
 
-    /// Takes no more work, finishes what runs, and ends; what does not end in time is dropped, and found
-    /// again by the next start.
+    /// Takes no more work, finishes what runs, and ends; what does not end in time is dropped and given back, and
+    /// found again by the next start.
     pub async fn stop(self) {
         self.stop.cancel();
         let mut running = [self.server, self.worker];
@@ -157,10 +161,23 @@ impl Running {
         };
         tokio::select! {
             () = ended => {}
-            () = sleep(&self.clock, GRACE) => warn!("what still ran was dropped; its leases run out by themselves"),
+            () = sleep(&self.clock, GRACE) => warn!("what still ran was dropped"),
         }
         for task in &running {
             task.abort();
+        }
+        let [_, worker] = &mut running;
+        // Given back only once nobody works on it any more.
+        if !worker.is_finished() {
+            let _ = worker.await;
+        }
+        tokio::select! {
+            given_back = self.hands.give_back() => {
+                if let Err(error) = given_back {
+                    warn!(%error, "leases were not given back: they run out by themselves");
+                }
+            }
+            () = sleep(&self.clock, GIVE_BACK) => warn!("leases were not given back: they run out by themselves"),
         }
         self.writer.abort();
         self.store.close().await;

@@ -109,8 +109,8 @@ impl Worker {
         while visits.free(most) > 0 && !stop.is_cancelled() {
             let claims = self.claim(visits.busy()).await?;
             let Some(connection) = claims.first().map(|claim| claim.connection_id) else { break };
-            let (corridor, stop) = (self.corridor.clone(), stop.clone());
-            visits.set_to(connection, async move { corridor.visit_until(claims, &stop).await });
+            let (worker, stop) = (self.clone(), stop.clone());
+            visits.set_to(connection, async move { worker.visit_claimed(claims, &stop).await });
         }
         let free = rounds.free(most);
         if free == 0 {

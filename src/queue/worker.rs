@@ -1,6 +1,11 @@
 //! Who works through the dirty set, one step at a time: this is what tests call. A service has a crew
 //! (`crew`), which takes several steps at once.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, LeaseToken};
 use crate::reconcile::Corridor;
@@ -16,13 +21,15 @@ const GROUP: i64 = 20;
 pub struct Worker {
     pub(super) corridor: Corridor,
     pub(super) sweep: Sweep,
+    /// Leases of visits that have not come to their end.
+    held: Arc<Mutex<Vec<(ConnectionId, LeaseToken)>>>,
 }
 
 impl Worker {
     /// A worker for these rooms.
     #[must_use]
     pub fn new(corridor: Corridor, sweep: Sweep) -> Self {
-        Self { corridor, sweep }
+        Self { corridor, sweep, held: Arc::default() }
     }
 
     /// Claims a group of due products of one connection that has room for a visit and is not `busy`.
@@ -32,9 +39,25 @@ impl Worker {
         let (mut closed, _) = accounts.closed(now);
         closed.extend(busy);
         let mut db = store.begin().await?;
-        let claims = dirty::claim(&mut db, &closed, GROUP, LeaseToken::new(ids, now), now).await?;
+        let token = LeaseToken::new(ids, now);
+        let claims = dirty::claim(&mut db, &closed, GROUP, token, now).await?;
         db.commit().await?;
+        if let Some(claim) = claims.first() {
+            self.held(|held| held.push((claim.connection_id, token)));
+        }
         Ok(claims)
+    }
+
+    /// Visits what was claimed. At `stop`, what has not begun is given back.
+    pub(super) async fn visit_claimed(
+        &self,
+        claims: Vec<Claim>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let tokens: Vec<LeaseToken> = claims.iter().map(|claim| claim.token).collect();
+        self.corridor.visit_until(claims, stop).await?;
+        self.held(|held| held.retain(|(_, token)| !tokens.contains(token)));
+        Ok(())
     }
 
     /// Visits one group of due products. False when there was nothing to do.
@@ -43,8 +66,32 @@ impl Worker {
         if claims.is_empty() {
             return Ok(false);
         }
-        self.corridor.visit(claims).await?;
+        self.visit_claimed(claims, &CancellationToken::new()).await?;
         Ok(true)
+    }
+
+    /// Gives back what visits that were dropped, or broken off by the database, still hold, so that nobody has to
+    /// wait for their leases to run out. Only for a worker that no longer runs. Returns how many products that
+    /// were.
+    pub async fn give_back(&self) -> Result<u64, StoreError> {
+        let leases = self.held(std::mem::take);
+        if leases.is_empty() {
+            return Ok(0);
+        }
+        let mut db = self.corridor.store.begin().await?;
+        let mut products = 0;
+        for (connection_id, token) in leases {
+            products += dirty::release(&mut db, connection_id, token).await?;
+        }
+        db.commit().await?;
+        if products > 0 {
+            info!(products, "given back in the middle of a visit");
+        }
+        Ok(products)
+    }
+
+    fn held<T>(&self, use_it: impl FnOnce(&mut Vec<(ConnectionId, LeaseToken)>) -> T) -> T {
+        use_it(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One step of everything that is due. False when nothing was.

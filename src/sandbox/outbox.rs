@@ -3,6 +3,7 @@
 //! It knows nothing of signatures: whoever pushes a [`Notice`] also hands over the forgeries that a
 //! tampering stranger could make of it, so the same outbox serves every platform and relay.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -124,7 +125,8 @@ struct Inner {
     given_up: u64,
 }
 
-#[derive(Debug)]
+type Watcher = Arc<dyn Fn(&Delivery) + Send + Sync>;
+
 struct Shared {
     clock: SharedClock,
     policy: RetryPolicy,
@@ -132,6 +134,13 @@ struct Shared {
     client: Result<reqwest::Client, String>,
     inner: Mutex<Inner>,
     wake: Notify,
+    watchers: Mutex<Vec<Watcher>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 /// The notices that wait for delivery. Clones share the same queue.
@@ -159,9 +168,8 @@ impl Outbox {
             lost: 0,
             given_up: 0,
         };
-        Self {
-            shared: Arc::new(Shared { clock, policy, client, inner: Mutex::new(inner), wake: Notify::new() }),
-        }
+        let (inner, watchers) = (Mutex::new(inner), Mutex::new(Vec::new()));
+        Self { shared: Arc::new(Shared { clock, policy, client, inner, wake: Notify::new(), watchers }) }
     }
 
     /// Takes a notice of something that has happened now.
@@ -187,6 +195,11 @@ impl Outbox {
             }
         });
         self.shared.wake.notify_one();
+    }
+
+    /// Has `watch` told of every attempt from now on, with its answer, right after it was made.
+    pub fn on_delivery(&self, watch: impl Fn(&Delivery) + Send + Sync + 'static) {
+        self.shared.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(watch));
     }
 
     /// Replaces the faults. Loss, repeats and delays apply to notices pushed from now on, the rest to attempts
@@ -240,6 +253,10 @@ impl Outbox {
         let mut deliveries = Vec::new();
         for waiting in self.take_due() {
             let delivery = self.post(&waiting).await;
+            let watchers = self.shared.watchers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for watch in watchers {
+                watch(&delivery);
+            }
             if !delivery.accepted {
                 self.put_back(waiting);
             }

@@ -10,20 +10,17 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::eseries::{self, ESeriesSandbox};
+use super::line::{Door, Road};
 use super::outbox::{Delivery, Outbox};
 use super::relay::Relay;
 use super::rseries::{self, RSeriesSandbox};
@@ -126,6 +123,16 @@ impl Stage {
         self.e_server.url()
     }
 
+    /// The way to R-Series, which can be cut and mended.
+    pub fn r_road(&self) -> &Road {
+        &self.r_server.road
+    }
+
+    /// The way to E-Series, which can be cut and mended.
+    pub fn e_road(&self) -> &Road {
+        &self.e_server.road
+    }
+
     /// Posts every notice that is due, of E-Series and of the relay, and tells how each attempt went.
     pub async fn deliver_due(&self) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
@@ -176,22 +183,22 @@ struct Server {
     task: JoinHandle<()>,
     /// No new connections; those that are idle close.
     close: CancellationToken,
-    /// All connections break.
-    cut: CancellationToken,
+    /// The way in: what is on it breaks when it is cut.
+    road: Road,
 }
 
 impl Server {
     fn start(listener: TcpListener, router: Router) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (close, cut) = (CancellationToken::new(), CancellationToken::new());
-        let door = Door { listener, cut: cut.clone() };
+        let (close, road) = (CancellationToken::new(), Road::default());
+        let door = Door::new(listener, road.clone());
         let serve = axum::serve(door, router.layer(CatchPanicLayer::new()))
             .with_graceful_shutdown(close.clone().cancelled_owned());
         let task = tokio::spawn(async move {
             // Serving has no way to fail; the result is there for the future.
             let _ = serve.await;
         });
-        Ok(Self { address, task, close, cut })
+        Ok(Self { address, task, close, road })
     }
 
     fn url(&self) -> String {
@@ -207,7 +214,7 @@ impl Server {
             _ = &mut self.task => return,
             () = clock::sleep(&real, GRACE) => {}
         }
-        self.cut.cancel();
+        self.road.cut();
         let _ = (&mut self.task).await;
     }
 }
@@ -215,70 +222,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.close.cancel();
-        self.cut.cancel();
+        self.road.cut();
         self.task.abort();
-    }
-}
-
-/// Lets connections in, each of which can be cut. Connections are tasks of their own that nobody holds, so ending
-/// the server's task alone would leave those that hang behind.
-struct Door {
-    listener: TcpListener,
-    cut: CancellationToken,
-}
-
-impl Listener for Door {
-    type Io = Line;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Line, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Line { stream, cut: Box::pin(self.cut.clone().cancelled_owned()) }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that breaks when it is cut.
-struct Line {
-    stream: TcpStream,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Line {
-    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.cut.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Pending => Ok(()),
-        }
-    }
-}
-
-impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -293,6 +238,7 @@ mod tests {
     use axum::http::HeaderMap;
     use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::sync::mpsc;
 
     async fn stage(deliver: bool) -> Stage {

@@ -225,6 +225,20 @@ pub async fn give_back(db: &mut Db, claim: &Claim, due_at: Instant, failed: bool
     held(done.rows_affected())
 }
 
+/// Gives back whatever is still held under this lease, as it was: for a worker that stops in the middle. A write
+/// that is on its way stays open in the ledger, and the next visit gives it its time.
+pub async fn release(db: &mut Db, connection_id: ConnectionId, token: LeaseToken) -> Result<u64> {
+    let done = sqlx::query!(
+        "update dirty set lease_token = null, leased_until = null
+         where connection_id = $1 and lease_token = $2",
+        connection_id.0,
+        token.0,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Parks the product: it waits for its inputs to change, not for time. A mark that came meanwhile wins.
 pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Instant) -> Result<()> {
     let done = sqlx::query!(

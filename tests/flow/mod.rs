@@ -9,3 +9,4 @@ mod races;
 mod stock_doubts;
 mod stock_races;
 mod stock_sales;
+mod stop;
