@@ -9,7 +9,7 @@ use url::Url;
 
 use super::settings::Settings;
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
-use crate::catalog::Rules;
+use crate::catalog::{Caps, Rules};
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
@@ -104,6 +104,8 @@ pub struct Account {
     pub context: Context,
     /// Way and rule per field.
     pub rules: Rules,
+    /// How much the sweep may take away.
+    pub caps: Caps,
     /// R-Series.
     pub r: rseries::Client,
     /// E-Series.
@@ -182,6 +184,7 @@ impl Accounts {
                 sku_source: settings.sku_source,
             },
             rules: settings.rules(),
+            caps: settings.caps,
             r: rseries::Client::new(
                 r_transport,
                 row.r_account_id,

@@ -83,6 +83,7 @@ impl Accounts {
         if request.name.trim().is_empty() {
             return Err(ConnectError::Invalid("name must not be empty".into()));
         }
+        request.settings.check().map_err(ConnectError::Invalid)?;
 
         let tokens = Arc::new(NewTokens::new(
             wiring.clone(),

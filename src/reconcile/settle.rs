@@ -8,6 +8,7 @@ use super::{Corridor, Stop, Visit};
 use crate::act;
 use crate::catalog::{Field, Side, Value};
 use crate::decide::Shadow;
+use crate::decide::brake::Act;
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::mapping;
@@ -15,7 +16,7 @@ use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
 use crate::store::links::Standing;
-use crate::store::{self, Db, StoreError, connections, dirty, inbox, links};
+use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links};
 
 impl Corridor {
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
@@ -29,6 +30,9 @@ impl Corridor {
         }
         links::save(&mut db, &visit.link, now).await?;
         self.explain(&mut db, visit).await?;
+        if visit.braked {
+            brakes::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
+        }
         if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
             let connection = visit.link.connection_id;
             dirty::unpark_twins(&mut db, connection, SKU_TWICE_IN_SHOP, &visit.known_sku, now).await?;
@@ -135,6 +139,9 @@ impl Corridor {
         if !(product.enabled && carries) {
             return self.settle(visit, true).await;
         }
+        if self.removal_swings(visit).await? {
+            return self.settle(visit, false).await;
+        }
         let now = self.clock.now();
         let link = &visit.link;
         let mut intent = Entry::told(
@@ -152,10 +159,7 @@ impl Corridor {
         intent.source = r.get(Field::Enabled).map(Value::to_json);
         intent.cause = Some("the item was archived".into());
         (intent.result, intent.closed_at) = (None, None);
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        store::ledger::insert(&mut db, &intent).await?;
-        db.commit().await.map_err(StoreError::from)?;
+        self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
 
         let off = Value::Flag(false);
         let write = mapping::eseries::write([(Field::Enabled, &off)].into_iter());

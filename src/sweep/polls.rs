@@ -48,7 +48,7 @@ struct Row {
     label: Option<(String, String)>,
 }
 
-fn digest(row: &impl Hash) -> String {
+pub(super) fn digest(row: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     row.hash(&mut hasher);
     format!("{:016x}", hasher.finish())

@@ -320,21 +320,25 @@ async fn plan_product(
 
 /// A visit that was asked for.
 #[derive(Debug, Serialize, ToSchema)]
-struct Accepted {
+pub(super) struct Accepted {
     /// Products that will be visited.
-    accepted: i64,
+    pub(super) accepted: i64,
 }
 
 async fn look_again(
     desk: &Desk,
     id: ConnectionId,
     product: ProductId,
+    let_go: bool,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
     let now = desk.clock.now();
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
-    listed(&mut db, id, product).await?;
+    let listed = listed(&mut db, id, product).await?;
     dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
+    if let_go {
+        super::brake::let_go(desk, &mut db, &listed.link).await?;
+    }
     db.commit().await.map_err(StoreError::from)?;
     desk.wake.notify_one();
     Ok((StatusCode::ACCEPTED, axum::Json(Accepted { accepted: 1 })))
@@ -351,7 +355,7 @@ async fn sync_product(
     State(desk): State<Desk>,
     Path((id, product)): Path<(ConnectionId, ProductId)>,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    look_again(&desk, id, product).await
+    look_again(&desk, id, product, false).await
 }
 
 /// List parked products, each with its reason
@@ -377,6 +381,9 @@ async fn list_parked(
 }
 
 /// Try a parked product again
+///
+/// Also lets go of what waits for an operator's word about it: fields that were frozen because they kept swinging
+/// (`alternates`) may be written again, and a product that the brake of its connection holds is let through once.
 #[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
     operation_id = "retry_parked", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
@@ -387,5 +394,5 @@ async fn retry_parked(
     State(desk): State<Desk>,
     Path((id, product)): Path<(ConnectionId, ProductId)>,
 ) -> Result<(StatusCode, axum::Json<Accepted>), Problem> {
-    look_again(&desk, id, product).await
+    look_again(&desk, id, product, true).await
 }
