@@ -32,6 +32,7 @@ const FULL_LOOK_HOURS: u32 = 24;
 /// The longest pause that still is a routine: a year.
 const LONGEST_PAUSE: u32 = 8_760;
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serializer hands a reference")]
 fn is_default(caps: &Caps) -> bool {
     *caps == Caps::default()
 }

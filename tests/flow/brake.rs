@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use concord::clock::{Clock, after};
 use serde_json::{Value, json};
 
-use crate::support::{Plan, World, decimal, item};
+use crate::support::{Plan, World, decimal, item, start_of_time};
 
 impl World {
     /// The hold on a field of the only product.
@@ -167,9 +168,9 @@ async fn stock_that_goes_to_and_fro_is_held_and_a_busy_day_is_not() {
     world.clear_calls();
     for turn in 0..50 {
         if turn % 2 == 0 {
-            world.stage.r.restock(1, 1, 1)
+            world.stage.r.restock(1, 1, 1);
         } else {
-            assert!(world.stage.e.sell(web, 1))
+            assert!(world.stage.e.sell(web, 1));
         }
         world.settle().await;
         world.clock.advance(Duration::from_secs(1));
@@ -187,20 +188,56 @@ async fn stock_that_goes_to_and_fro_is_held_and_a_busy_day_is_not() {
 #[tokio::test]
 async fn a_product_that_fails_twelve_times_is_parked_and_tried_again_when_something_changes() {
     let world = World::with_a_mug().await;
-    let web = world.product_of(1).unwrap().id;
-    // The connected shop has no stock row of the item, so its stock can be neither read for writing nor written.
-    world.stage.e.sell(web, 1);
-    world.stage.deliver_due().await;
-    world.sql("update connections set r_primary_shop_id = 9").await;
+    // The database refuses to write this field down, whatever is tried.
+    world
+        .sql("alter table ledger add constraint broken check (field is distinct from 'name') not valid")
+        .await;
+    world.stage.r.rename(1, "Never");
     world.settle().await;
+    assert_eq!(world.sql_count("select attempts::bigint from dirty").await, 11);
     let parked = world.get("/parked").await;
     let reason = parked["items"][0]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("12 visits"), "{parked}");
-    world.sql("update connections set r_primary_shop_id = 1").await;
+    assert!(
+        world.clock.now() > after(start_of_time(), Duration::from_secs(4 * 3600)),
+        "it was tried for hours"
+    );
+    world.sql("alter table ledger drop constraint broken").await;
+    world.clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(world.product_of(1).unwrap().name, "Stoneware mug", "time alone does not unpark it");
     world.stage.r.rename(1, "Something changed");
     world.settle().await;
-    assert_eq!(world.pair(1).0.stock[&1], 9);
+    assert_eq!(world.product_of(1).unwrap().name, "Something changed");
     world.check_laws().await;
+}
+
+#[tokio::test]
+async fn rate_limits_and_outages_park_nobody() {
+    use concord::sandbox::faults::{Aim, Fault};
+    let world = World::with_a_mug().await;
+    for fault in [
+        Fault::Status { status: 429, retry_after: Some(2) },
+        Fault::Status { status: 503, retry_after: None },
+        Fault::ResetBefore,
+    ] {
+        world.stage.e.faults().chances(vec![(Aim::Any, fault, 1.0)]);
+        world.stage.r.rename(1, &format!("Through {fault:?}").replace(['{', '}', '"'], ""));
+        world.stage.deliver_due().await;
+        for _ in 0..40 {
+            world.worker.step().await.unwrap();
+            world.clock.advance(Duration::from_secs(30));
+        }
+        assert_eq!(
+            world.sql_count("select coalesce(sum(attempts), 0)::bigint from dirty").await,
+            0,
+            "{fault:?}"
+        );
+        assert_eq!(world.get("/status").await["parked"], 0, "{fault:?}");
+        world.stage.e.faults().heal();
+        world.clock.advance(Duration::from_secs(600));
+        world.settle().await;
+        world.check_laws().await;
+    }
 }
 
 /// Fifty products on offer, found by polls alone.

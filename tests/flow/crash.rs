@@ -45,6 +45,7 @@ async fn a_death_at_any_await_of_a_visit_changes_nothing_in_the_end() {
     let (mut awaits, mut deaths, mut lives) = (0, 0, 0);
     while lives < LIVES {
         // Back to the beginning: 10 pieces, the old name and price on both sides.
+        world.let_bygones_be().await;
         world.stage.r.rename(id, "Stoneware mug");
         world.stage.r.reprice_default(id, decimal("12.5"));
         let missing = 10 - world.stage.r.item(id).unwrap().stock[&1];
@@ -127,6 +128,7 @@ async fn a_death_before_or_after_each_single_call_changes_nothing_in_the_end() {
     for fault in [Fault::HangBefore, Fault::HangAfter] {
         for platform in 0..2 {
             for call in 0.. {
+                world.let_bygones_be().await;
                 world.stage.r.rename(id, "Stoneware mug");
                 world.stage.r.reprice_default(id, decimal("12.5"));
                 let missing = 10 - world.stage.r.item(id).unwrap().stock[&1];
