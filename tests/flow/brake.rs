@@ -199,7 +199,7 @@ async fn a_product_that_fails_twelve_times_is_parked_and_tried_again_when_someth
     let reason = parked["items"][0]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("12 visits"), "{parked}");
     assert!(
-        world.clock.now() > after(start_of_time(), Duration::from_secs(4 * 3600)),
+        world.clock.now() > after(start_of_time(), Duration::from_secs(3 * 3600)),
         "it was tried for hours"
     );
     world.sql("alter table ledger drop constraint broken").await;
