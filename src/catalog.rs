@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a wire format, a table or a clock.
 
+mod caps;
 mod facts;
 mod field;
 mod hold;
@@ -10,6 +11,7 @@ mod side;
 mod stock;
 mod value;
 
+pub use caps::Caps;
 pub use facts::Facts;
 pub use field::{Field, Rule, Rules, Way};
 pub use hold::Hold;

@@ -4,6 +4,7 @@
 //! [`merge()`] gives each field a verdict, [`plan()`] turns verdicts into steps, [`check`] refuses a plan
 //! that must never be carried out, [`report`] says it in words.
 
+pub mod brake;
 pub mod check;
 pub mod fall;
 pub mod merge;

@@ -7,6 +7,7 @@
 //! the shadow and, at the end, the release of the product. A visit that finds an open intent closes it
 //! by what it sees (`observe`) before it merges anything.
 
+mod braking;
 mod carry;
 mod create;
 mod doubt;
@@ -26,7 +27,7 @@ use self::settle::gone_in_shop;
 use crate::catalog::{Facts, Side};
 use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
-use crate::decide::{self, Plan};
+use crate::decide::{self, Plan, brake};
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::mapping;
@@ -38,7 +39,7 @@ use crate::queue::backoff;
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Standing};
 use crate::store::stock_marks::StockMark;
-use crate::store::{Store, StoreError, connections, cursors, inbox, ledger};
+use crate::store::{Store, StoreError, brakes, connections, cursors, inbox, ledger};
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
 /// somebody else may have judged the write by then.
@@ -95,6 +96,8 @@ struct Visit<'a> {
     log_cursor: Option<i64>,
     /// How the shop's stock was found, to be kept when the visit settles.
     mark: Option<StockMark>,
+    /// The brake holds it, or has let it through.
+    braked: bool,
 }
 
 /// Why a visit ends before its end.
@@ -162,7 +165,9 @@ impl Corridor {
         let products: Vec<ProductId> = claims.iter().map(|claim| claim.product_id).collect();
         let mut db = self.store.begin().await?;
         let row = connections::get(&mut db, connection_id).await?;
-        let links = links::load(&mut db, connection_id, &products).await?;
+        let mut links = links::load(&mut db, connection_id, &products).await?;
+        self.lift_released(&mut db, connection_id, &mut links).await?;
+        let braked = brakes::concerned(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
         for entry in ledger::open(&mut db, connection_id, &products).await? {
             if let Some(product) = entry.product_id {
@@ -201,8 +206,9 @@ impl Corridor {
             let known_sku = link.sku.clone();
             let changed = [false, false];
             let account = &account;
-            let mark = None;
-            let mut visit = Visit { account, claim, link, notices, known_sku, changed, log_cursor, mark };
+            let (mark, braked) = (None, braked.contains(&product));
+            let mut visit =
+                Visit { account, claim, link, notices, known_sku, changed, log_cursor, mark, braked };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
                 Some(sights) => Ok(sights),
@@ -264,7 +270,13 @@ impl Corridor {
         let product = claim.product_id;
         let mut db = self.store.begin().await?;
         let mut hindrance = None;
-        let given_back = match stop {
+        let given_back = match enough(stop, claim.attempts) {
+            // What the visit learned on the way is not written down: it may be the very reason.
+            Stop::Park { code: code @ brake::KEEPS_FAILING, reason } => {
+                warn!(%product, code, reason, "parked");
+                metrics::counter!("concord_parked_total", "code" => code).increment(1);
+                dirty::park(&mut db, claim, code, &reason, now).await
+            }
             Stop::Lost => {
                 info!(%product, "the lease ran out during the visit: whoever has it now looks again");
                 return Ok(None);
@@ -288,6 +300,9 @@ impl Corridor {
                 metrics::counter!("concord_parked_total", "code" => code).increment(1);
                 dirty::lock(&mut db, claim).await?;
                 links::save(&mut db, &visit.link, now).await?;
+                if visit.braked && code != brake::BRAKE {
+                    brakes::done(&mut db, claim.connection_id, product).await?;
+                }
                 self.explain(&mut db, visit).await?;
                 dirty::park(&mut db, claim, code, &reason, now).await
             }
@@ -433,6 +448,19 @@ pub enum PreviewError {
     Gone,
 }
 
+/// A visit that failed is tried again, but not for ever.
+fn enough(stop: Stop, attempts: i32) -> Stop {
+    let why = match &stop {
+        Stop::Later { why, failed: true, .. } => why.as_str(),
+        Stop::Again(why) => *why,
+        _ => return stop,
+    };
+    match brake::gives_up(attempts, why) {
+        Some(reason) => Stop::Park { code: brake::KEEPS_FAILING, reason },
+        None => stop,
+    }
+}
+
 fn r_facts(account: &Account, sight: &Sight<Item>) -> Option<Facts> {
     match sight {
         Sight::Here(item) => Some(mapping::rseries::facts(item, &account.context)),
@@ -460,5 +488,7 @@ fn plan_for(account: &Account, link: &Link, item: &Item, product: &Product) -> (
         Side::RSeries => mapping::rseries::refuses(item, &account.context, field, value),
         Side::ESeries => mapping::eseries::refuses(field, value),
     };
-    (decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses), changed)
+    let mut plan = decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses);
+    brake::freeze(&mut plan, &brake::frozen(&link.holds));
+    (plan, changed)
 }

@@ -3,6 +3,7 @@
 //! Functions take a connection of a transaction that the caller began: what has to commit together is
 //! decided by whoever walks the data, not here.
 
+pub mod brakes;
 pub mod cluster;
 pub mod connections;
 pub mod cursors;

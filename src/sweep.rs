@@ -1,4 +1,4 @@
-//! THE ROUND: change polls of both platforms, and first looks over a whole catalogue. Only marks; what a
+//! THE ROUND: change polls of both platforms, and first and full looks over a whole catalogue. Only marks; what a
 //! mark means is found out by the visit.
 //!
 //! R-Series has no webhooks, so its polls are its feed (r-series-api.md, section 5); for E-Series they are
@@ -14,9 +14,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::catalog::Side;
-use crate::clock::{Instant, SharedClock, after};
-use crate::connections::{Account, Accounts};
-use crate::ids::{ConnectionId, SharedIds};
+use crate::clock::{Instant, SharedClock, after, before};
+use crate::connections::{Account, Accounts, Settings};
+use crate::ids::{ConnectionId, SharedIds, SyncId};
 use crate::platforms::CallError;
 use crate::store::{Store, StoreError, connections, syncs};
 
@@ -127,6 +127,9 @@ impl Sweep {
         let closed = self.accounts.closed_until(row.connection_id, now);
         let due = closed.map_or(next, |until| until.max(after(now, Duration::from_secs(1))));
         let taken = connections::take_sweep(&mut db, row.connection_id, row.sweep_due_at, due).await?;
+        if taken && closed.is_none() {
+            self.begin_full_look(&mut db, row, now).await?;
+        }
         db.commit().await?;
         if !taken || closed.is_some() {
             return Ok(taken);
@@ -153,6 +156,22 @@ impl Sweep {
         }
         db.commit().await?;
         Ok(true)
+    }
+
+    /// Begins a full look if one is due. Whoever has taken the round asks, so it is begun once.
+    async fn begin_full_look(
+        &self,
+        db: &mut crate::store::Db,
+        row: &connections::Row,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let Some(every) = settings.full_look_every() else { return Ok(()) };
+        let sync = SyncId::new(&self.ids, now);
+        if syncs::start_full_look(db, row.connection_id, sync, before(now, every), now).await? {
+            info!(connection = %row.connection_id, %sync, "a full look begins");
+        }
+        Ok(())
     }
 
     /// Deals with a call that failed; returns when to come back.

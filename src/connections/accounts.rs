@@ -10,7 +10,7 @@ use url::Url;
 use super::booking::Booking;
 use super::settings::{Settings, WebSales};
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
-use crate::catalog::Rules;
+use crate::catalog::{Caps, Rules};
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
@@ -107,6 +107,8 @@ pub struct Account {
     pub rules: Rules,
     /// How pieces sold on the web are booked as sales; none while they are booked as counts.
     pub booking: Option<Booking>,
+    /// How much the sweep may take away.
+    pub caps: Caps,
     /// R-Series.
     pub r: rseries::Client,
     /// E-Series.
@@ -190,6 +192,7 @@ impl Accounts {
                 .clone()
                 .filter(|_| settings.web_sales == WebSales::Sale)
                 .and_then(|json| serde_json::from_value(json).ok()),
+            caps: settings.caps,
             r: rseries::Client::new(
                 r_transport,
                 row.r_account_id,

@@ -97,6 +97,7 @@ impl Accounts {
             return Err(ConnectError::Invalid(format!("plan must be one of {}", PLANS.join(", "))));
         }
         check_name(&request.name).map_err(|words| ConnectError::Invalid(words.into()))?;
+        request.settings.check().map_err(ConnectError::Invalid)?;
 
         let tokens = Arc::new(NewTokens::new(
             wiring.clone(),

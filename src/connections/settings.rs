@@ -1,14 +1,15 @@
 //! What a merchant can choose.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Field, Rule, Rules, Way};
+use crate::catalog::{Caps, Field, Rule, Rules, Way};
 use crate::mapping::{SkuSource, table};
 
 /// Settings of a connection. What is not set is as in the field table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Way and rule per field.
@@ -20,6 +21,13 @@ pub struct Settings {
     /// How pieces sold on the web are booked on R-Series.
     #[serde(skip_serializing_if = "WebSales::is_default")]
     pub web_sales: WebSales,
+    /// How much the sweep may take away within an hour before it is braked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub caps: Caps,
+    /// Hours between two full looks over both catalogues, at most 8760; 0 is never.
+    #[serde(skip_serializing_if = "is_usual_full_look")]
+    #[schema(minimum = 0, maximum = 8760)]
+    pub full_look_hours: u32,
 }
 
 /// How pieces sold on the web are booked on R-Series (r-series-api.md, section 4.3).
@@ -41,6 +49,33 @@ impl WebSales {
     }
 }
 
+/// Hours between two full looks, unless set: one a night.
+const FULL_LOOK_HOURS: u32 = 24;
+/// The longest pause that still is a routine: a year.
+const LONGEST_PAUSE: u32 = 8_760;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serializer hands a reference")]
+fn is_default(caps: &Caps) -> bool {
+    *caps == Caps::default()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the serializer hands a reference")]
+fn is_usual_full_look(hours: &u32) -> bool {
+    *hours == FULL_LOOK_HOURS
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            fields: BTreeMap::new(),
+            sku_source: SkuSource::default(),
+            caps: Caps::default(),
+            full_look_hours: FULL_LOOK_HOURS,
+            web_sales: WebSales::default(),
+        }
+    }
+}
+
 /// Way and rule of one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -54,6 +89,21 @@ pub struct FieldSetting {
 }
 
 impl Settings {
+    /// Refuses settings that make no sense, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.caps.check()?;
+        if self.full_look_hours > LONGEST_PAUSE {
+            return Err(format!("full_look_hours must be at most {LONGEST_PAUSE}; 0 is never"));
+        }
+        Ok(())
+    }
+
+    /// The pause between two full looks; none when they are off.
+    #[must_use]
+    pub fn full_look_every(&self) -> Option<Duration> {
+        (self.full_look_hours > 0).then(|| Duration::from_secs(u64::from(self.full_look_hours) * 3_600))
+    }
+
     /// The rules that the merge goes by.
     #[must_use]
     pub fn rules(&self) -> Rules {

@@ -1,5 +1,6 @@
 //! The REST interface under `/v1`.
 
+mod brake;
 mod connections;
 mod ledger;
 mod products;
@@ -17,6 +18,7 @@ use crate::store::{Db, connections as rows};
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .merge(connections::routes())
+        .merge(brake::routes())
         .merge(products::routes())
         .merge(ledger::routes())
         .merge(syncs::routes())

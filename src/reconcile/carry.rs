@@ -8,6 +8,7 @@ use super::{Corridor, SEND_WITHIN, Stop, Visit, plan_for};
 use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value};
 use crate::clock::after;
+use crate::decide::brake::Act;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
 use crate::ids::EntryId;
@@ -55,6 +56,7 @@ impl Corridor {
                 break plan;
             }
         };
+        self.freeze_swinging(visit, &mut plan).await?;
         allow(&plan, visit)?;
         let r = mapping::rseries::facts(&item, &visit.account.context);
         let e = mapping::eseries::facts(&product);
@@ -73,10 +75,10 @@ impl Corridor {
                 Step::AddStock { side: Side::ESeries, delta, before, .. } => {
                     self.add_stock_on_e(visit, delta, before).await?;
                 }
-                Step::AddStock { side: Side::RSeries, delta, .. } => {
+                Step::AddStock { side: Side::RSeries, delta, before, .. } => {
                     match visit.account.booking.filter(|_| delta < 0) {
                         Some(booking) => self.sell_on_r(visit, delta, booking, &r).await?,
-                        None => self.add_stock_on_r(visit, delta).await?,
+                        None => self.add_stock_on_r(visit, delta, before).await?,
                     }
                     if visit.link.owed_on_r != 0 {
                         let owed = visit.link.owed_on_r;
@@ -157,7 +159,7 @@ impl Corridor {
         Ok(())
     }
 
-    async fn tell_hold(
+    pub(super) async fn tell_hold(
         &self,
         db: &mut store::Db,
         visit: &Visit<'_>,
@@ -261,7 +263,7 @@ impl Corridor {
         intent.field = Some(Field::Stock);
         intent.before = Some(serde_json::json!(before));
         intent.after = Some(serde_json::json!(before.saturating_add(delta)));
-        self.intend(visit, std::slice::from_ref(&intent)).await?;
+        self.intend_within_cap(visit, std::slice::from_ref(&intent), Act::of_stock(before, delta)).await?;
         match visit.account.e.add_stock(id, delta, intent.entry_id.0).await {
             Ok(DeltaOutcome::Applied) => {
                 visit.link.shadow.carry_stock(delta);
@@ -298,7 +300,7 @@ impl Corridor {
 
     /// Adds pieces on R-Series, where only an absolute count can be written: look, write, and read in the
     /// log what that did. What it trampled stays owed.
-    async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64) -> Result<(), Stop> {
+    async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
         let Some(item_id) = visit.link.r_item_id else { return Err(Stop::Again("no R-Series half")) };
         let shop_id = visit.account.context.primary_shop_id;
         let owed = visit.link.owed_on_r;
@@ -320,7 +322,8 @@ impl Corridor {
         intent.field = Some(Field::Stock);
         intent.before = Some(serde_json::json!(look.seen));
         intent.after = Some(serde_json::json!(written_count));
-        self.intend(visit, std::slice::from_ref(&intent)).await?;
+        // What all shops have counts, and not the one in which sales on the web are booked.
+        self.intend_within_cap(visit, std::slice::from_ref(&intent), Act::of_stock(before, delta)).await?;
         if written_count == look.seen {
             // What is owed and what is new cancel each other: nothing to write, all accounted for.
             return self.stock_landed_on_r(visit, &intent, delta, owed, 0).await;

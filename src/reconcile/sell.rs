@@ -11,6 +11,7 @@ use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Value};
 use crate::clock::{after, before};
 use crate::connections::Booking;
+use crate::decide::brake::Act;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
 use crate::platforms::CallError;
 use crate::platforms::rseries::sales::{Sale, SaleWrite};
@@ -59,7 +60,8 @@ impl Corridor {
         let seen = r.stock().and_then(crate::catalog::Stock::tracked);
         intent.before = seen.map(|seen| serde_json::json!(seen));
         intent.after = seen.map(|seen| serde_json::json!(seen.saturating_add(delta)));
-        self.intend(visit, std::slice::from_ref(&intent)).await?;
+        let act = seen.and_then(|seen| Act::of_stock(seen, delta));
+        self.intend_within_cap(visit, std::slice::from_ref(&intent), act).await?;
         let write = SaleWrite {
             shop_id,
             register_id: booking.register_id,

@@ -9,6 +9,7 @@ use crate::act;
 use crate::catalog::{Field, Side, Value};
 use crate::clock::after;
 use crate::decide::Shadow;
+use crate::decide::brake::Act;
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::mapping;
@@ -16,7 +17,7 @@ use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
 use crate::store::links::Standing;
-use crate::store::{self, Db, StoreError, connections, dirty, inbox, links, stock_marks};
+use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks};
 
 impl Corridor {
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
@@ -34,6 +35,9 @@ impl Corridor {
             stock_marks::put(&mut db, link.connection_id, link.product_id, mark).await?;
         }
         self.explain(&mut db, visit).await?;
+        if visit.braked {
+            brakes::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
+        }
         if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
             let connection = visit.link.connection_id;
             dirty::unpark_twins(&mut db, connection, SKU_TWICE_IN_SHOP, &visit.known_sku, now).await?;
@@ -140,6 +144,9 @@ impl Corridor {
         if !(product.enabled && carries) {
             return self.settle(visit, true).await;
         }
+        if self.removal_swings(visit).await? {
+            return self.settle(visit, false).await;
+        }
         let now = self.clock.now();
         let link = &visit.link;
         let mut intent = Entry::told(
@@ -158,10 +165,7 @@ impl Corridor {
         intent.cause = Some("the item was archived".into());
         (intent.result, intent.closed_at) = (None, None);
         let by = after(now, SEND_WITHIN);
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        store::ledger::insert(&mut db, &intent).await?;
-        db.commit().await?;
+        self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
 
         let off = Value::Flag(false);
         let write = mapping::eseries::write([(Field::Enabled, &off)].into_iter());

@@ -253,6 +253,15 @@ impl RSeriesSandbox {
         self.edit(item_id, |item, _| item.archived = false);
     }
 
+    /// Merges an item into another one: the record and its stock rows are gone, and nothing tells of it. Its rows of
+    /// the inventory log stay.
+    pub fn merge_away(&self, item_id: i64) {
+        self.inner.look(|state| {
+            state.items.remove(&item_id);
+            state.stock.retain(|_, row| row.item_id != item_id);
+        });
+    }
+
     /// An item.
     pub fn item(&self, item_id: i64) -> Option<ItemView> {
         self.inner.look(|state| state.view(item_id))

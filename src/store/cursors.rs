@@ -97,3 +97,41 @@ pub async fn forget_before(
     .await?;
     Ok(())
 }
+
+/// Writes down what a full look that began at `began` lists, and returns the ids that are news: never listed by a
+/// full look, or otherwise.
+pub async fn note_look(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    feed: &str,
+    rows: &[(i64, String)],
+    began: Instant,
+) -> Result<Vec<i64>> {
+    let once: std::collections::BTreeMap<i64, &String> =
+        rows.iter().map(|(id, digest)| (*id, digest)).collect();
+    let ids: Vec<i64> = once.keys().copied().collect();
+    let digests: Vec<String> = once.into_values().cloned().collect();
+    let news = sqlx::query!(
+        r#"with listed as (
+             select entity_id, digest from unnest($3::bigint[], $4::text[]) as listed (entity_id, digest)
+         ), known as (
+             select s.entity_id, s.digest from sightings s join listed using (entity_id)
+             where s.connection_id = $1 and s.feed = $2
+         ), noted as (
+             insert into sightings as s (connection_id, feed, entity_id, digest, seen_at)
+             select $1, $2, entity_id, digest, $5 from listed order by entity_id
+             on conflict (connection_id, feed, entity_id) do update
+             set digest = excluded.digest, seen_at = greatest(s.seen_at, excluded.seen_at)
+         )
+         select l.entity_id as "entity_id!" from listed l left join known k using (entity_id)
+         where k.digest is distinct from l.digest"#,
+        connection_id.0,
+        feed,
+        &ids,
+        &digests,
+        began,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(news.into_iter().map(|row| row.entity_id).collect())
+}

@@ -239,13 +239,15 @@ pub async fn release(db: &mut Db, connection_id: ConnectionId, token: LeaseToken
     Ok(done.rows_affected())
 }
 
-/// Parks the product: it waits for its inputs to change, not for time. A mark that came meanwhile wins.
+/// Parks the product: it waits for its inputs to change, not for time. A mark that came meanwhile wins, and
+/// begins to count failures anew.
 pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Instant) -> Result<()> {
     let done = sqlx::query!(
         "update dirty set lease_token = null, leased_until = null, vouched = false,
              parked_at = case when generation = $4 then $5::timestamptz end,
              park_code = case when generation = $4 then $6 end,
-             park_reason = case when generation = $4 then $7 end
+             park_reason = case when generation = $4 then $7 end,
+             attempts = case when generation = $4 then attempts else 0 end
          where connection_id = $1 and product_id = $2 and lease_token = $3",
         claim.connection_id.0,
         claim.product_id.0,

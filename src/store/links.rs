@@ -263,6 +263,47 @@ pub async fn homes(
     Ok(records.iter().filter_map(|record| known.get(&record.id).copied().map(ProductId)).collect())
 }
 
+/// The products of those items that Concord has heard of.
+pub async fn of_items(db: &mut Db, connection_id: ConnectionId, items: &[i64]) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from links where connection_id = $1 and r_item_id = any($2)",
+        connection_id.0,
+        items,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
+/// Products with a half that a full look which began at `began` did not list, although Concord knew of it before.
+/// That is no proof that the record is gone: it has to be asked for by id. Feeds are named as in sightings.
+pub async fn not_listed(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    (r_feed, e_feed): (&str, &str),
+    began: Instant,
+) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from links l
+         where connection_id = $1 and created_at < $4
+           and (r_item_id is not null and standing <> 'gone_in_shop'
+                and not exists (select 1 from sightings s
+                                where s.connection_id = $1 and s.feed = $2 and s.entity_id = l.r_item_id
+                                  and s.seen_at >= $4)
+                or e_product_id is not null and standing <> 'gone_online'
+                and not exists (select 1 from sightings s
+                                where s.connection_id = $1 and s.feed = $3 and s.entity_id = l.e_product_id
+                                  and s.seen_at >= $4))",
+        connection_id.0,
+        r_feed,
+        e_feed,
+        began,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
 /// Notes name and SKU of products that have not been visited yet, so that lists show them and twins by SKU
 /// are known. Everyone who locks rows of the dirty set as well locks those first.
 pub async fn label(

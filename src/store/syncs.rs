@@ -4,13 +4,38 @@ use super::{Db, Result, StoreError, word};
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, SyncId};
 
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Writes nothing on either platform.
+    Preview,
+    /// Has every item visited.
+    Apply,
+    /// Has only those visited that differ from the look before, or are missing.
+    FullLook,
+}
+
+impl Mode {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "preview" => Some(Self::Preview),
+            "apply" => Some(Self::Apply),
+            "full_look" => Some(Self::FullLook),
+            _ => None,
+        }
+    }
+}
+
 /// What a run is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Reads E-Series page by page, so that matches can be found.
     ListOnline,
-    /// Reads R-Series page by page and marks every item.
+    /// Reads R-Series page by page and marks items.
     ListShop,
+    /// Marks known records that were in neither list.
+    MarkMissing,
     /// Waits until every marked item has been visited.
     Visit,
 }
@@ -22,12 +47,14 @@ impl Phase {
         match self {
             Self::ListOnline => "list_online",
             Self::ListShop => "list_shop",
+            Self::MarkMissing => "mark_missing",
             Self::Visit => "visit",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::ListOnline, Self::ListShop, Self::Visit].into_iter().find(|phase| phase.as_str() == text)
+        let all = [Self::ListOnline, Self::ListShop, Self::MarkMissing, Self::Visit];
+        all.into_iter().find(|phase| phase.as_str() == text)
     }
 }
 
@@ -38,6 +65,8 @@ pub struct Sync {
     pub connection_id: ConnectionId,
     /// Id.
     pub sync_id: SyncId,
+    /// What it is for.
+    pub mode: Mode,
     /// `running`, `done` or `failed`.
     pub state: String,
     /// What it is at.
@@ -61,6 +90,7 @@ pub struct Sync {
 struct Raw {
     connection_id: uuid::Uuid,
     sync_id: uuid::Uuid,
+    mode: String,
     state: String,
     phase: String,
     cursor: Option<String>,
@@ -78,6 +108,7 @@ impl TryFrom<Raw> for Sync {
         Ok(Self {
             connection_id: ConnectionId(raw.connection_id),
             sync_id: SyncId(raw.sync_id),
+            mode: word(Mode::parse(&raw.mode), "syncs.mode", &raw.mode)?,
             state: raw.state,
             phase: word(Phase::parse(&raw.phase), "syncs.phase", &raw.phase)?,
             cursor: raw.cursor,
@@ -91,7 +122,7 @@ impl TryFrom<Raw> for Sync {
     }
 }
 
-/// Starts a run, unless one is running already: then that one is returned.
+/// Starts a run that has every item visited, unless one is running already: then that one is returned.
 pub async fn start(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -99,7 +130,7 @@ pub async fn start(
     now: Instant,
 ) -> Result<SyncId> {
     let running = sqlx::query_scalar!(
-        "select sync_id from syncs where connection_id = $1 and state = 'running' limit 1",
+        "select sync_id from syncs where connection_id = $1 and state = 'running' and mode <> 'full_look' limit 1",
         connection_id.0
     )
     .fetch_optional(&mut *db)
@@ -119,11 +150,36 @@ pub async fn start(
     Ok(sync_id)
 }
 
+/// Starts a full look if the last look over the whole catalogue began at or before `last_at`, and no run is under
+/// way. The look that follows a connection's making counts as one.
+pub async fn start_full_look(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    sync_id: SyncId,
+    last_at: Instant,
+    now: Instant,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into syncs (connection_id, sync_id, mode, state, phase, started_at, due_at)
+         select $1, $2, 'full_look', 'running', 'list_online', $4, $4
+         where (select max(started_at) from syncs
+                where connection_id = $1 and mode in ('apply', 'full_look')) <= $3
+           and not exists (select 1 from syncs where connection_id = $1 and state = 'running')",
+        connection_id.0,
+        sync_id.0,
+        last_at,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// One run.
 pub async fn get(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId) -> Result<Option<Sync>> {
     let raw = sqlx::query_as!(
         Raw,
-        "select connection_id, sync_id, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
+        "select connection_id, sync_id, mode, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
                 error
          from syncs where connection_id = $1 and sync_id = $2",
         connection_id.0,
@@ -138,7 +194,7 @@ pub async fn get(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId) -> R
 pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<Sync>> {
     let raw = sqlx::query_as!(
         Raw,
-        "select connection_id, sync_id, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
+        "select connection_id, sync_id, mode, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
                 error
          from syncs where connection_id = $1 order by sync_id desc limit 1",
         connection_id.0,
@@ -153,7 +209,7 @@ pub async fn due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -
     let busy: Vec<uuid::Uuid> = busy.iter().map(|connection| connection.0).collect();
     let rows = sqlx::query_as!(
         Raw,
-        "select connection_id, sync_id, s.state, phase, cursor, total, unreadable, started_at, due_at,
+        "select connection_id, sync_id, mode, s.state, phase, cursor, total, unreadable, started_at, due_at,
                 finished_at, error
          from syncs s join connections c using (connection_id)
          where s.state = 'running' and c.state = 'active' and due_at <= $1 and connection_id <> all($2)

@@ -1,21 +1,32 @@
-//! A run over a whole catalogue: lists both sides page by page and marks every item. Every page is one
-//! step, so a run survives a restart where it stood.
+//! A run over a whole catalogue: lists both sides page by page and marks items: every one of them, or, in a full
+//! look, those that differ from the look before and those that are missing. Every page is one step, so a run
+//! survives a restart where it stood.
+//!
+//! The full look is the net under all polls: it finds what left no trace in any feed (an item that was merged into
+//! another), and what stands in a feed at a time where nobody looks. It costs a call a hundred records, and writes
+//! nothing by itself.
 
 use std::time::Duration;
 
 use tracing::{info, warn};
 use url::Url;
 
+use super::polls::digest;
 use super::{Broken, Sweep};
 use crate::catalog::Side;
-use crate::clock::after;
+use crate::clock::{Instant, after};
 use crate::connections::Account;
 use crate::mapping;
 use crate::platforms::CallError;
+use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::{self, Asker};
-use crate::store::links::{Half, Met, homes, label};
-use crate::store::syncs::{self, Phase, Sync};
-use crate::store::{StoreError, connections};
+use crate::store::links::{Half, Met, homes, label, not_listed, of_items};
+use crate::store::syncs::{self, Mode, Phase, Sync};
+use crate::store::{StoreError, connections, cursors};
+
+/// The newest full look's rows of R-Series, and of E-Series: as feeds in sightings.
+const LOOK_R: &str = "look_r_item";
+const LOOK_E: &str = "look_e_product";
 
 /// How often a run that only waits looks whether it is done.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,38 +76,53 @@ impl Sweep {
         match sync.phase {
             Phase::ListOnline => self.list_online(account, sync).await,
             Phase::ListShop => self.list_shop(account, sync).await,
+            Phase::MarkMissing => self.mark_missing(sync).await,
             Phase::Visit => self.wait_for_visits(sync).await,
         }
     }
 
-    /// E-Series first: what is there already gets a home, so that its notices have one and lists show it.
+    /// E-Series first: what is there already gets a home, so that its notices have one and lists show it. Offsets
+    /// shift when a product is deleted or changes during the walk, so each page starts from the time of the last
+    /// row instead (e-series-api.md, section 4.5); what slips through all the same is only asked for by id.
     async fn list_online(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
-        let offset = sync.cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
-        let page = account.e.products(offset).await.map_err(|error| Broken::Call(Side::ESeries, error))?;
+        let (since, offset) = place(sync.cursor.as_deref());
+        let page = account.e.products_since(since, offset).await;
+        let page = page.map_err(|error| Broken::Call(Side::ESeries, error))?;
         if page.next.is_some_and(|next| next <= offset) {
             return Err(endless(Side::ESeries));
         }
-        let met: Vec<Met> = page
-            .rows
-            .iter()
+        let looked: Vec<(i64, String)> =
+            page.rows.iter().map(|product| (product.id, digest(product))).collect();
+        let now = self.clock.now();
+        let connection = sync.connection_id;
+        let mut db = self.store.begin().await?;
+        let news = cursors::note_look(&mut db, connection, LOOK_E, &looked, sync.started_at).await?;
+        let partly = sync.mode == Mode::FullLook;
+        let wanted = page.rows.iter().filter(|product| !partly || news.contains(&product.id));
+        let met: Vec<Met> = wanted
             .map(|product| Met { id: product.id, name: product.name.clone(), sku: product.sku.clone() })
             .collect();
-        let now = self.clock.now();
-        let mut db = self.store.begin().await?;
-        let products = homes(&mut db, sync.connection_id, Half::EProducts, &met, &self.ids, now).await?;
-        label(&mut db, sync.connection_id, &products, &met).await?;
+        let products = homes(&mut db, connection, Half::EProducts, &met, &self.ids, now).await?;
+        if partly {
+            dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
+            found("changed", products.len());
+        }
+        label(&mut db, connection, &products, &met).await?;
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;
-        match page.next {
-            Some(next) => sync.cursor = Some(next.to_string()),
-            None => (sync.phase, sync.cursor) = (Phase::ListShop, None),
+        let last = page.rows.iter().filter_map(|product| product.updated).max();
+        match (page.next, last) {
+            (None, _) => (sync.phase, sync.cursor) = (Phase::ListShop, None),
+            (Some(_), Some(last)) if last > since => sync.cursor = Some(format!("{}:0", last.timestamp())),
+            (Some(next), _) => sync.cursor = Some(format!("{}:{next}", since.timestamp())),
         }
         syncs::save(&mut db, sync).await?;
         db.commit().await?;
         Ok(())
     }
 
-    /// Then R-Series: every item is marked, and its visit matches or creates.
+    /// Then R-Series: items are marked, and their visits match or create. Archived ones that Concord has never
+    /// heard of are left in peace.
     async fn list_shop(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let next = sync.cursor.as_deref().and_then(|cursor| Url::parse(cursor).ok());
         let page = account.r.items(next).await.map_err(|error| Broken::Call(Side::RSeries, error))?;
@@ -104,26 +130,63 @@ impl Sweep {
         if same || sync.total > MOST_ITEMS {
             return Err(endless(Side::RSeries));
         }
-        let met: Vec<Met> = page
-            .rows
-            .iter()
+        let looked: Vec<(i64, String)> = page.rows.iter().map(|item| (item.id, digest(item))).collect();
+        let now = self.clock.now();
+        let connection = sync.connection_id;
+        let mut db = self.store.begin().await?;
+        let news = cursors::note_look(&mut db, connection, LOOK_R, &looked, sync.started_at).await?;
+        let partly = sync.mode == Mode::FullLook;
+        let is_news = |item: &&Item| news.contains(&item.id);
+        let wanted = page.rows.iter().filter(|item| !item.archived && (!partly || is_news(item)));
+        let met: Vec<Met> = wanted
             .map(|item| {
                 let facts = mapping::rseries::facts(item, &account.context);
                 Met { id: item.id, name: facts.name().to_owned(), sku: facts.sku().to_owned() }
             })
             .collect();
-        let now = self.clock.now();
-        let mut db = self.store.begin().await?;
-        let products = homes(&mut db, sync.connection_id, Half::RItems, &met, &self.ids, now).await?;
-        dirty::mark(&mut db, sync.connection_id, &products, Asker::Other, now, now).await?;
-        label(&mut db, sync.connection_id, &products, &met).await?;
-        sync.total += count(products.len());
+        let archived: Vec<i64> =
+            page.rows.iter().filter(|item| item.archived).filter(is_news).map(|item| item.id).collect();
+        let mut swept = of_items(&mut db, connection, &archived).await?;
+        let products = homes(&mut db, connection, Half::RItems, &met, &self.ids, now).await?;
+        if partly {
+            swept.extend(&products);
+            found("changed", swept.len());
+        } else {
+            dirty::mark(&mut db, connection, &products, Asker::Other, now, now).await?;
+        }
+        dirty::mark(&mut db, connection, &swept, Asker::Sweep, now, now).await?;
+        label(&mut db, connection, &products, &met).await?;
+        sync.total += count(page.rows.iter().filter(|item| !item.archived).count());
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;
         match page.next {
             Some(next) => sync.cursor = Some(next.to_string()),
-            None => (sync.phase, sync.cursor) = (Phase::Visit, None),
+            None => (sync.phase, sync.cursor) = (Phase::MarkMissing, None),
         }
+        syncs::save(&mut db, sync).await?;
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// What Concord knows and neither list showed is visited: absence from a list is never taken for a deletion.
+    async fn mark_missing(&self, sync: &mut Sync) -> Result<(), Broken> {
+        let now = self.clock.now();
+        let connection = sync.connection_id;
+        let mut db = self.store.begin().await?;
+        let missing = not_listed(&mut db, connection, (LOOK_R, LOOK_E), sync.started_at).await?;
+        dirty::mark(&mut db, connection, &missing, Asker::Sweep, now, now).await?;
+        for feed in [LOOK_R, LOOK_E] {
+            cursors::forget_before(&mut db, connection, feed, sync.started_at).await?;
+        }
+        (sync.phase, sync.due_at) = (Phase::Visit, now);
+        if sync.mode == Mode::FullLook {
+            // It has marked what it is for; on a busy day there may be no moment at which nothing waits.
+            sync.state = "done".into();
+            sync.finished_at = Some(now);
+            metrics::counter!("concord_full_looks_total").increment(1);
+            info!(sync = %sync.sync_id, listed = sync.total, missing = missing.len(), "the full look is done");
+        }
+        found("missing", missing.len());
         syncs::save(&mut db, sync).await?;
         db.commit().await?;
         Ok(())
@@ -153,4 +216,20 @@ fn endless(side: Side) -> Broken {
 
 fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// Where a walk by time goes on: from which time, and behind how many rows of it.
+fn place(cursor: Option<&str>) -> (Instant, u64) {
+    let start = (Instant::UNIX_EPOCH, 0);
+    let parse = |cursor: &str| {
+        let (since, offset) = cursor.split_once(':')?;
+        Some((Instant::from_timestamp(since.parse().ok()?, 0)?, offset.parse().ok()?))
+    };
+    cursor.and_then(parse).unwrap_or(start)
+}
+
+/// What a full look had visited, and why.
+fn found(what: &'static str, products: usize) {
+    let products = u64::try_from(products).unwrap_or(u64::MAX);
+    metrics::counter!("concord_full_look_marks_total", "what" => what).increment(products);
 }

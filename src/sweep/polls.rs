@@ -52,7 +52,7 @@ fn overlap() -> Duration {
     if planted(Mistake::CursorByTimestampOnly) { Duration::ZERO } else { OVERLAP }
 }
 
-fn digest(row: &impl Hash) -> String {
+pub(super) fn digest(row: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
     row.hash(&mut hasher);
     format!("{:016x}", hasher.finish())

@@ -2,6 +2,7 @@
 //! answer is searched for secrets.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
+mod brake;
 mod connections;
 mod document;
 mod health;

@@ -59,6 +59,7 @@ impl World {
 
     /// 10 pieces, the old name and price on both sides.
     async fn reset(&self, item_id: i64) {
+        self.let_bygones_be().await;
         self.stage.r.rename(item_id, "Stoneware mug");
         self.stage.r.reprice_default(item_id, decimal("12.5"));
         let missing = 10 - self.stage.r.item(item_id).unwrap().stock[&1];

@@ -1,8 +1,10 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
+mod brake;
 mod crash;
 mod doors;
 mod fields;
+mod full_look;
 mod limits;
 mod outage;
 mod races;

@@ -32,7 +32,9 @@ fn play(script: &Script) -> Result<String, String> {
             storm.rage(&script.events).await;
             storm.calm().await;
             storm.judge().await;
-            storm.whole_trace().await
+            let trace = storm.whole_trace().await;
+            storm.close().await;
+            trace
         };
         std::panic::AssertUnwindSafe(play).catch_unwind().await
     });

@@ -32,7 +32,7 @@ pub enum Act {
     /// In the second shop, if there is one.
     SellElsewhere(usize, i64),
     Rename(Side, usize, String),
-    Reprice(Side, usize, &'static str),
+    Reprice(Side, usize, String),
     Relabel(Side, usize, u32),
     Offer(Side, usize, bool),
     Archive(usize, bool),
@@ -180,7 +180,11 @@ fn act(dice: &mut ChaCha12Rng, number: u32) -> Act {
             let space = if dice.random_bool(0.3) { " " } else { "" };
             Act::Rename(side, item, format!("{space}Thing {number}{space}"))
         }
-        13..16 => Act::Reprice(side, item, ["9", "10.5", "11.005", "12.25", "8.999"].choose(dice).unwrap()),
+        13..16 => Act::Reprice(
+            side,
+            item,
+            format!("{}.{}", number + 8, ["0", "5", "005", "25", "999"].choose(dice).unwrap()),
+        ),
         16 => Act::Relabel(side, item, number),
         17 => Act::Offer(side, item, dice.random_bool(0.5)),
         18 => Act::Archive(item, dice.random_bool(0.6)),

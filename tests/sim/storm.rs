@@ -150,6 +150,12 @@ impl Storm {
         writeln!(self.trace, "{at} {line}").unwrap();
     }
 
+    /// Leaves nothing behind.
+    pub async fn close(self) {
+        drop(self.workers);
+        self.world.close().await;
+    }
+
     pub async fn rage(&mut self, events: &[Event]) {
         for event in events {
             self.write(&format!("{event:?}"));
@@ -268,7 +274,7 @@ impl Storm {
             }
             (Act::Reprice(Side::RSeries, _, price), _) => {
                 r.reprice_online(id, decimal(price));
-                typed.type_in("price", Side::RSeries, price);
+                typed.type_in("price", Side::RSeries, &decimal(price).normalize().to_string());
             }
             (Act::Reprice(Side::ESeries, _, price), Some(online)) => {
                 e.reprice(online, decimal(price));

@@ -303,6 +303,7 @@ async fn update_connection(
         row.plan = plan;
     }
     if let Some(settings) = change.settings {
+        settings.check().map_err(Problem::invalid)?;
         row.web_sale = match settings.web_sales {
             WebSales::Count => None,
             WebSales::Sale => {
@@ -413,6 +414,8 @@ struct Status {
     swept_at: Option<Instant>,
     /// Changes that the last sweep found and no notice had told.
     found_by_sweep: i64,
+    /// Whether the sweep is kept from taking more away.
+    brake: super::brake::Brake,
     /// The plan.
     plan: Plan,
     /// The newest run over the whole catalogue.
@@ -449,6 +452,7 @@ async fn get_status(
     let open_writes = ledger::count_open(&mut db, id).await?;
     let conflicts_open = ledger::count_conflicts(&mut db, id).await?;
     let sync = super::syncs::newest(&mut db, id, now).await?;
+    let brake = super::brake::state(&mut db, &row, linked).await?;
     let limits = [plan_limit(&row.plan), row.e_product_limit];
     Ok(axum::Json(Status {
         state: row.state,
@@ -464,6 +468,7 @@ async fn get_status(
         oldest_unproven_seconds: counts.oldest_seconds,
         swept_at: row.swept_at,
         found_by_sweep: row.sweep_found,
+        brake,
         plan: Plan { name: row.plan, limit: limits.into_iter().flatten().min(), used: linked },
         sync,
     }))

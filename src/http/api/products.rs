@@ -320,9 +320,9 @@ async fn plan_product(
 
 /// A visit that was asked for.
 #[derive(Debug, Serialize, ToSchema)]
-struct Accepted {
+pub(super) struct Accepted {
     /// Products that will be visited.
-    accepted: i64,
+    pub(super) accepted: i64,
 }
 
 async fn look_again(
@@ -334,11 +334,14 @@ async fn look_again(
     let now = desk.clock.now();
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
-    listed(&mut db, id, product).await?;
+    let listed = listed(&mut db, id, product).await?;
     if retry {
         dirty::vouch(&mut db, id, product).await?;
     }
     dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
+    if retry {
+        super::brake::let_go(desk, &mut db, &listed.link).await?;
+    }
     db.commit().await?;
     desk.wake.notify_one();
     Ok((StatusCode::ACCEPTED, axum::Json(Accepted { accepted: 1 })))
@@ -383,7 +386,9 @@ async fn list_parked(
 /// Try a parked product again
 ///
 /// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`), this says that the counts are
-/// right as they are now.
+/// right as they are now. Also lets go of what waits for an operator's word about it: fields that were frozen
+/// because they kept swinging (`alternates`) may be written again, and a product that the brake of its connection
+/// holds is let through once.
 #[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
     operation_id = "retry_parked", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),

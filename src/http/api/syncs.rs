@@ -17,7 +17,7 @@ use crate::clock::{Instant, sleep};
 use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
-use crate::store::syncs::{self, Phase, Sync};
+use crate::store::syncs::{self, Mode, Phase, Sync};
 use crate::store::{Db, StoreError};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
@@ -44,6 +44,8 @@ struct StartedSync {
 pub(super) struct SyncView {
     /// Id.
     id: SyncId,
+    /// What it is for: `apply`, or the routine `full_look` that finds what no notice and no poll told.
+    mode: Mode,
     /// `running`, `done` or `failed`.
     state: String,
     /// How far it is.
@@ -67,7 +69,7 @@ struct Progress {
 /// What a run came to.
 #[derive(Debug, Serialize, ToSchema)]
 struct Summary {
-    /// `list_online`, `list_shop` or `visit`.
+    /// `list_online`, `list_shop`, `mark_missing` or `visit`.
     phase: &'static str,
     /// Products with both halves.
     linked: i64,
@@ -96,6 +98,7 @@ async fn show(db: &mut Db, sync: Sync, now: Instant) -> Result<SyncView, StoreEr
     let eta = (sync.state == "running" && done > 0).then(|| spent.saturating_mul(left) / done);
     Ok(SyncView {
         id: sync.sync_id,
+        mode: sync.mode,
         state: sync.state,
         progress: Progress { done, total: sync.total },
         eta_seconds: eta,

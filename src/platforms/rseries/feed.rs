@@ -10,10 +10,15 @@ use crate::clock::Instant;
 use crate::platforms::CallError;
 
 impl Client {
-    /// One page of items with their stock, in the order of their ids: a walk that an edit cannot make
-    /// skip a row (section 1.10). `next` is the address that the page before gave.
+    /// One page of items with their stock, archived ones too, in the order of their ids: a walk that an edit
+    /// cannot make skip a row (section 1.10). `next` is the address that the page before gave.
     pub async fn items(&self, next: Option<Url>) -> Result<Page<Item>, CallError> {
-        let query = [("limit", "100"), ("sort", "itemID"), ("load_relations", r#"["ItemShops"]"#)];
+        let query = [
+            ("archived", "true"),
+            ("limit", "100"),
+            ("sort", "itemID"),
+            ("load_relations", r#"["ItemShops"]"#),
+        ];
         let url = next.unwrap_or_else(|| self.url(&["Item.json"], &query));
         self.page(url, "Item", 1.4, Item::read).await
     }

@@ -30,6 +30,7 @@ enum Edit {
     Publish { item_id: i64, publish: bool },
     Archive { item_id: i64 },
     Unarchive { item_id: i64 },
+    MergeAway { item_id: i64 },
 }
 
 impl Edit {
@@ -41,7 +42,8 @@ impl Edit {
             | Self::OnlinePrice { item_id, .. }
             | Self::Publish { item_id, .. }
             | Self::Archive { item_id }
-            | Self::Unarchive { item_id } => *item_id,
+            | Self::Unarchive { item_id }
+            | Self::MergeAway { item_id } => *item_id,
         }
     }
 }
@@ -134,6 +136,7 @@ async fn edit(State(sandbox): State<RSeriesSandbox>, Json(edit): Json<Edit>) -> 
         Edit::Publish { item_id, publish } => sandbox.publish(*item_id, *publish),
         Edit::Archive { item_id } => sandbox.archive(*item_id),
         Edit::Unarchive { item_id } => sandbox.unarchive(*item_id),
+        Edit::MergeAway { item_id } => sandbox.merge_away(*item_id),
     }
     view(&sandbox, edit.item_id())
 }
