@@ -21,6 +21,14 @@ impl Money {
         self.0
     }
 
+    /// Is this what `sent` becomes when it is rounded, up or down, to hundredths?
+    #[must_use]
+    pub fn is_rounding_of(self, sent: Self) -> bool {
+        const DECIMALS: u32 = 2;
+        let near = self.0.checked_sub(sent.0).is_some_and(|apart| apart.abs() < Decimal::new(1, DECIMALS));
+        near && self.0.normalize().scale() <= DECIMALS && sent.0.normalize().scale() > DECIMALS
+    }
+
     /// Above zero?
     #[must_use]
     pub fn is_positive(self) -> bool {

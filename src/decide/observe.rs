@@ -24,8 +24,20 @@ pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
         Outcome::Landed
     } else if now.same(before) {
         Outcome::NotLanded
+    } else if is_rounded(after, now) {
+        Outcome::Landed
     } else {
         Outcome::Superseded
+    }
+}
+
+/// Is `now` what a platform makes of `sent` by rounding it to hundredths (whether E-Series does is not
+/// known: e-series-api.md, section 13, trap 13)? Coarser rounding is not looked through: 20 where 19.99 was
+/// sent is more likely a person's price.
+fn is_rounded(sent: &Value, now: &Value) -> bool {
+    match (sent, now) {
+        (Value::Money(sent), Value::Money(now)) => now.is_rounding_of(*sent),
+        _ => false,
     }
 }
 
@@ -57,6 +69,10 @@ pub enum StockOutcome {
 /// our row is the manual one after which the running count is the one that we wrote.
 #[must_use]
 pub fn absolute_write(seen: i64, written: i64, rows: &[LogRow]) -> StockOutcome {
+    // A count that was there already is never written, so no row can be ours.
+    if written == seen {
+        return StockOutcome::NotSeen;
+    }
     let mut running = seen;
     for row in rows {
         let before = running;
@@ -104,5 +120,21 @@ mod tests {
         assert_eq!(judge("b "), Outcome::Landed);
         assert_eq!(judge("a"), Outcome::NotLanded);
         assert_eq!(judge("c"), Outcome::Superseded);
+    }
+
+    #[test]
+    fn a_price_that_was_rounded_to_hundredths_is_ours() {
+        let money = |amount: &str| Value::Money(amount.parse().unwrap());
+        let judge = |now| replaced(&money("1.50"), &money("1.555"), &money(now));
+        assert_eq!(judge("1.555"), Outcome::Landed);
+        assert_eq!((judge("1.56"), judge("1.55")), (Outcome::Landed, Outcome::Landed));
+        assert_eq!(judge("1.5"), Outcome::NotLanded);
+        assert_eq!((judge("1.57"), judge("2")), (Outcome::Superseded, Outcome::Superseded));
+        assert_eq!(replaced(&money("1"), &money("1.55"), &money("1.554")), Outcome::Superseded);
+    }
+
+    #[test]
+    fn a_count_that_was_there_already_is_never_written() {
+        assert_eq!(absolute_write(10, 10, &[sale(-1), manual(1)]), StockOutcome::NotSeen);
     }
 }
