@@ -18,4 +18,6 @@ pub use plan::{Change, Plan, Step, plan};
 pub use shadow::Shadow;
 
 #[cfg(test)]
+mod exhaustive;
+#[cfg(test)]
 mod laws;

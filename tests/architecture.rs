@@ -108,7 +108,11 @@ fn sources() -> Vec<Source> {
 
 fn is_test(name: &str) -> bool {
     let last = name.rsplit('/').next().unwrap_or_default();
-    last == "laws" || last == "tests" || name.contains("/tests/") || last.starts_with("test")
+    name.contains("/exhaustive")
+        || last == "laws"
+        || last == "tests"
+        || name.contains("/tests/")
+        || last.starts_with("test")
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -21,11 +21,12 @@ impl Money {
         self.0
     }
 
-    /// Is this `exact`, rounded or cut to hundredths?
+    /// Is this what `sent` becomes when it is rounded, up or down, to hundredths?
     #[must_use]
-    pub fn is_hundredths_of(self, exact: Self) -> bool {
-        self == exact
-            || self.0.scale() <= 2 && (self.0 - exact.0).abs() < Decimal::new(1, 2) && exact.0.scale() > 2
+    pub fn is_rounding_of(self, sent: Self) -> bool {
+        const DECIMALS: u32 = 2;
+        let near = self.0.checked_sub(sent.0).is_some_and(|apart| apart.abs() < Decimal::new(1, DECIMALS));
+        near && self.0.normalize().scale() <= DECIMALS && sent.0.normalize().scale() > DECIMALS
     }
 
     /// Above zero?
@@ -85,11 +86,10 @@ mod tests {
 
     #[test]
     fn hundredths_are_a_rounded_or_cut_form_and_nothing_else_is() {
-        let form = |shown: &str, exact: &str| {
-            shown.parse::<Money>().unwrap().is_hundredths_of(exact.parse().unwrap())
-        };
+        let form =
+            |shown: &str, exact: &str| shown.parse::<Money>().unwrap().is_rounding_of(exact.parse().unwrap());
         assert!(form("11.00", "11.005") && form("11.01", "11.005") && form("8.99", "8.999"));
-        assert!(form("9", "8.999") && form("5", "5.0"));
+        assert!(form("9", "8.999"));
         assert!(!form("11.02", "11.005") && !form("11", "11.01") && !form("11.004", "11.005"));
     }
 }

@@ -43,7 +43,7 @@ impl Value {
     #[must_use]
     pub fn may_stand_for(&self, sent: &Self) -> bool {
         match (self, sent) {
-            (Self::Money(shown), Self::Money(sent)) => shown.is_hundredths_of(*sent),
+            (Self::Money(shown), Self::Money(sent)) => shown == sent || shown.is_rounding_of(*sent),
             _ => self.same(sent),
         }
     }

@@ -8,6 +8,8 @@ use crate::catalog::{Field, Rules, Side, Value};
 /// The first rule that `plan` breaks, in words.
 pub fn check(plan: &Plan, rules: &Rules) -> Result<(), String> {
     let mut written = BTreeSet::new();
+    // What an earlier write of ours wiped out on a side is put back there even while nothing is carried.
+    let mut puts_back_only = None;
     let mut claim = |side: Side, field: Field| {
         if written.insert((side, field)) {
             Ok(())
@@ -53,6 +55,9 @@ pub fn check(plan: &Plan, rules: &Rules) -> Result<(), String> {
                 if *delta == 0 && *owed == 0 {
                     return Err(format!("nothing would be added to the stock of {side}"));
                 }
+                if *delta == 0 {
+                    puts_back_only = Some((*side, Field::Stock));
+                }
                 if *delta != 0 && !rules.way(Field::Stock).carries_from(side.other()) {
                     return Err(format!("the stock of {side} would be written against its way"));
                 }
@@ -60,7 +65,8 @@ pub fn check(plan: &Plan, rules: &Rules) -> Result<(), String> {
         }
     }
     for (field, _) in &plan.holds {
-        if written.contains(&(Side::RSeries, *field)) || written.contains(&(Side::ESeries, *field)) {
+        let carried = |side| written.contains(&(side, *field)) && puts_back_only != Some((side, *field));
+        if Side::BOTH.into_iter().any(carried) {
             return Err(format!("the {field} is held and written"));
         }
     }

@@ -44,6 +44,16 @@ pub enum Verdict {
     },
     /// Not carried, for this reason.
     Held(Hold),
+    /// Only one side counts its stock. Nothing can be carried, and what was in step before is no base any
+    /// more: once both count, the shop's count is the opening stock.
+    Uncounted {
+        /// What R-Series shows.
+        r: Stock,
+        /// What E-Series shows.
+        e: Stock,
+        /// Why.
+        hold: Hold,
+    },
 }
 
 /// Gives every field that both sides know a verdict.
@@ -65,9 +75,11 @@ pub fn merge(shadow: &Shadow, r: &Facts, e: &Facts, rules: &Rules) -> Vec<(Field
 /// The verdict on a field that is replaced as a whole.
 fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Rules) -> Verdict {
     // A side without a shadow counts as changed: nothing is known to be in step.
-    let changed = |side: Side, now: &Value| shadow.side(side).get(field) != Some(now);
-    let r_changed = changed(Side::RSeries, r_now);
-    let e_changed = changed(Side::ESeries, e_now);
+    // A difference that nobody can see moves the shadow, but does not travel and wins against nobody.
+    let differs = |side: Side, now: &Value| shadow.side(side).get(field) != Some(now);
+    let changed = |side: Side, now: &Value| !shadow.side(side).get(field).is_some_and(|was| was.same(now));
+    let (r_differs, e_differs) = (differs(Side::RSeries, r_now), differs(Side::ESeries, e_now));
+    let (r_changed, e_changed) = (changed(Side::RSeries, r_now), changed(Side::ESeries, e_now));
     let way = rules.way(field);
     let absorb = |left_alone| Verdict::Absorb { r: r_now.clone(), e: e_now.clone(), left_alone };
     let carry = |from: Side, conflict: bool| {
@@ -78,7 +90,7 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
         Verdict::Carry { from, value, before, conflict }
     };
 
-    if !r_changed && !e_changed {
+    if !r_differs && !e_differs {
         return Verdict::Quiet;
     }
     // Tying two products together must not put one on offer, or take it off: only a later change does.
@@ -104,7 +116,8 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
             (true, false) => Side::RSeries,
             (false, true) => Side::ESeries,
             (false, false) => {
-                return absorb(Some(if r_changed { Side::RSeries } else { Side::ESeries }));
+                let from_r = r_changed || (r_differs && !e_changed);
+                return absorb(Some(if from_r { Side::RSeries } else { Side::ESeries }));
             }
         };
     // A one-way field whose other side changed too: that value is overwritten, so it is named as the loser.
@@ -129,18 +142,20 @@ fn stock(shadow: &Shadow, r_now: Stock, e_now: Stock, rules: &Rules) -> Verdict 
             };
         }
         (Stock::Tracked(_), Stock::Unlimited) => {
-            return Verdict::Held(Hold::new(
+            let hold = Hold::new(
                 "unlimited_on_e_series",
                 "Stock is set to unlimited on E-Series, so it cannot follow the count on R-Series. Track the \
                  stock there, and it will be set to the count of R-Series.",
-            ));
+            );
+            return Verdict::Uncounted { r: r_now, e: e_now, hold };
         }
         (Stock::Unlimited, Stock::Tracked(_)) => {
-            return Verdict::Held(Hold::new(
+            let hold = Hold::new(
                 "not_counted_on_r_series",
                 "R-Series does not count this item (type non-inventory), E-Series does. Set the stock on \
                  E-Series to unlimited, or change the item's type.",
-            ));
+            );
+            return Verdict::Uncounted { r: r_now, e: e_now, hold };
         }
     };
     let base = |side: Side| shadow.side(side).stock().and_then(Stock::tracked);
@@ -229,6 +244,16 @@ mod tests {
     }
 
     #[test]
+    fn a_space_at_the_end_does_not_win_against_a_new_name() {
+        let both = rules(Way::Both, Rule::RWins);
+        assert_eq!(name(Some(("a", "a")), "a ", "b", &both), carry(Side::ESeries, "b", "a ", false));
+        assert_eq!(name(Some(("a", "a")), "b", "a ", &both), carry(Side::RSeries, "b", "a ", false));
+        // Sides that a setting has left apart stay apart.
+        let absorbed = Verdict::Absorb { r: text("a "), e: text("b"), left_alone: Some(Side::RSeries) };
+        assert_eq!(name(Some(("a", "b")), "a ", "b", &both), absorbed);
+    }
+
+    #[test]
     fn without_a_shadow_equal_values_are_taken_as_they_are_and_different_ones_are_a_conflict() {
         let both = rules(Way::Both, Rule::RWins);
         assert!(matches!(name(None, "a", "a", &both), Verdict::Absorb { left_alone: None, .. }));
@@ -272,6 +297,6 @@ mod tests {
         assert!(matches!(counts(None, 5, 5, &both), Verdict::Absorb { left_alone: None, .. }));
         let now = |stock| Facts::new().with(Field::Stock, Value::Stock(stock));
         let verdict = merge(&Shadow::default(), &now(Stock::Tracked(0)), &now(Stock::Unlimited), &both);
-        assert!(matches!(verdict.first(), Some((Field::Stock, Verdict::Held(_)))));
+        assert!(matches!(verdict.first(), Some((Field::Stock, Verdict::Uncounted { .. }))));
     }
 }

@@ -20,10 +20,12 @@ pub enum Outcome {
 /// What became of a write that replaces a value: by the value that the side shows now.
 #[must_use]
 pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
-    if now.same(after) || (now.may_stand_for(after) && !now.same(before)) {
+    if now.same(after) {
         Outcome::Landed
     } else if now.same(before) {
         Outcome::NotLanded
+    } else if now.may_stand_for(after) {
+        Outcome::Landed
     } else {
         Outcome::Superseded
     }
@@ -71,6 +73,10 @@ pub enum StockOutcome {
 /// our row is the manual one after which the running count is the one that we wrote.
 #[must_use]
 pub fn absolute_write(seen: i64, written: i64, rows: &[LogRow]) -> StockOutcome {
+    // A count that was there already is never written, so no row can be ours.
+    if written == seen {
+        return StockOutcome::NotSeen;
+    }
     let mut running = seen;
     for row in rows {
         let before = running;
@@ -131,11 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn a_price_that_was_rounded_has_landed() {
-        let money = |text: &str| Value::Money(text.parse().unwrap());
-        let judge = |now| replaced(&money("7"), &money("11.005"), &money(now));
-        assert_eq!((judge("11"), judge("11.01")), (Outcome::Landed, Outcome::Landed));
-        assert_eq!((judge("11.02"), judge("7")), (Outcome::Superseded, Outcome::NotLanded));
-        assert_eq!(replaced(&money("11"), &money("11.005"), &money("11")), Outcome::NotLanded);
+    fn a_price_that_was_rounded_to_hundredths_has_landed() {
+        let money = |amount: &str| Value::Money(amount.parse().unwrap());
+        let judge = |now| replaced(&money("1.50"), &money("1.555"), &money(now));
+        assert_eq!(judge("1.555"), Outcome::Landed);
+        assert_eq!((judge("1.56"), judge("1.55")), (Outcome::Landed, Outcome::Landed));
+        assert_eq!(judge("1.5"), Outcome::NotLanded);
+        assert_eq!((judge("1.57"), judge("2")), (Outcome::Superseded, Outcome::Superseded));
+        assert_eq!(replaced(&money("1"), &money("1.55"), &money("1.554")), Outcome::Superseded);
+    }
+
+    #[test]
+    fn a_count_that_was_there_already_is_never_written() {
+        assert_eq!(absolute_write(10, 10, &[sale(-1), manual(1)]), StockOutcome::NotSeen);
     }
 }

@@ -93,7 +93,9 @@ pub fn plan(
     let mut plan = Plan { shadow: shadow.clone(), ..Plan::default() };
     let (mut to_r, mut to_e) = (Vec::new(), Vec::new());
     let (mut stock_to_r, mut stock_to_e) = (0, None);
-    let r_count = r_stock.and_then(Stock::tracked).unwrap_or_default();
+    let r_count = r_stock.and_then(Stock::tracked);
+    // What is not counted cannot be put back either.
+    let owed_on_r = if r_count.is_some() { owed_on_r } else { 0 };
 
     for (field, verdict) in verdicts {
         match verdict {
@@ -103,6 +105,10 @@ pub fn plan(
                 plan.absorbed.push((field, left_alone));
             }
             Verdict::Held(hold) => plan.holds.push((field, hold)),
+            Verdict::Uncounted { r, e, hold } => {
+                plan.shadow.settle(field, Value::Stock(r), Value::Stock(e));
+                plan.holds.push((field, hold));
+            }
             Verdict::Carry { from, value, before, conflict } => {
                 let target = from.other();
                 match refuses(target, field, &value) {
@@ -143,7 +149,7 @@ pub fn plan(
             side: Side::RSeries,
             delta: stock_to_r,
             owed: owed_on_r,
-            before: r_count,
+            before: r_count.unwrap_or_default(),
         });
     }
     for (side, changes) in [(Side::ESeries, to_e), (Side::RSeries, to_r)] {
