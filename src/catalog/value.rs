@@ -95,3 +95,17 @@ impl fmt::Display for Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_outer_spaces_are_overlooked() {
+        let same = |left: &str, right: &str| Value::Text(left.into()).same(&Value::Text(right.into()));
+        assert!(same("Mug", " Mug ") && same("", "  "));
+        assert!(!same("Mug", "mug") && !same("Blue mug", "Blue  mug") && !same("Mug", ""));
+        let money = |amount: &str| Value::Money(amount.parse().unwrap());
+        assert!(money("1.5").same(&money("1.50")) && !money("1.5").same(&money("1.501")));
+    }
+}

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "planted")]
 mod planted;
+mod scenes;
 mod script;
 mod shrink;
 mod storm;
@@ -82,7 +83,7 @@ fn storms() {
                     if seed >= range.end || failed.lock().unwrap().len() > 2 {
                         return;
                     }
-                    if seed % 500 == 0 {
+                    if seed.is_multiple_of(500) {
                         eprintln!("storm {seed} of {range:?}");
                     }
                     let script = Script::drawn_from(seed);

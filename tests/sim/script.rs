@@ -8,6 +8,8 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
+use super::scenes::scene;
+
 /// How a storm is set up.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -48,6 +50,8 @@ pub enum Event {
     Deliver,
     /// A worker goes on for so many points, then stands still until it is its turn again.
     Work(usize, usize),
+    /// A worker goes on to its next write to a platform, which is decided and not sent yet, and stands there.
+    WorkToWrite(usize),
     /// A worker goes on to the end of its step.
     Finish(usize),
     /// A worker is killed where it stands, and started again.
@@ -78,7 +82,7 @@ pub struct Script {
     pub events: Vec<Event>,
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     Fault::Status { status: 503, retry_after: None },
     Fault::Status { status: 500, retry_after: None },
     Fault::Status { status: 449, retry_after: Some(5) },
@@ -91,6 +95,7 @@ const FAULTS: [Fault; 12] = [
     Fault::HangAfter,
     Fault::SlowAfter { seconds: 7 },
     Fault::Late { seconds: 22 },
+    Fault::Late { seconds: 24 },
 ];
 
 /// Farthest that a clock jumps ahead, in seconds: less than E-Series remembers the key of a batch.
@@ -112,20 +117,12 @@ impl Script {
         let length = dice.random_range(30..90);
         let mut events = vec![Event::Mail(mail(&mut dice))];
         events.extend((0..length).map(|number| event(&mut dice, number)));
-        if dice.random_bool(0.5) {
-            events.extend(whispers(&mut dice));
+        for number in 0..dice.random_range(0..3) {
+            let at = dice.random_range(0..=events.len());
+            events.splice(at..at, scene(&mut dice, number));
         }
         Self { seed, setting, events }
     }
-}
-
-/// Two edits within one second, one before and one after a poll, that no notice tells of.
-fn whispers(dice: &mut ChaCha12Rng) -> Vec<Event> {
-    let (first, second) = (dice.random_range(0..3), dice.random_range(0..3));
-    let side = side(dice);
-    let say = |item: usize, what: &str| Event::Merchant(Act::Rename(side, item, format!("Whisper {what}")));
-    let mail = DeliveryFaults { lose: 1.0, ..DeliveryFaults::default() };
-    vec![Event::Mail(mail), Event::Pass(61), say(first, "one"), Event::Finish(0), say(second, "two")]
 }
 
 fn mail(dice: &mut ChaCha12Rng) -> DeliveryFaults {
@@ -140,7 +137,7 @@ fn mail(dice: &mut ChaCha12Rng) -> DeliveryFaults {
     }
 }
 
-fn side(dice: &mut ChaCha12Rng) -> Side {
+pub(super) fn side(dice: &mut ChaCha12Rng) -> Side {
     if dice.random_bool(0.5) { Side::RSeries } else { Side::ESeries }
 }
 
@@ -149,7 +146,8 @@ fn event(dice: &mut ChaCha12Rng, number: u32) -> Event {
     match dice.random_range(0..100) {
         0..32 => Event::Merchant(act(dice, number)),
         32..40 => Event::Deliver,
-        40..58 => Event::Work(who, dice.random_range(1..40)),
+        40..50 => Event::Work(who, dice.random_range(1..40)),
+        50..58 => Event::WorkToWrite(who),
         58..66 => Event::Finish(who),
         66..70 => Event::Kill(who),
         70..79 => Event::Pass(*[1, 1, 3, 20, 31, 61].choose(dice).unwrap()),

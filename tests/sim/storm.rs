@@ -169,6 +169,19 @@ impl Storm {
             Event::Merchant(act) => self.act(act),
             Event::Deliver => self.deliver().await,
             Event::Work(who, points) => self.work(*who, *points).await,
+            Event::WorkToWrite(who) => {
+                let Some(mut worker) = self.workers[*who].take() else { return };
+                // Perhaps the next one does not write, and the one after it does.
+                let mut steps = 0;
+                while steps < 3 {
+                    steps += usize::from(worker.walk_points(&self.world, 1).await);
+                    if worker.is_about_to_write() {
+                        break;
+                    }
+                }
+                self.workers[*who] = Some(worker);
+                self.note_points(*who);
+            }
             Event::Finish(who) => self.work(*who, usize::MAX).await,
             Event::Kill(who) => {
                 if let Some(worker) = self.workers[*who].take() {
@@ -230,10 +243,15 @@ impl Storm {
     async fn work(&mut self, who: usize, points: usize) {
         let Some(mut worker) = self.workers[who].take() else { return };
         worker.walk_points(&self.world, points).await;
-        for point in worker.stopper().passed() {
+        self.workers[who] = Some(worker);
+        self.note_points(who);
+    }
+
+    fn note_points(&mut self, who: usize) {
+        let passed = self.workers[who].as_ref().map(|worker| worker.stopper().passed());
+        for point in passed.unwrap_or_default() {
             self.write(&format!("  {} {point}", ["A", "B"][who]));
         }
-        self.workers[who] = Some(worker);
     }
 
     /// One thing that a merchant does. What it did to the stock is read off the platform.

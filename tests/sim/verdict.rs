@@ -1,6 +1,7 @@
 //! What must hold after a storm. Shares nothing with the engine: reads both platforms directly.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use concord::catalog::Side;
 use rust_decimal::Decimal;
@@ -110,17 +111,16 @@ impl Storm {
     pub async fn whole_trace(&self) -> String {
         let mut trace = self.trace.clone();
         for entry in self.world.ledger().await {
-            trace.push_str(&format!("{entry}\n"));
+            writeln!(trace, "{entry}").unwrap();
         }
-        trace.push_str(&format!("{:#?}\n{:#?}\n", self.world.stage.r.items(), self.world.stage.e.products()));
-        for call in self.world.stage.r.calls() {
-            trace.push_str(&format!(
-                "{} {} {} {} {}\n",
-                call.at, call.method, call.path, call.query, call.status
-            ));
+        let (r, e) = (&self.world.stage.r, &self.world.stage.e);
+        writeln!(trace, "{:#?}\n{:#?}", r.items(), e.products()).unwrap();
+        for call in r.calls() {
+            writeln!(trace, "{} {} {} {} {}", call.at, call.method, call.path, call.query, call.status)
+                .unwrap();
         }
-        for call in self.world.stage.e.calls() {
-            trace.push_str(&format!("{} {} {} {}\n", call.at, call.method, call.path, call.status));
+        for call in e.calls() {
+            writeln!(trace, "{} {} {} {}", call.at, call.method, call.path, call.status).unwrap();
         }
         trace
     }

@@ -140,6 +140,11 @@ impl Leashed {
         self.stopper.state().open == 0
     }
 
+    /// Stands before a call that changes something.
+    pub fn is_about_to_write(&self) -> bool {
+        matches!(&self.stopper.state().standing, Some(Point::Call(what)) if !what.starts_with("GET"))
+    }
+
     /// Goes on to the next point, or to the end of the step. While a platform keeps it waiting, time passes.
     pub async fn walk(&mut self, world: &World) -> Walk {
         let worker = &self.worker;

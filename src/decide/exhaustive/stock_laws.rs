@@ -55,6 +55,12 @@ fn truth(base: [Option<Stock>; 2], start: &World, end: &World) -> [Stock; 2] {
 fn both_sides_end_at_the_sum() {
     let mut cases = 0_u32;
     each_start(|base, start| {
+        let mut once = start.clone();
+        once.visit().unwrap();
+        if start.owed == 0 {
+            // Also what the way leaves alone is accounted for at once.
+            assert_eq!(once.visit().unwrap().news, [false, false], "an echo is news: {start:?}");
+        }
         let mut world = start.clone();
         let visits = world.run();
         assert!(visits <= 1 + usize::from(start.owed != 0), "{visits} rounds: {start:?}");
@@ -173,6 +179,34 @@ fn a_death_and_a_deed_at_any_point_lose_no_piece() {
     });
     assert!(count.cases > 140_000, "{count:?}");
     assert_eq!(count.recounted, 2_304, "{count:?}");
+}
+
+/// What is owed and what is new cancel each other, so nothing is written: neither a death there, nor a
+/// recount back to the count that was seen, is taken for a write of ours.
+#[test]
+fn a_count_that_needs_no_write_loses_no_piece() {
+    let mut count = Count::default();
+    each_sale(|base, start| {
+        let e_base = start.shadow.e_series.stock().and_then(Stock::tracked);
+        let sold_online = start.e.tracked().zip(e_base).map(|(now, base)| now - base);
+        let cancels = start.owed != 0 && sold_online == Some(-start.owed);
+        if !cancels || start.way != Way::Both {
+            return;
+        }
+        let one_more = [Deed::SellInShop, Deed::CountOneLess].map(|less| [less, Deed::CountOneMore]);
+        for pair in one_more {
+            for (first, second) in (0..14).flat_map(|first| (first..14).map(move |second| (first, second))) {
+                for death in 0..14 {
+                    let mut world = start.clone();
+                    world.deeds = vec![(first, pair[0]), (second, pair[1])];
+                    world.deaths = vec![death];
+                    judge(base, &world, &mut count);
+                }
+            }
+        }
+    });
+    assert!(count.cases > 15_000, "{count:?}");
+    assert_eq!(count.recounted, 0, "{count:?}");
 }
 
 /// The same with two things that people do at any two points, and with two deaths.

@@ -1,7 +1,7 @@
 //! Laws of fields that are replaced as a whole.
 
 use super::values::{Habit, Visit, World, each_death, each_start, few_kinds, kinds};
-use crate::catalog::{Rule, Side, Value, Way};
+use crate::catalog::{Field, Rule, Side, Value, Way};
 
 fn visit(world: &mut World) -> Visit {
     world.visit().unwrap()
@@ -53,6 +53,20 @@ fn what_is_gone_is_named_and_nothing_is_swapped() {
             assert_no_swap(&start.both(), &world);
             let fresh = Side::BOTH.map(|side| start.is_fresh(side));
             assert!(first.conflicts == 0 || fresh == [true, true], "{start:?}");
+            // Who wins is what the rule says, and tying two products offers none and takes none off.
+            let tying = [&start.shadow.r_series, &start.shadow.e_series]
+                .iter()
+                .any(|it| it.get(kind.field).is_none());
+            let ties_enabled = tying && kind.field == Field::Enabled;
+            assert!(!ties_enabled || world.both() == start.both(), "{start:?}");
+            if fresh == [true, true] && start.way == Way::Both && start.rule != Rule::Ask && !ties_enabled {
+                let winner = if start.rule == Rule::RWins { Side::RSeries } else { Side::ESeries };
+                let won = start.now(winner);
+                assert_eq!(world.now(winner), won, "{start:?}");
+                let spelt = start.habits[winner.other() as usize].spell(won);
+                let taken = [won, &spelt].iter().any(|value| world.now(winner.other()).same(value));
+                assert!(taken, "{start:?}");
+            }
             if first.calls > 0 {
                 let spelt = start.habits.iter().any(|habit| matches!(habit, Habit::Rounds(_)));
                 assert!(spelt || world.now(Side::RSeries).same(world.now(Side::ESeries)), "{start:?}");
@@ -120,7 +134,7 @@ fn a_question_waits_for_a_choice() {
                 }
                 Way::Both => {
                     let fresh = Side::BOTH.map(|side| start.is_fresh(side)) == [true, true];
-                    let apart = !r.same(&e) && kind.field != crate::catalog::Field::Enabled;
+                    let apart = !r.same(&e) && kind.field != Field::Enabled;
                     assert!(start.rule != Rule::Ask || !fresh || !apart, "decided by itself: {start:?}");
                 }
             }
