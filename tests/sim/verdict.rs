@@ -8,6 +8,15 @@ use rust_decimal::Decimal;
 
 use super::storm::Storm;
 
+/// Asserts, and asks for the item's story only when it has to be told.
+macro_rules! hold {
+    ($storm:expr, $id:expr, $holds:expr, $($words:tt)+) => {
+        if !$holds {
+            panic!("{}\n{}", format!($($words)+), $storm.story($id).await);
+        }
+    };
+}
+
 impl Storm {
     /// Every law; panics with words at the first that does not hold.
     pub async fn judge(&self) {
@@ -31,7 +40,8 @@ impl Storm {
         for (id, truth) in &self.truth {
             let (item, product) = self.world.pair(*id);
             let there = (item.stock.values().sum::<i64>(), product.quantity);
-            assert_eq!(there, (*truth, Some(*truth)), "the stock of item {id}\n{}", self.story(*id).await);
+            let stock_is_true = there == (*truth, Some(*truth));
+            hold!(self, *id, stock_is_true, "the stock of item {id} is {there:?}, and should be {truth}");
             let elsewhere = item.stock.get(&2).copied().unwrap_or_default();
             assert_eq!(
                 elsewhere, self.elsewhere[id],
@@ -52,35 +62,32 @@ impl Storm {
             ];
             let mut shown: Vec<(&str, String)> = Vec::new();
             for (field, r, e) in texts {
-                assert_eq!(r.trim(), e.trim(), "{field} of {}\n{}", at(), self.story(*id).await);
+                hold!(self, *id, r.trim() == e.trim(), "{field} of {}", at());
                 shown.push((field, r.trim().to_owned()));
             }
             let same = r_price == product.price || self.setting.rounds && near(r_price, product.price);
-            assert!(same, "price of {}\n{}", at(), self.story(*id).await);
+            hold!(self, *id, same, "price of {}", at());
             shown.push(("price", r_price.normalize().to_string()));
             for (field, value) in shown {
                 let ever: BTreeSet<&str> = typed.ever[field].iter().map(|text| text.trim()).collect();
-                let story = self.story(*id).await;
-                assert!(ever.contains(value.as_str()), "nobody typed the {field} {value}: {}\n{story}", at());
+                let typed_once = ever.contains(value.as_str());
+                hold!(self, *id, typed_once, "nobody typed the {field} {value}: {}", at());
                 let last = |side| typed.last.get(&(field, side)).map(|text| text.trim());
                 let lasts = [last(Side::RSeries), last(Side::ESeries)];
                 if lasts != [None, None] {
                     let kept = lasts.contains(&Some(value.as_str()));
-                    assert!(
+                    hold!(
+                        self,
+                        *id,
                         kept,
-                        "the {field} is {value}, and people last typed {lasts:?}: {}\n{story}",
+                        "the {field} is {value}, and people last typed {lasts:?}: {}",
                         at()
                     );
                 }
             }
             let offered = (item.publish_to_ecom, product.enabled);
-            assert_ne!(
-                offered,
-                (false, true),
-                "offered against the shop's will: {}\n{}",
-                at(),
-                self.story(*id).await
-            );
+            let wanted = offered != (false, true);
+            hold!(self, *id, wanted, "offered against the shop's will: {}", at());
         }
     }
 
