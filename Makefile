@@ -10,17 +10,18 @@ demo: setup
 	cargo build --locked
 	exec target/debug/concord demo
 
-# Every test, on a throw-away Postgres. The binary that tests kill is the one that is shipped.
+# Every test, on a throw-away Postgres. The binary that tests kill is the one that is shipped; the tests themselves
+# are built with the mistakes that they have to find (`src/planted.rs`).
 test: setup
 	cargo build --locked --release
 	CONCORD_TEST_BINARY="$(CURDIR)/target/release/concord" \
-		target/release/concord with-postgres -- cargo test --locked
+		target/release/concord with-postgres -- cargo test --locked --features planted
 
 # Storms alone: `make storm SEEDS=10000`, or one of them again: `make storm SEED=17`.
 storm: setup
-	cargo build --locked
+	cargo build --locked --features planted
 	CONCORD_STORM_SEEDS=$(SEEDS) CONCORD_STORM_SEED=$(SEED) target/debug/concord with-postgres -- \
-		cargo test --locked --test main sim:: -- --nocapture
+		cargo test --locked --features planted --test main sim::storms -- --nocapture
 
 setup:
 	@command -v cargo >/dev/null || { echo "Rust is not installed: get it from https://rustup.rs" >&2; exit 1; }
