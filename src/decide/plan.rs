@@ -167,22 +167,12 @@ pub fn plan_creation(r: &Facts) -> Plan {
     Plan { steps: vec![Step::CreateOnE { facts }], ..Plan::default() }
 }
 
-/// The shadow after a creation: R-Series as it was when its facts were taken, E-Series as it was read
-/// back, but for stock, where what was sent counts: a piece sold on the web since is news.
+/// The shadow after a creation, however much later the product is looked at: R-Series as it was when its facts
+/// were taken, E-Series as it was sent. What differs may be an edit since, and a creation is not answered with
+/// the product (e-series-api.md, section 4.1), so it stays news. A SKU that was sent empty is the exception: the
+/// store numbers such products itself.
 #[must_use]
-pub fn created(r: &Facts, sent: &Facts, read_back: &Facts) -> Shadow {
-    let mut e_series = read_back.clone();
-    if let Some(stock) = sent.get(Field::Stock) {
-        e_series.set(Field::Stock, stock.clone());
-    }
-    Shadow { r_series: r.clone(), e_series }
-}
-
-/// The shadow after a creation that was only found later: what differs from what was sent may be an
-/// edit since, so it stays news. A SKU that was sent empty is the exception: the store numbers such
-/// products itself.
-#[must_use]
-pub fn created_and_found_later(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
+pub fn created(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
     let mut e_series = sent.clone();
     for (field, found) in found.iter().filter(|(field, _)| *field != Field::Stock) {
         // The platform's own spelling of what was sent is no edit.

@@ -8,7 +8,7 @@ use crate::act;
 use crate::catalog::{Side, Stock};
 use crate::clock::after;
 use crate::decide::observe::{self as judge, StockOutcome};
-use crate::decide::plan::created_and_found_later;
+use crate::decide::plan::created;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
 use crate::mapping;
 use crate::planted::{Mistake, planted};
@@ -160,7 +160,7 @@ impl Corridor {
         sent: &crate::catalog::Facts,
         product: &Product,
     ) -> Result<(), Stop> {
-        let shadow = created_and_found_later(from, sent, &mapping::eseries::facts(product));
+        let shadow = created(from, sent, &mapping::eseries::facts(product));
         self.creation_landed(visit, intent, product, shadow).await
     }
 

@@ -160,3 +160,22 @@ async fn a_platform_that_trims_ends_in_rest() {
     world.settle().await;
     world.check_laws().await;
 }
+
+#[tokio::test]
+async fn an_edit_between_a_creation_and_its_first_look_is_carried() {
+    let world = World::with_a_mug().await;
+    let id = world.stage.r.create_item(item("Bowl", "BOWL", "7", 3));
+    world.stage.deliver_due().await;
+    let born = |world: &World| world.product_of(id).is_some();
+    step_with(&world, world.worker.clone(), born, |world| {
+        let product = world.product_of(id).unwrap().id;
+        world.stage.e.reprice(product, decimal("9"));
+        world.stage.e.rename(product, "Bowl, blue");
+    })
+    .await;
+    world.settle().await;
+    let (item, product) = world.pair(id);
+    assert_eq!((item.online_price, product.price), (Some(decimal("9")), decimal("9")));
+    assert_eq!((item.description.as_str(), product.name.as_str()), ("Bowl, blue", "Bowl, blue"));
+    world.check_laws().await;
+}
