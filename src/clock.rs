@@ -1,8 +1,9 @@
 //! Time as a parameter.
 //!
 //! Nothing in Concord asks the operating system for the time: everything that
-//! needs it is handed a [`SharedClock`]. Production uses [`SystemClock`], tests
-//! a [`ManualClock`] that stands still until it is moved, so no test sleeps.
+//! needs it is handed a [`SharedClock`]. A service uses an [`AgreedClock`], which it shares with every other
+//! process on its database, commands the [`SystemClock`], and tests a [`ManualClock`] that stands still until
+//! it is moved, so no test sleeps.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,73 @@ impl Clock for SystemClock {
     }
 }
 
+/// The clock of a service: several processes on one database have to agree on when a lease runs out and when a
+/// write may be judged, whatever is done to the clocks of their machines.
+///
+/// It is set by the database's time, from time to time, and counts on by the machine's monotonic clock in between,
+/// which nobody can set. Clones share the same time.
+#[derive(Debug, Clone)]
+pub struct AgreedClock(Arc<Mutex<Agreed>>);
+
+#[derive(Debug)]
+struct Agreed {
+    /// It was `time` when the monotonic clock stood at `since`.
+    time: Instant,
+    since: std::time::Instant,
+    /// The latest that was told: time does not run backwards.
+    told: Instant,
+}
+
+impl Agreed {
+    #[expect(clippy::disallowed_methods, reason = "the monotonic clock, which is what this counts by")]
+    fn now(&mut self) -> Instant {
+        let now = after(self.time, self.since.elapsed()).trunc_subsecs(6);
+        self.told = self.told.max(now);
+        self.told
+    }
+}
+
+impl AgreedClock {
+    /// Farther back than this it does not stand still until the time has come again: it goes back.
+    const STANDS_STILL: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+    /// A clock at `time`.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the monotonic clock, which is what this counts by")]
+    pub fn starting_at(time: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Agreed { time, since: std::time::Instant::now(), told: time })))
+    }
+
+    /// It is `time` now. Returns by how much the clock was behind.
+    #[expect(clippy::disallowed_methods, reason = "the monotonic clock, which is what this counts by")]
+    pub fn agree(&self, time: Instant) -> chrono::TimeDelta {
+        let mut agreed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = time - agreed.now();
+        if behind < -Self::STANDS_STILL {
+            agreed.told = time;
+        }
+        (agreed.time, agreed.since) = (time, std::time::Instant::now());
+        behind
+    }
+}
+
+impl Clock for AgreedClock {
+    fn now(&self) -> Instant {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it waits in real time")]
+    fn sleep_until(&self, instant: Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = self.clone();
+        Box::pin(async move {
+            // It may be set back while somebody waits.
+            while let Some(span) = (instant - clock.now()).to_std().ok().filter(|span| !span.is_zero()) {
+                tokio::time::sleep(span).await;
+            }
+        })
+    }
+}
+
 /// A clock that moves only when told to. Clones share the same time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
@@ -123,6 +191,21 @@ mod tests {
         assert!(futures::poll!(&mut sleeper).is_pending());
         clock.advance(Duration::from_secs(1));
         sleeper.await.expect("the sleeper ends");
+    }
+
+    #[tokio::test]
+    async fn an_agreed_clock_follows_and_never_runs_backwards_by_little() {
+        let start = Instant::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+        let clock = AgreedClock::starting_at(start);
+        let far = start + chrono::TimeDelta::hours(1);
+        assert!(clock.agree(far) > chrono::TimeDelta::minutes(59), "it was behind");
+        assert!(clock.now() >= far);
+        let told = clock.now();
+        assert!(clock.agree(far - chrono::TimeDelta::seconds(30)) < chrono::TimeDelta::zero());
+        assert!(clock.now() >= told, "it stands still rather than to go back");
+        clock.agree(start);
+        assert!(clock.now() < far, "an hour back is too far to stand still");
+        clock.sleep_until(start).await;
     }
 
     #[test]

@@ -23,6 +23,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 
+use crate::clock::Instant;
 use crate::turnstile::{Passage, Point, Turnstile};
 
 /// The migrations of this build.
@@ -190,6 +191,11 @@ impl Store {
     /// Applies pending migrations.
     pub async fn migrate(&self) -> Result<()> {
         MIGRATIONS.run(&self.pool).await.map_err(|error| StoreError::Migration(error.to_string()))
+    }
+
+    /// The time by the database's clock, which all processes that use it share.
+    pub async fn time(&self) -> Result<Instant> {
+        Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "time!""#).fetch_one(&self.pool).await?)
     }
 
     /// Versions of migrations that are not applied yet.

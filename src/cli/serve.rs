@@ -1,6 +1,7 @@
 //! `concord serve` and `concord migrate`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use secrecy::SecretString;
@@ -10,7 +11,7 @@ use tracing::warn;
 use super::database::Database;
 use super::service::{Capacity, Parts, Running};
 use super::{say, told_to_stop};
-use crate::clock::{SharedClock, SystemClock};
+use crate::clock::{AgreedClock, Clock, SharedClock, SystemClock, after};
 use crate::config::Config;
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
@@ -18,16 +19,22 @@ use crate::http::listen;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
-use crate::store::{Store, instance};
+use crate::store::{Store, StoreError, instance};
 use crate::telemetry;
 use crate::turnstile::Turnstile;
 
 /// Where the hash of a generated admin token is kept.
 const TOKEN_HASH: &str = "admin_token_hash";
 
+/// How often a process sets its clock by the database's: quartz goes wrong by far less than a second in between.
+const AGREE_EVERY: Duration = Duration::from_secs(30);
+/// The time is taken from an answer that came within this.
+const EXACT: Duration = Duration::from_secs(1);
+
 pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8> {
     telemetry::start_logging(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let agreed = AgreedClock::starting_at(SystemClock.now());
+    let clock: SharedClock = Arc::new(agreed.clone());
     let ids: SharedIds = Arc::new(GeneratedIds::from_system());
     // Whoever says stop while it starts is heard too.
     let mut told = std::pin::pin!(told_to_stop());
@@ -42,6 +49,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             migrated = migrate_or_refuse(&store, no_migrate) => migrated?,
             () = &mut told => return Ok(()),
         }
+        agree(&agreed, &store).await?;
         let admin = admin_token(config, &store, &ids).await?;
         let public_base = config.public_base(listener.local_addr()?);
         let parts = Parts {
@@ -56,7 +64,10 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             turnstile: Turnstile::default(),
         };
         let running = Running::start(parts, listener, &public_base, capacity(config))?;
-        told.await;
+        tokio::select! {
+            () = told => {}
+            () = keep_agreeing(&agreed, &store) => {}
+        }
         running.stop().await;
         anyhow::Ok(())
     };
@@ -77,6 +88,30 @@ pub(super) async fn migrate(config: &Config) -> anyhow::Result<u8> {
     migrated?;
     say("All migrations are applied.");
     Ok(0)
+}
+
+/// Sets the clock by the database's. An answer that took long tells too little, and is left.
+async fn agree(agreed: &AgreedClock, store: &Store) -> Result<(), StoreError> {
+    let asked = agreed.now();
+    let time = store.time().await?;
+    let took = (agreed.now() - asked).to_std().unwrap_or_default();
+    if took < EXACT {
+        let behind = agreed.agree(after(time, took / 2));
+        if behind.abs() > chrono::TimeDelta::seconds(1) {
+            let seconds = behind.as_seconds_f64();
+            warn!(seconds, "this process's clock was behind the database's; it is set by it");
+        }
+    }
+    Ok(())
+}
+
+/// For as long as the service runs.
+async fn keep_agreeing(agreed: &AgreedClock, store: &Store) {
+    loop {
+        agreed.sleep_until(after(agreed.now(), AGREE_EVERY)).await;
+        // A database that is away is reported by those who need it.
+        let _ = agree(agreed, store).await;
+    }
 }
 
 async fn migrate_or_refuse(store: &Store, no_migrate: bool) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use concord::sandbox::outbox::{Delivery, DeliveryFaults};
 use concord::turnstile::{Passage, Passing, Point, Turnstile, Watcher};
 use serde_json::json;
 
-use super::script::{Act, Event, FARTHEST_JUMP, Script, Setting};
+use super::script::{Act, Event, Script, Setting};
 use crate::support::stopper::{Leashed, SkewedClock};
 use crate::support::{Plan, World, decimal, item};
 
@@ -69,8 +69,6 @@ pub struct Storm {
     clocks: [SkewedClock; 2],
     desk: Arc<Desk>,
     births: u64,
-    /// Some clock was ahead at some time.
-    ahead: bool,
 }
 
 impl Storm {
@@ -116,7 +114,6 @@ impl Storm {
             clocks,
             desk,
             births: 0,
-            ahead: false,
         };
         for id in items {
             storm.know(id);
@@ -194,10 +191,7 @@ impl Storm {
                 r.caught_up().await;
                 e.caught_up().await;
             }
-            Event::Jump(who, seconds) => {
-                self.clocks[*who].jump(*seconds);
-                self.ahead |= *seconds > 0;
-            }
+            Event::Jump(who, seconds) => self.clocks[*who].jump(*seconds),
             Event::Fault(side, skip, aim, fault) => {
                 (if *side == Side::RSeries { r } else { e }).next_after(*skip, *aim, *fault);
             }
@@ -362,10 +356,6 @@ impl Storm {
             if !self.setting.sleepers {
                 self.work(who, usize::MAX).await;
             }
-        }
-        // What a clock that was ahead has put off comes due.
-        if self.ahead {
-            self.world.clock.advance(Duration::from_secs(FARTHEST_JUMP.unsigned_abs()));
         }
         let began = self.world.clock.now();
         self.settle(false).await;
