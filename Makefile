@@ -3,7 +3,7 @@ SHELL := bash
 # Queries are checked against the committed descriptions in .sqlx, not against a server that happens to run.
 export SQLX_OFFLINE := true
 
-.PHONY: demo test storm setup
+.PHONY: demo test storm policies setup
 
 # A private Postgres, both platforms as sandboxes, a catalogue of 200 products, merchants at work, a page to look at.
 demo: setup
@@ -22,6 +22,12 @@ storm: setup
 	cargo build --locked --features planted
 	CONCORD_STORM_SEEDS=$(SEEDS) CONCORD_STORM_SEED=$(SEED) target/debug/concord with-postgres -- \
 		cargo test --locked --features planted --test main sim::storms -- --nocapture
+
+# A thousand sales under Concord and under simpler policies: the table in the README.
+policies: setup
+	cargo build --locked --features planted
+	target/debug/concord with-postgres -- \
+		cargo test --locked --features planted --test main sim::policies -- --nocapture
 
 setup:
 	@command -v cargo >/dev/null || { echo "Rust is not installed: get it from https://rustup.rs" >&2; exit 1; }

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "planted")]
 mod planted;
+mod policies;
 mod scenes;
 mod script;
 mod shrink;

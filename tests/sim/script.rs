@@ -16,6 +16,8 @@ pub struct Setting {
     pub relay: bool,
     pub shops: usize,
     pub items: usize,
+    /// Pieces of each item in each shop when the storm begins.
+    pub opening: i64,
     /// Habits of the platforms.
     pub trims: bool,
     pub rounds: bool,
@@ -106,6 +108,7 @@ impl Script {
             relay: dice.random_bool(0.7),
             shops: dice.random_range(1..3),
             items: 3,
+            opening: 40,
             trims: dice.random_bool(0.5),
             rounds: dice.random_bool(0.5),
             stock_moves_time: dice.random_bool(0.5),

@@ -17,9 +17,6 @@ use super::script::{Act, Event, Script, Setting};
 use crate::support::stopper::{Leashed, SkewedClock};
 use crate::support::{Plan, World, decimal, item};
 
-/// Pieces of each item in each shop when the storm begins.
-pub const OPENING: i64 = 40;
-
 /// The front desk's database: there, or not.
 #[derive(Debug, Default)]
 struct Desk {
@@ -84,9 +81,9 @@ impl Storm {
             ..Plan::default()
         };
         let items = (0..setting.items).map(|number| {
-            let mut item = item(&format!("Thing {number}"), &format!("T-{number}"), "10", OPENING);
+            let mut item = item(&format!("Thing {number}"), &format!("T-{number}"), "10", setting.opening);
             if setting.shops > 1 {
-                item.stock.push((2, OPENING));
+                item.stock.push((2, setting.opening));
             }
             item
         });
