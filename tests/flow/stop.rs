@@ -14,12 +14,19 @@ async fn what_a_dropped_visit_holds_is_given_back_and_visited_at_once() {
     let item = world.stage.r.items()[0].item_id;
     world.stage.r.sell(item, 1, 2);
     world.stage.deliver_due().await;
+    let met = world.stage.r.faults().met();
     world.stage.r.faults().next(Aim::Read, Fault::HangBefore);
     let held = "select count(*) from dirty where lease_token is not null";
     tokio::select! {
         stepped = world.worker.step() => panic!("the look hangs: {stepped:?}"),
-        () = async { while world.sql_count(held).await == 0 {} } => {}
+        // Once the look hangs, the lease is held.
+        () = async {
+            while world.stage.r.faults().met() == met {
+                tokio::task::yield_now().await;
+            }
+        } => {}
     }
+    assert_eq!(world.sql_count(held).await, 1);
     assert_eq!(world.worker.give_back().await.unwrap(), 1);
     assert_eq!(world.sql_count(held).await, 0);
     assert_eq!(world.worker.give_back().await.unwrap(), 0, "there is nothing left to give back");
