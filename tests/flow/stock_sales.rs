@@ -13,11 +13,6 @@ use crate::support::mortal::mortal;
 use crate::support::{Plan, World, decimal, mug};
 
 impl World {
-    pub(super) async fn set_web_sales(&self, way: &str) -> (StatusCode, Value) {
-        let path = format!("/v1/connections/{}", self.connection);
-        self.call("PATCH", &path, Some(json!({"settings": {"web_sales": way}}))).await
-    }
-
     /// A mug whose web sales are booked as sales.
     async fn selling(plan: Plan) -> (Self, i64, i64) {
         let world = Self::with(plan, vec![mug()]).await;

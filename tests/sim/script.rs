@@ -18,6 +18,8 @@ pub struct Setting {
     pub items: usize,
     /// Pieces of each item in each shop when the storm begins.
     pub opening: i64,
+    /// What is sold on the web is booked in the shop as a sale, not as a count.
+    pub books_sales: bool,
     /// Habits of the platforms.
     pub trims: bool,
     pub rounds: bool,
@@ -109,6 +111,7 @@ impl Script {
             shops: dice.random_range(1..3),
             items: 3,
             opening: 40,
+            books_sales: seed.is_multiple_of(3),
             trims: dice.random_bool(0.5),
             rounds: dice.random_bool(0.5),
             stock_moves_time: dice.random_bool(0.5),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use concord::catalog::Side;
 use concord::clock::Clock;
 use concord::sandbox::faults::{Aim, Fault};
@@ -88,6 +89,10 @@ impl Storm {
             item
         });
         let world = World::with(plan, items.collect()).await;
+        if setting.books_sales {
+            let (status, answer) = world.set_web_sales("sale").await;
+            assert_eq!(status, StatusCode::OK, "{answer}");
+        }
         world.stage.e.habits(|habits| {
             (habits.trim_names, habits.trim_skus) = (setting.trims, setting.trims);
             habits.round_prices = setting.rounds;

@@ -441,6 +441,12 @@ impl World {
         }
     }
 
+    /// How what is sold on the web is booked in the shop: `count` or `sale`.
+    pub async fn set_web_sales(&self, way: &str) -> (StatusCode, Value) {
+        let path = format!("/v1/connections/{}", self.connection);
+        self.call("PATCH", &path, Some(json!({"settings": {"web_sales": way}}))).await
+    }
+
     /// Ends the world and leaves its database to the next one: for tests with many worlds.
     pub async fn close(self) {
         let url = self.url.clone();
