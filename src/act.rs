@@ -102,8 +102,12 @@ pub async fn count_on_r(
 }
 
 /// Creates a product and reads it back: the store fills in what was left open.
-pub async fn create_on_e(e: &eseries::Client, write: &ProductWrite) -> Result<Product, CallError> {
-    let id = e.create_product(write).await?;
+pub async fn create_on_e(
+    e: &eseries::Client,
+    write: &ProductWrite,
+    by: Instant,
+) -> Result<Product, CallError> {
+    let id = e.create_product(write, by).await?;
     e.product(id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
 }
 

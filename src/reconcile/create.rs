@@ -3,9 +3,10 @@
 use tracing::info;
 
 use super::carry::{allow, remember, written};
-use super::{Corridor, Sight, Stop, Visit};
+use super::{Corridor, SEND_WITHIN, Sight, Stop, Visit};
 use crate::act;
 use crate::catalog::{Facts, Field, Side};
+use crate::clock::after;
 use crate::decide::plan::{created, plan_creation};
 use crate::decide::{Shadow, Step};
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
@@ -19,6 +20,9 @@ use crate::store::{self, dirty, links};
 /// Visits that may fail on a SKU the store says is taken before the product is parked: the other product
 /// may have been born a moment ago, and the search that would have matched it lags.
 const SKU_TRIES: i32 = 3;
+
+/// What E-Series says to a creation whose marker is on a product already (e-series-api.md, section 2.2).
+const MARKER_TAKEN: &str = "EXTERNAL_ID_ALREADY_USED";
 
 /// Why a product is parked whose SKU another item has as well.
 pub(super) const SKU_TWICE_IN_SHOP: &str = "sku_twice_in_shop";
@@ -45,7 +49,22 @@ impl Corridor {
         let Some(product) = self.find_match(visit, &facts).await? else {
             return self.create(visit, &facts).await;
         };
-        self.tie(visit, &product).await?;
+        self.meet(visit, &product).await
+    }
+
+    /// Ties the item to a product that is there already, and merges the two.
+    async fn meet(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
+        if product.option_count > 0 {
+            return Err(Stop::Park {
+                code: "options",
+                reason: format!(
+                    "The product {} on E-Series is the one of this item and has options; the item on R-Series has \
+                     none. Give the item another SKU, or remove the options.",
+                    product.id
+                ),
+            });
+        }
+        self.tie(visit, product).await?;
         // A search may be seconds old; what is merged is looked at by id.
         let sights = self.look_at_one(visit.account, &visit.link).await?;
         match (sights.r, sights.e) {
@@ -82,14 +101,6 @@ impl Corridor {
         let found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
         match found.as_slice() {
             [] => Ok(None),
-            [product] if product.option_count > 0 => Err(Stop::Park {
-                code: "options",
-                reason: format!(
-                    "The product {} on E-Series has this SKU and has options; the item on R-Series has none. \
-                     Give the item another SKU, or remove the options.",
-                    product.id
-                ),
-            }),
             [product] => Ok(Some(product.clone())),
             several => Err(Stop::Park {
                 code: "sku_twice_online",
@@ -151,12 +162,17 @@ impl Corridor {
         let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
         intent.after = serde_json::to_value(sent).ok();
+        let by = after(intent.at, SEND_WITHIN);
         self.intend(visit, std::slice::from_ref(&intent)).await?;
 
         let mut write = mapping::eseries::write(sent.iter());
-        write.external_reference_id = Some(marker);
-        let product = match act::create_on_e(&visit.account.e, &write).await {
+        write.external_reference_id = Some(marker.clone());
+        let product = match act::create_on_e(&visit.account.e, &write, by).await {
             Ok(product) => product,
+            Err(error) if error.code() == Some(MARKER_TAKEN) => {
+                self.close(visit, &intent, Outcome::Refused).await?;
+                return self.meet_by_marker(visit, &marker).await;
+            }
             Err(CallError::Refused { status, code, why }) => {
                 return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
             }
@@ -176,6 +192,23 @@ impl Corridor {
         info!(product = %visit.link.product_id, e_series = product.id, "created on E-Series");
         visit.mark(facts);
         self.settle(visit, false).await
+    }
+
+    /// An item whose product is there under another SKU: created by us before this connection was made, or by a
+    /// request that showed up long after it was given up. What it was created with is not known any more, so the
+    /// two are merged like any others that are matched.
+    async fn meet_by_marker(&self, visit: &mut Visit<'_>, marker: &str) -> Result<(), Stop> {
+        let found = visit.account.e.product_by_marker(marker).await;
+        match found.map_err(|error| self.stop(Side::ESeries, error))? {
+            Some(product) => self.meet(visit, &product).await,
+            None => Err(Stop::Later {
+                until: self.in_seconds(5),
+                why: format!(
+                    "E-Series has the reference {marker} already, and its index does not show where"
+                ),
+                failed: true,
+            }),
+        }
     }
 
     /// Books a creation: ties the product to its item and closes the intent.
@@ -221,10 +254,6 @@ impl Corridor {
         code: Option<&str>,
         why: &str,
     ) -> Result<Stop, Stop> {
-        if code == Some("EXTERNAL_ID_ALREADY_USED") {
-            // An earlier creation of ours is there: the open intent finds it.
-            return Ok(Stop::Later { until: self.in_seconds(5), why: why.to_owned(), failed: false });
-        }
         self.close(visit, intent, Outcome::Refused).await?;
         Ok(match (status, code) {
             (_, Some("SKU_ALREADY_EXISTS")) if visit.claim.attempts < SKU_TRIES => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sell::Under;
-use super::{Corridor, KEY_LIFE, SETTLE, Sight, Sights, Stop, Visit};
+use super::{Corridor, KEY_LIFE, SEND_WITHIN, SETTLE, Sight, Sights, Stop, Visit};
 use crate::act;
 use crate::catalog::{Side, Stock};
 use crate::clock::after;
@@ -17,6 +17,9 @@ use crate::platforms::eseries::client::DeltaOutcome;
 use crate::platforms::eseries::wire::Product;
 use crate::store::dirty::STOCK_UNDECIDED;
 use crate::store::{self, dirty, links};
+
+/// How long a creation whose outcome is unclear is sent again.
+const CREATE_AGAIN: Duration = Duration::from_secs(5 * 60);
 
 /// How long the log and the count of R-Series may disagree before a person is asked.
 const LAG: Duration = Duration::from_secs(5 * 60);
@@ -117,8 +120,9 @@ impl Corridor {
         }
     }
 
-    /// A creation: the marker is unique in the store, so sending it again with the very same facts either
-    /// creates the product or proves that it is there.
+    /// A creation: the marker is unique in the store, so sending it again with the very same facts never makes a
+    /// second product. That it is refused proves nothing: the product that is in its way (by its SKU, by the
+    /// limit of the plan) may be the one that the first request made, and that the index does not show yet.
     async fn observe_creation(
         &self,
         visit: &mut Visit<'_>,
@@ -133,21 +137,23 @@ impl Corridor {
             Some(found) => e.product(found.id).await,
             None => {
                 self.give_time(intent, SETTLE)?;
+                if self.clock.now() >= after(intent.at, CREATE_AGAIN) {
+                    // Nothing has been sent since, and the index has had its time.
+                    self.give_time(intent, CREATE_AGAIN + 2 * SETTLE)?;
+                    return self.close(visit, intent, Outcome::NotLanded).await;
+                }
                 let mut write = mapping::eseries::write(sent.iter());
                 write.external_reference_id = Some(marker.to_owned());
-                act::create_on_e(e, &write).await
+                act::create_on_e(e, &write, after(self.clock.now(), SEND_WITHIN)).await
             }
         };
         match found {
             Ok(product) => self.created_earlier(visit, intent, from, sent, &product).await,
-            Err(error) if error.code() == Some("EXTERNAL_ID_ALREADY_USED") => Err(Stop::Later {
-                until: self.in_seconds(5),
-                why: "the product was created, and the store's index does not show it yet".into(),
-                failed: false,
-            }),
             // It was there, and somebody has deleted it since.
             Err(CallError::Gone { .. }) => self.close(visit, intent, Outcome::Superseded).await,
-            Err(CallError::Refused { .. }) => self.close(visit, intent, Outcome::Refused).await,
+            Err(CallError::Refused { why, .. }) => {
+                Err(Stop::Later { until: self.in_seconds(5), why, failed: false })
+            }
             Err(error) => Err(self.stop(Side::ESeries, error)),
         }
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use concord::queue::Worker;
+use concord::sandbox::faults::{Aim, Fault};
+use serde_json::json;
 
 use crate::support::mortal::mortal;
 use crate::support::{Plan, World, decimal, item, mug};
@@ -177,5 +179,53 @@ async fn an_edit_between_a_creation_and_its_first_look_is_carried() {
     let (item, product) = world.pair(id);
     assert_eq!((item.online_price, product.price), (Some(decimal("9")), decimal("9")));
     assert_eq!((item.description.as_str(), product.name.as_str()), ("Bowl, blue", "Bowl, blue"));
+    world.check_laws().await;
+}
+
+#[tokio::test]
+async fn a_creation_that_its_own_product_stands_in_the_way_of_has_landed() {
+    let world = World::with_a_mug().await;
+    world.stage.e.habits(|habits| {
+        (habits.index_lag_min_seconds, habits.index_lag_max_seconds) = (40, 40);
+    });
+    let id = world.stage.r.create_item(item("Bowl", "BOWL", "7", 3));
+    world.stage.deliver_due().await;
+    // The first request is lost on the way, the second one's answer on the way back; the third finds the SKU taken
+    // by a product that the index does not show yet.
+    let faults = world.stage.e.faults();
+    faults.next(Aim::Write, Fault::ResetBefore);
+    faults.next(Aim::Write, Fault::BadGatewayAfter);
+    let refused = |world: &World| world.stage.e.calls().iter().any(|call| call.status == 409);
+    while !refused(&world) {
+        while world.worker.step().await.unwrap() {}
+        world.clock.advance(Duration::from_secs(1));
+    }
+    // So it is known to be there, under the SKU that it was created with, when the shop gives it another one.
+    world.stage.r.set_sku(id, "BOWL-2");
+    world.stage.r.rename(id, "Bowl, blue");
+    world.settle().await;
+    let (item, product) = world.pair(id);
+    assert_eq!((item.custom_sku.as_str(), product.sku.as_str()), ("BOWL-2", "BOWL-2"));
+    assert_eq!((item.description.as_str(), product.name.as_str()), ("Bowl, blue", "Bowl, blue"));
+    world.check_laws().await;
+}
+
+#[tokio::test]
+async fn a_product_with_our_marker_and_another_sku_is_tied_and_not_taken_for_news() {
+    let world = World::with_a_mug().await;
+    let next = world.stage.r.items()[0].item_id + 1;
+    // Left by an earlier connection: nothing is known about it here.
+    let marker = format!("concord-r-{next}");
+    world.stage.e.create_product(
+        json!({"name": "Bowl", "sku": "BOWL", "price": 7, "quantity": 3, "externalReferenceId": marker}),
+    );
+    world.settle().await;
+    let id = world.stage.r.create_item(item("Bowl, blue", "BOWL-2", "7", 3));
+    assert_eq!(id, next);
+    world.settle().await;
+    let (item, product) = world.pair(id);
+    assert_eq!((item.custom_sku.as_str(), product.sku.as_str()), ("BOWL-2", "BOWL-2"));
+    assert_eq!((item.description.as_str(), product.name.as_str()), ("Bowl, blue", "Bowl, blue"));
+    assert_eq!(world.stage.e.products().len(), 2, "the mug and the bowl");
     world.check_laws().await;
 }

@@ -194,7 +194,8 @@ async fn whatever_a_platform_answers_the_decision_is_sane() {
         let (r, e) = clients(&base);
         let write = rseries::wire::ItemWrite { description: Some("x".into()), ..Default::default() };
         sane(case, true, &r.update_item(5, &write, crate::support::start_of_time()).await.unwrap_err());
-        let created = e.create_product(&eseries::wire::ProductWrite::default()).await;
+        let created =
+            e.create_product(&eseries::wire::ProductWrite::default(), crate::support::start_of_time()).await;
         sane(case, true, &created.unwrap_err());
     });
     futures::future::join_all(cases).await;

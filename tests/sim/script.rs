@@ -125,7 +125,22 @@ impl Script {
             let at = dice.random_range(0..=events.len());
             events.splice(at..at, scene(&mut dice, number));
         }
+        stay_within_key_life(&mut events);
         Self { seed, setting, events }
+    }
+}
+
+/// Cuts the leaps of time down to less than E-Series remembers the key of a batch, all together: what became of a
+/// batch is not told any more after that, and a person has to be asked.
+fn stay_within_key_life(events: &mut [Event]) {
+    const LONG: u32 = 100;
+    let mut left = 1_500;
+    for event in events {
+        match event {
+            Event::Pass(seconds) if *seconds > left && *seconds > LONG => *seconds = LONG,
+            Event::Pass(seconds) if *seconds > LONG => left -= *seconds,
+            _ => {}
+        }
     }
 }
 
@@ -155,7 +170,7 @@ fn event(dice: &mut ChaCha12Rng, number: u32) -> Event {
         58..66 => Event::Finish(who),
         66..70 => Event::Kill(who),
         70..79 => Event::Pass(*[1, 1, 3, 20, 31, 61].choose(dice).unwrap()),
-        // The clock that all share jumps ahead, by less than E-Series remembers the key of a batch.
+        // The clock that all share jumps ahead.
         79 => match dice.random_range(0..6) {
             wrong @ 0..3 => Event::Jump(who, wrong - 1),
             3 => Event::Pass(40),
