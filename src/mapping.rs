@@ -1,8 +1,11 @@
 //! TRANSLATION, pure: the platforms' shapes into our nouns and back. One table, one row a field.
 
 pub mod eseries;
+pub mod options;
 pub mod rseries;
 pub mod table;
+
+pub use options::OptionNames;
 
 use serde::{Deserialize, Serialize};
 

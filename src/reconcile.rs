@@ -15,6 +15,8 @@ mod look;
 mod observe;
 mod sell;
 mod settle;
+mod sight;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::settle::gone_in_shop;
+use self::sight::{InShop, Online, Reading, Sight, Sights};
 use crate::catalog::{Facts, Side};
 use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
@@ -33,11 +36,9 @@ use crate::ledger::origin::Notice;
 use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
-use crate::platforms::eseries::wire::Product;
-use crate::platforms::rseries::wire::Item;
 use crate::queue::backoff;
 use crate::store::dirty::{self, Claim};
-use crate::store::links::{self, Link, Standing};
+use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
 use crate::store::{Store, StoreError, brakes, connections, cursors, inbox, ledger};
 
@@ -62,31 +63,13 @@ pub struct Corridor {
     pub(crate) ids: SharedIds,
 }
 
-/// What one side shows of a product.
-#[derive(Debug, Clone, PartialEq)]
-enum Sight<T> {
-    /// The link has no such half.
-    NoHalf,
-    /// The platform has no such record: asked for by id.
-    Gone,
-    /// The record.
-    Here(T),
-}
-
-/// What both sides show.
-#[derive(Debug, Clone, PartialEq)]
-struct Sights {
-    r: Sight<Item>,
-    e: Sight<Product>,
-    /// Looked at for this product alone, right now, and not in a list some calls ago.
-    fresh: bool,
-}
-
 /// One product on its way through the corridor.
 struct Visit<'a> {
     account: &'a Account,
     claim: Claim,
     link: Link,
+    /// The product it is a variant of.
+    parent: Option<Parent>,
     notices: Vec<Notice>,
     /// The SKU as it was known before this visit.
     known_sku: String,
@@ -166,6 +149,7 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         let row = connections::get(&mut db, connection_id).await?;
         let mut links = links::load(&mut db, connection_id, &products).await?;
+        let mut parents = links::parents(&mut db, connection_id, &products).await?;
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
@@ -207,8 +191,9 @@ impl Corridor {
             let changed = [false, false];
             let account = &account;
             let (mark, braked) = (None, braked.contains(&product));
+            let parent = parents.remove(&product);
             let mut visit =
-                Visit { account, claim, link, notices, known_sku, changed, log_cursor, mark, braked };
+                Visit { account, claim, link, parent, notices, known_sku, changed, log_cursor, mark, braked };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
                 Some(sights) => Ok(sights),
@@ -247,18 +232,25 @@ impl Corridor {
             // What was looked at may be older than what has just been closed.
             sights = self.look_at_one(visit.account, &visit.link).await?;
         }
-        match (sights.r.clone(), sights.e.clone()) {
-            (Sight::NoHalf, Sight::Here(product)) => self.only_online(visit, &product).await,
+        if let Sight::Here(InShop::Item(item)) = &sights.r {
+            let home = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or(0);
+            if item.matrix_id != home && !item.archived {
+                let item = item.clone();
+                return self.moved(visit, &item, sights).await;
+            }
+        }
+        match (sights.r, sights.e) {
+            (Sight::NoHalf, Sight::Here(online)) => self.only_online(visit, &online).await,
             (Sight::NoHalf | Sight::Gone, Sight::NoHalf | Sight::Gone) => self.nothing_left(visit).await,
             (Sight::Gone, Sight::Here(_)) => Err(gone_in_shop(visit)),
-            (Sight::Here(item), Sight::Gone) => self.gone_online(visit, &item).await,
-            (Sight::Here(item), Sight::NoHalf) => self.match_or_create(visit, &item).await,
-            (Sight::Here(item), Sight::Here(product)) if item.archived => {
-                self.archived(visit, &item, &product).await
+            (Sight::Here(shop), Sight::Gone) => self.gone_online(visit, &shop).await,
+            (Sight::Here(shop), Sight::NoHalf) => self.match_or_create(visit, &shop).await,
+            (Sight::Here(shop), Sight::Here(online)) if shop.archived() => {
+                self.archived(visit, &shop, &online).await
             }
-            (Sight::Here(item), Sight::Here(product)) => {
+            (Sight::Here(shop), Sight::Here(online)) => {
                 visit.link.standing = Standing::Linked;
-                self.carry(visit, item, product, sights.fresh).await
+                self.carry(visit, shop, online, sights.fresh).await
             }
         }
     }
@@ -383,17 +375,26 @@ impl Corridor {
         let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else {
             return Ok(None);
         };
+        let parent = links::parents(&mut db, connection_id, &[product_id]).await?.remove(&product_id);
         drop(db);
         let account = self.accounts.open(&row).await?;
         let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
         let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
-        let (r, e) = (r_facts(&account, &sights.r), e_facts(&sights.e));
-        let plan = match (&sights.r, &sights.e) {
-            (Sight::Here(item), Sight::Here(product)) => plan_for(&account, &link, item, product).0,
-            (Sight::Here(item), Sight::NoHalf) if !item.archived => {
-                decide::plan::plan_creation(&mapping::rseries::facts(item, &account.context))
+        let reading = Reading::of(&account, &link, parent.as_ref());
+        let nothing = Plan { shadow: link.shadow.clone(), ..Plan::default() };
+        let (r, e, plan) = match (&sights.r, &sights.e) {
+            (Sight::Here(shop), Sight::Here(online)) => {
+                let plan = plan_for(&account, &link, &reading, shop, online).0;
+                (Some(shop.facts(&reading)), Some(online.facts(&reading)), plan)
             }
-            _ => Plan { shadow: link.shadow.clone(), ..Plan::default() },
+            (Sight::Here(shop), Sight::NoHalf) if !shop.archived() => {
+                let facts = shop.facts(&reading);
+                let plan = decide::plan::plan_creation(&facts);
+                (Some(facts), None, plan)
+            }
+            (Sight::Here(shop), _) => (Some(shop.facts(&reading)), None, nothing),
+            (_, Sight::Here(online)) => (None, Some(online.facts(&reading)), nothing),
+            _ => (None, None, nothing),
         };
         Ok(Some(Preview { link, r, e, plan }))
     }
@@ -461,31 +462,22 @@ fn enough(stop: Stop, attempts: i32) -> Stop {
     }
 }
 
-fn r_facts(account: &Account, sight: &Sight<Item>) -> Option<Facts> {
-    match sight {
-        Sight::Here(item) => Some(mapping::rseries::facts(item, &account.context)),
-        _ => None,
-    }
-}
-
-fn e_facts(sight: &Sight<Product>) -> Option<Facts> {
-    match sight {
-        Sight::Here(product) => Some(mapping::eseries::facts(product)),
-        _ => None,
-    }
-}
-
 /// Merges and plans, and tells whose news there was.
-fn plan_for(account: &Account, link: &Link, item: &Item, product: &Product) -> (Plan, [bool; 2]) {
-    let r = mapping::rseries::facts(item, &account.context);
-    let e = mapping::eseries::facts(product);
+fn plan_for(
+    account: &Account,
+    link: &Link,
+    reading: &Reading<'_>,
+    shop: &InShop,
+    online: &Online,
+) -> (Plan, [bool; 2]) {
+    let (r, e) = (shop.facts(reading), online.facts(reading));
     let news = |now: &Facts, side: Side| {
         now.iter().any(|(field, value)| link.shadow.side(side).get(field) != Some(value))
     };
     let changed = [news(&r, Side::RSeries), news(&e, Side::ESeries)];
     let verdicts = decide::merge(&link.shadow, &r, &e, &account.rules);
     let refuses = |side: Side, field, value: &_| match side {
-        Side::RSeries => mapping::rseries::refuses(item, &account.context, field, value),
+        Side::RSeries => mapping::rseries::refuses(shop.item(), &account.context, field, value),
         Side::ESeries => mapping::eseries::refuses(field, value),
     };
     let mut plan = decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses);

@@ -199,6 +199,7 @@ impl Sweep {
     async fn poll_all(&self, account: &Account, row: &connections::Row) -> Result<usize, Broken> {
         let began = row.created_at;
         let mut marked = self.poll_r_items(account, began).await?;
+        marked += self.poll_r_matrices(account, began).await?;
         marked += self.poll_r_item_shops(account, began).await?;
         marked += self.poll_r_inventory_log(account).await?;
         marked += self.poll_e_products(account, began).await?;

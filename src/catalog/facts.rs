@@ -73,6 +73,15 @@ impl Facts {
         }
     }
 
+    /// The texts of a list; none when the field is not known.
+    #[must_use]
+    pub fn list(&self, field: Field) -> Option<&[String]> {
+        match self.get(field) {
+            Some(Value::List(texts)) => Some(texts),
+            _ => None,
+        }
+    }
+
     /// Moves a tracked stock by `delta`; an unknown or unlimited one stays.
     pub fn add_stock(&mut self, delta: i64) {
         if let Some(Stock::Tracked(count)) = self.stock() {

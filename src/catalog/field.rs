@@ -21,11 +21,16 @@ pub enum Field {
     Enabled,
     /// Pieces that can be sold.
     Stock,
+    /// What the variants of a product differ in, such as colour and size: the names of the options.
+    Options,
+    /// A variant's value of each of these options, in the same order; an empty one where it has none.
+    OptionValues,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 5] = [Self::Name, Self::Sku, Self::Price, Self::Enabled, Self::Stock];
+    pub const ALL: [Self; 7] =
+        [Self::Name, Self::Sku, Self::Price, Self::Enabled, Self::Stock, Self::Options, Self::OptionValues];
 
     /// The name used in the REST interface, the ledger and settings.
     #[must_use]
@@ -36,6 +41,8 @@ impl Field {
             Self::Price => "price",
             Self::Enabled => "enabled",
             Self::Stock => "stock",
+            Self::Options => "options",
+            Self::OptionValues => "option_values",
         }
     }
 

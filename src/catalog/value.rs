@@ -17,6 +17,8 @@ pub enum Value {
     Flag(bool),
     /// Of [`Field::Stock`].
     Stock(Stock),
+    /// Of [`Field::Options`] and [`Field::OptionValues`].
+    List(Vec<String>),
 }
 
 /// A stored value that does not fit its field.
@@ -34,6 +36,9 @@ impl Value {
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(left), Self::Text(right)) => left.trim() == right.trim(),
+            (Self::List(left), Self::List(right)) => {
+                left.iter().map(|text| text.trim()).eq(right.iter().map(|text| text.trim()))
+            }
             (left, right) => left == right,
         }
     }
@@ -49,7 +54,7 @@ impl Value {
     }
 
     /// As in the REST interface: texts and money as strings, flags as booleans, stock as a number or
-    /// `"unlimited"`.
+    /// `"unlimited"`, lists as lists of strings.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match self {
@@ -58,6 +63,7 @@ impl Value {
             Self::Flag(flag) => json!(flag),
             Self::Stock(Stock::Tracked(count)) => json!(count),
             Self::Stock(Stock::Unlimited) => json!("unlimited"),
+            Self::List(texts) => json!(texts),
         }
     }
 
@@ -71,6 +77,7 @@ impl Value {
                 Some(count) => Some(Self::Stock(Stock::Tracked(count))),
                 None => (json == "unlimited").then_some(Self::Stock(Stock::Unlimited)),
             },
+            Field::Options | Field::OptionValues => serde_json::from_value(json.clone()).ok().map(Self::List),
         };
         value.ok_or_else(|| ValueError { field, json: json.to_string() })
     }
@@ -92,6 +99,7 @@ impl fmt::Display for Value {
             Self::Money(money) => money.fmt(f),
             Self::Flag(flag) => f.write_str(if *flag { "enabled" } else { "disabled" }),
             Self::Stock(stock) => stock.fmt(f),
+            Self::List(texts) => write!(f, "“{}”", texts.join(" / ")),
         }
     }
 }

@@ -30,6 +30,15 @@ pub fn check(plan: &Plan, rules: &Rules) -> Result<(), String> {
                     return Err("a product without a name would be created".into());
                 }
             }
+            Step::CreateVariationOnE { facts } => {
+                if plan.steps.len() > 1 {
+                    return Err("a creation stands beside other steps".into());
+                }
+                // Without one it would share the product's stock (e-series-api.md, section 5.4).
+                if facts.sku().trim().is_empty() {
+                    return Err("a variation without a SKU would be created".into());
+                }
+            }
             Step::Update { side, changes } => {
                 if changes.is_empty() {
                     return Err(format!("an empty update of {side}"));

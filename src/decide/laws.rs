@@ -54,7 +54,9 @@ impl Model {
                         self.shadow.side_mut(other).set(change.field, source);
                     }
                 }
-                Step::CreateOnE { .. } => panic!("no creation among two sides that are there"),
+                Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } => {
+                    panic!("no creation among two sides that are there")
+                }
             }
         }
         writes
@@ -76,15 +78,23 @@ fn stock() -> impl Strategy<Value = Value> {
     ]
 }
 
+fn list() -> impl Strategy<Value = Value> {
+    let text = prop::sample::select(vec!["a", "b", " a", ""]).prop_map(str::to_owned);
+    prop::collection::vec(text, 0..3).prop_map(Value::List)
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
-    (text(), text(), price(), any::<bool>().prop_map(Value::Flag), stock()).prop_map(
-        |(name, sku, price, on, stock)| {
+    let flag = any::<bool>().prop_map(Value::Flag);
+    (text(), text(), price(), flag, stock(), list(), list()).prop_map(
+        |(name, sku, price, on, stock, options, values)| {
             Facts::new()
                 .with(Field::Name, name)
                 .with(Field::Sku, sku)
                 .with(Field::Price, price)
                 .with(Field::Enabled, on)
                 .with(Field::Stock, stock)
+                .with(Field::Options, options)
+                .with(Field::OptionValues, values)
         },
     )
 }

@@ -25,6 +25,11 @@ pub enum Step {
         /// The fields it is created with.
         facts: Facts,
     },
+    /// Create a variation of a product that is there.
+    CreateVariationOnE {
+        /// The fields it is created with.
+        facts: Facts,
+    },
     /// Replace fields on one side.
     Update {
         /// The side that is written.
@@ -50,7 +55,7 @@ impl Step {
     #[must_use]
     pub fn side(&self) -> Side {
         match self {
-            Self::CreateOnE { .. } => Side::ESeries,
+            Self::CreateOnE { .. } | Self::CreateVariationOnE { .. } => Side::ESeries,
             Self::Update { side, .. } | Self::AddStock { side, .. } => *side,
         }
     }
@@ -160,11 +165,16 @@ pub fn plan(
     plan
 }
 
-/// The plan for a product that E-Series does not have: create it there, disabled.
+/// The plan for a product that E-Series does not have: create it there, disabled. A variant has no flag of its own,
+/// and arrives in the product it belongs to.
 #[must_use]
 pub fn plan_creation(r: &Facts) -> Plan {
-    let facts = r.clone().with(Field::Enabled, Value::Flag(false));
-    Plan { steps: vec![Step::CreateOnE { facts }], ..Plan::default() }
+    let step = if r.get(Field::Enabled).is_some() {
+        Step::CreateOnE { facts: r.clone().with(Field::Enabled, Value::Flag(false)) }
+    } else {
+        Step::CreateVariationOnE { facts: r.clone() }
+    };
+    Plan { steps: vec![step], ..Plan::default() }
 }
 
 /// The shadow after a creation, however much later the product is looked at: R-Series as it was when its facts

@@ -36,6 +36,14 @@ pub fn report(plan: &Plan) -> Vec<Line> {
                 after: serde_json::to_value(facts).ok(),
                 words: format!("Create “{}” on E-Series, disabled.", facts.name()),
             }),
+            Step::CreateVariationOnE { facts } => lines.push(Line {
+                action: "create",
+                side: Some(Side::ESeries),
+                field: None,
+                before: None,
+                after: serde_json::to_value(facts).ok(),
+                words: format!("Create the variation {} on E-Series.", facts.sku()),
+            }),
             Step::Update { side, changes } => lines.extend(changes.iter().map(|change| Line {
                 action: "update",
                 side: Some(*side),

@@ -38,6 +38,8 @@ words!(
         Write = "write",
         /// A product was created on one side.
         Create = "create",
+        /// A record was removed on one side, with everything it had in `before`.
+        Remove = "remove",
         /// Pieces were added to, or taken from, the stock of one side.
         Stock = "stock",
         /// News was taken without a call: both sides agreed, or the field's way does not carry it.
@@ -106,6 +108,13 @@ pub enum Detail {
         sent: Facts,
         /// The marker in `externalReferenceId`.
         marker: String,
+    },
+    /// A variation removed on E-Series, because the shop has no such variant any more.
+    Removal {
+        /// The product it belongs to.
+        product_id: i64,
+        /// The variation.
+        combination_id: i64,
     },
     /// Pieces added on E-Series under the entry's id as the key.
     StockOnE {

@@ -1,6 +1,11 @@
 //! E-Series' product ↔ our facts.
 
-use crate::catalog::{Facts, Field, Hold, Value};
+use rust_decimal::Decimal;
+
+use super::OptionNames;
+use super::options::align;
+use crate::catalog::{Facts, Field, Hold, Money, Stock, Value};
+use crate::platforms::eseries::variations::{Variation, VariationWrite};
 use crate::platforms::eseries::wire::{Product, ProductWrite};
 
 /// What a product says.
@@ -12,6 +17,94 @@ pub fn facts(product: &Product) -> Facts {
         .with(Field::Price, Value::Money(product.price))
         .with(Field::Enabled, Value::Flag(product.enabled))
         .with(Field::Stock, Value::Stock(product.stock))
+}
+
+/// What a product with variations says. Its own SKU, price and stock are not those of anything that is sold, and
+/// are left alone.
+#[must_use]
+pub fn whole_facts(product: &Product, names: Option<&OptionNames>) -> Facts {
+    let mut facts = Facts::new()
+        .with(Field::Name, Value::Text(product.name.clone()))
+        .with(Field::Enabled, Value::Flag(product.enabled));
+    // Options without a variation (texts, dates, files, wrappings) exist only online.
+    let varied = |name: &str| product.variations.iter().any(|variation| variation.value(name).is_some());
+    let used = product.options.iter().map(|option| option.name.trim()).filter(|name| varied(name));
+    let used: Vec<String> = used.map(str::to_owned).collect();
+    if !used.is_empty() {
+        facts.set(Field::Options, Value::List(align(&used, names.map(|names| names.e_series.as_slice()))));
+    }
+    facts
+}
+
+/// What a variation says. One without a SKU of its own has no stock of its own (e-series-api.md, section 5.4), and
+/// the values of options that have not been tied yet mean nothing.
+#[must_use]
+pub fn variation_facts(product: &Product, variation: &Variation, names: Option<&OptionNames>) -> Facts {
+    let mut facts = Facts::new()
+        .with(Field::Sku, Value::Text(variation.sku.clone().unwrap_or_default()))
+        .with(Field::Price, Value::Money(variation_price(product, variation)));
+    if variation.sku.is_some() {
+        facts.set(Field::Stock, Value::Stock(variation.stock));
+    }
+    let known = |names: &&OptionNames| variation.options.iter().all(|(name, _)| names.has_on_e(name));
+    if let Some(names) = names.filter(known) {
+        let value = |name: &String| variation.value(name).unwrap_or_default().to_owned();
+        facts.set(Field::OptionValues, Value::List(names.e_series.iter().map(value).collect()));
+    }
+    facts
+}
+
+/// Its own price; else the product's with the modifiers of its choices, percentages being taken of the product's
+/// price (e-series-api.md, section 4.3).
+fn variation_price(product: &Product, variation: &Variation) -> Money {
+    if let Some(price) = variation.price {
+        return price;
+    }
+    let base = product.price.amount();
+    let chosen = variation.options.iter().filter_map(|(name, value)| {
+        let option = product.options.iter().find(|option| option.name.trim() == name.trim())?;
+        option.choices.iter().find(|choice| choice.text.trim() == value.trim())
+    });
+    let added = chosen.filter_map(|choice| {
+        let modifier = choice.modifier.amount();
+        if choice.percent {
+            base.checked_mul(modifier)?.checked_div(Decimal::ONE_HUNDRED)
+        } else {
+            Some(modifier)
+        }
+    });
+    added.fold(base, |sum, added| sum.checked_add(added).unwrap_or(sum)).into()
+}
+
+/// What has to be written so that a variation says these values.
+#[must_use]
+pub fn variation_write<'a>(
+    values: impl Iterator<Item = (Field, &'a Value)>,
+    names: Option<&OptionNames>,
+) -> VariationWrite {
+    let mut write = VariationWrite::default();
+    for (field, value) in values {
+        match (field, value, names) {
+            (Field::Sku, Value::Text(text), _) => write.sku = Some(text.clone()),
+            (Field::Price, Value::Money(price), _) => write.price = Some(*price),
+            (Field::Stock, Value::Stock(stock), _) => write.stock = Some(*stock),
+            (Field::OptionValues, Value::List(values), Some(names)) => {
+                let pairs = names.e_series.iter().cloned().zip(values.iter().cloned());
+                write.options = Some(pairs.filter(|(_, value)| !value.trim().is_empty()).collect());
+            }
+            _ => {}
+        }
+    }
+    write
+}
+
+/// What a product whose variants will be created next is sent with: nothing of itself can be bought.
+#[must_use]
+pub fn whole_write(values: &Facts, matrix_id: i64) -> ProductWrite {
+    let mut write = write(values.iter());
+    write.sku = Some(format!("MATRIX-{matrix_id}"));
+    write.stock = Some(Stock::Tracked(0));
+    write
 }
 
 /// What has to be written so that the product says these values. Stock is taken only for a creation;
@@ -43,9 +136,51 @@ pub fn refuses(field: Field, value: &Value) -> Option<Hold> {
             "sku_empty",
             "The SKU was emptied on R-Series. E-Series would number the product by itself, so its SKU stays.",
         )),
-        _ => None,
+        (Field::OptionValues, Value::List(values)) if values.iter().all(|value| value.trim().is_empty()) => {
+            Some(Hold::new(
+                "option_values_empty",
+                "The variant has no attributes on R-Series, and E-Series needs at least one. Give it its \
+                 attributes, or take it out of the matrix.",
+            ))
+        }
+        _ => options_refused(field, value),
     }
 }
+
+/// Options are not renamed yet: on both platforms their names are the keys of all variants.
+#[must_use]
+pub fn options_refused(field: Field, value: &Value) -> Option<Hold> {
+    (field == Field::Options).then(|| {
+        Hold::new(
+            "options_differ",
+            format!(
+                "The options are called {value} on the other side. They are not renamed automatically: give them \
+                 the same names on both sides. Until then the variants' option values stay as they are."
+            ),
+        )
+    })
+}
+
+/// The marker that ties a product to its matrix.
+#[must_use]
+pub fn matrix_marker(matrix_id: i64) -> String {
+    format!("concord-r-matrix-{matrix_id}")
+}
+
+/// The marker that ties a variation to its item. Not that of a product: an item that was sold by itself before it
+/// became a variant may still have one.
+#[must_use]
+pub fn variation_marker(item_id: i64) -> String {
+    format!("{VARIATION}{item_id}")
+}
+
+/// Did we create the variation that carries this?
+#[must_use]
+pub fn is_variation_marker(reference: &str) -> bool {
+    reference.starts_with(VARIATION)
+}
+
+const VARIATION: &str = "concord-r-variant-";
 
 /// The marker that ties a product to its item: goes into `externalReferenceId`, which is unique in a
 /// store (e-series-api.md, sections 2.2 and 4.2).

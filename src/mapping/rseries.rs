@@ -1,7 +1,9 @@
 //! R-Series' item ↔ our facts.
 
-use super::{Context, SkuSource};
+use super::options::align;
+use super::{Context, OptionNames, SkuSource};
 use crate::catalog::{Facts, Field, Hold, Money, Side, Stock, Value};
+use crate::platforms::rseries::matrix::Matrix;
 use crate::platforms::rseries::wire::{Item, ItemWrite};
 
 /// The price level that always exists (r-series-api.md, section 4.2).
@@ -20,6 +22,77 @@ pub fn facts(item: &Item, context: &Context) -> Facts {
         facts.set(Field::Stock, Value::Stock(stock));
     }
     facts
+}
+
+/// What a matrix says. A matrix has no flag of its own: it is on the web as long as one of its items is.
+#[must_use]
+pub fn matrix_facts(matrix: &Matrix, items: &[Item], names: Option<&OptionNames>) -> Facts {
+    let published = items.iter().any(|item| !item.archived && item.publish_to_ecom);
+    let mut facts = Facts::new()
+        .with(Field::Name, Value::Text(matrix.description.clone()))
+        .with(Field::Enabled, Value::Flag(published));
+    if let Some(set) = &matrix.set {
+        let used: Vec<String> = set.used().map(str::to_owned).collect();
+        facts.set(Field::Options, Value::List(align(&used, names.map(|names| names.r_series.as_slice()))));
+    }
+    facts
+}
+
+/// What an item says as a variant. A variation needs a SKU of its own to have a stock of its own (e-series-api.md,
+/// section 5.4): where the item has none, the system SKU stands in.
+#[must_use]
+pub fn variant_facts(item: &Item, context: &Context, names: Option<&OptionNames>) -> Facts {
+    let sku = Some(sku(item, context.sku_source)).filter(|sku| !sku.trim().is_empty());
+    let mut facts = Facts::new()
+        .with(Field::Sku, Value::Text(sku.unwrap_or(&item.system_sku).to_owned()))
+        .with(Field::Price, Value::Money(price(item, context)));
+    if let Some(stock) = stock(item, context) {
+        facts.set(Field::Stock, Value::Stock(stock));
+    }
+    if let Some(values) = names.and_then(|names| option_values(item, names)) {
+        facts.set(Field::OptionValues, Value::List(values));
+    }
+    facts
+}
+
+/// The item's value of each option, unless its attributes are called otherwise than the options that were tied.
+fn option_values(item: &Item, names: &OptionNames) -> Option<Vec<String>> {
+    let attributes = item.attributes.as_ref()?;
+    let set = attributes.set.as_ref()?;
+    if !set.used().all(|name| names.has_on_r(name)) {
+        return None;
+    }
+    let value = |wanted: &String| {
+        let pair = set.names.iter().zip(&attributes.values).find(|(name, _)| name.trim() == wanted.trim());
+        pair.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    Some(names.r_series.iter().map(value).collect())
+}
+
+/// The attributes to write so that the item has these values.
+fn attributes(item: &Item, names: &OptionNames, values: &[String]) -> Option<[String; 3]> {
+    let set = item.attributes.as_ref()?.set.as_ref()?;
+    let value = |position: &String| {
+        let pair = names.r_series.iter().zip(values).find(|(name, _)| name.trim() == position.trim());
+        pair.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    Some(set.names.each_ref().map(value))
+}
+
+/// What has to be written so that an item says these values as a variant.
+#[must_use]
+pub fn variant_write<'a>(
+    values: impl Iterator<Item = (Field, &'a Value)> + Clone,
+    item: &Item,
+    context: &Context,
+    names: Option<&OptionNames>,
+) -> ItemWrite {
+    let wanted = values.clone().find_map(|(_, value)| match value {
+        Value::List(values) => Some(values),
+        _ => None,
+    });
+    let attributes = names.zip(wanted).and_then(|(names, values)| attributes(item, names, values));
+    ItemWrite { attributes, ..write(values, context) }
 }
 
 fn sku(item: &Item, source: SkuSource) -> &str {
@@ -69,7 +142,7 @@ pub fn write<'a>(values: impl Iterator<Item = (Field, &'a Value)>, context: &Con
 
 /// Why the item cannot say this value, if it cannot.
 #[must_use]
-pub fn refuses(item: &Item, context: &Context, field: Field, value: &Value) -> Option<Hold> {
+pub fn refuses(item: Option<&Item>, context: &Context, field: Field, value: &Value) -> Option<Hold> {
     match (field, value) {
         (Field::Name, Value::Text(text)) if text.trim().is_empty() => Some(Hold::new(
             "name_empty",
@@ -90,8 +163,8 @@ pub fn refuses(item: &Item, context: &Context, field: Field, value: &Value) -> O
                     ),
                 ));
             }
-            let falls_back =
-                !price.is_positive() && item.price(DEFAULT_LEVEL).is_some_and(Money::is_positive);
+            let default = item.and_then(|item| item.price(DEFAULT_LEVEL));
+            let falls_back = !price.is_positive() && default.is_some_and(Money::is_positive);
             falls_back.then(|| {
                 Hold::new(
                     "price_zero",
@@ -102,7 +175,7 @@ pub fn refuses(item: &Item, context: &Context, field: Field, value: &Value) -> O
                 )
             })
         }
-        _ => None,
+        _ => super::eseries::options_refused(field, value),
     }
 }
 
@@ -160,9 +233,9 @@ mod tests {
         let write = write([(Field::Price, &price)].into_iter(), &context());
         assert_eq!(write, ItemWrite { price: Some((3, "9.99".parse().unwrap())), ..ItemWrite::default() });
         let zero = Value::Money(Money::ZERO);
-        assert!(refuses(&item("0"), &context(), Field::Price, &zero).is_some());
-        assert!(refuses(&item("0"), &context(), Field::Price, &price).is_none());
+        assert!(refuses(Some(&item("0")), &context(), Field::Price, &zero).is_some());
+        assert!(refuses(Some(&item("0")), &context(), Field::Price, &price).is_none());
         let without = Context { online_level: None, ..context() };
-        assert!(refuses(&item("0"), &without, Field::Price, &price).is_some());
+        assert!(refuses(Some(&item("0")), &without, Field::Price, &price).is_some());
     }
 }

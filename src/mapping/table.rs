@@ -21,12 +21,14 @@ pub struct Row {
 }
 
 /// The table.
-pub const TABLE: [Row; 5] = [
+pub const TABLE: [Row; 7] = [
     row(Field::Name, "description", "name"),
     row(Field::Sku, "customSku (or manufacturerSku, systemSku)", "sku"),
     row(Field::Price, "Prices: Online if above 0, else Default; written: Online", "price"),
     row(Field::Enabled, "publishToEcom", "enabled"),
     row(Field::Stock, "ItemShops.qoh, summed over the connected shops", "quantity"),
+    row(Field::Options, "attribute names of the matrix's ItemAttributeSet", "names of the options"),
+    row(Field::OptionValues, "ItemAttributes of the item", "options of the variation"),
 ];
 
 const fn row(field: Field, r_series: &'static str, e_series: &'static str) -> Row {

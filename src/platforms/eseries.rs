@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod feed;
+pub mod variations;
 pub mod wire;
 
 pub use client::Client;

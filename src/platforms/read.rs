@@ -57,6 +57,12 @@ impl<'a> Record<'a> {
         self.fields.get(field)
     }
 
+    /// A record within the record; an empty text or list in its place is none.
+    #[must_use]
+    pub fn nested(&self, field: &str) -> Option<&'a Value> {
+        self.raw(field).filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()))
+    }
+
     /// A text; a number or boolean is taken as it is printed.
     pub fn text(&self, field: &str) -> Result<Option<String>, Unreadable> {
         match self.raw(field) {

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use tracing::{error, info};
 
+use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, Stop, Visit, plan_for};
 use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value};
-use crate::clock::after;
+use crate::clock::{Instant, after};
 use crate::decide::brake::Act;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
@@ -17,8 +18,6 @@ use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
-use crate::platforms::eseries::wire::Product;
-use crate::platforms::rseries::wire::Item;
 use crate::store::{self, StoreError, dirty, links};
 
 impl Corridor {
@@ -26,8 +25,8 @@ impl Corridor {
     pub(super) async fn carry(
         &self,
         visit: &mut Visit<'_>,
-        mut item: Item,
-        mut product: Product,
+        mut shop: InShop,
+        mut online: Online,
         fresh: bool,
     ) -> Result<(), Stop> {
         // What is replaced is looked at again right before, because the list may be some calls old. What is
@@ -35,20 +34,21 @@ impl Corridor {
         // added to, so it needs no second look here.
         let mut looked = [fresh, fresh];
         let mut plan = loop {
-            let (plan, changed) = plan_for(visit.account, &visit.link, &item, &product);
+            let reading = visit.reading();
+            let (plan, changed) = plan_for(visit.account, &visit.link, &reading, &shop, &online);
             visit.changed = changed;
             let replaces = |side: Side| {
                 plan.steps.iter().any(|step| matches!(step, Step::Update { side: at, .. } if *at == side))
             };
             if replaces(Side::RSeries) && !looked[0] {
-                item = match self.look_at_item(visit.account, &visit.link).await? {
-                    Some(item) if !item.archived => item,
+                shop = match self.look_in_shop(visit.account, &visit.link).await? {
+                    Some(shop) if !shop.archived() => shop,
                     _ => return Err(Stop::Again("the item vanished before the write")),
                 };
                 looked[0] = true;
             } else if replaces(Side::ESeries) && !looked[1] {
-                product = match self.look_at_product(visit.account, &visit.link).await? {
-                    Some(product) => product,
+                online = match self.look_online(visit.account, &visit.link).await? {
+                    Some(online) => online,
                     None => return Err(Stop::Again("the product vanished before the write")),
                 };
                 looked[1] = true;
@@ -58,19 +58,18 @@ impl Corridor {
         };
         self.freeze_swinging(visit, &mut plan).await?;
         allow(&plan, visit)?;
-        let r = mapping::rseries::facts(&item, &visit.account.context);
-        let e = mapping::eseries::facts(&product);
-        remember(visit, &r);
-        visit.link.enabled = e.enabled();
+        let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));
+        remember(visit, shop.name(), &r);
+        visit.link.enabled = online.product.enabled;
         let in_step = plan.is_empty() && plan.holds.is_empty();
-        let doubt = self.doubt_stock(visit, &r, &product, &mut plan).await?;
+        let doubt = self.doubt_stock(visit, &r, &online, &mut plan).await?;
         self.absorb(visit, &plan, &r, &e).await?;
 
         let mut steps: VecDeque<Step> = plan.steps.into();
         while let Some(step) = steps.pop_front() {
             match step {
                 Step::Update { side, changes } => {
-                    self.update(visit, side, changes, (&r, &e), &mut steps).await?;
+                    self.update(visit, side, changes, (&shop, &online), &mut steps).await?;
                 }
                 Step::AddStock { side: Side::ESeries, delta, before, .. } => {
                     self.add_stock_on_e(visit, delta, before).await?;
@@ -85,13 +84,18 @@ impl Corridor {
                         steps.push_front(Step::AddStock { side: Side::RSeries, delta: 0, owed, before: 0 });
                     }
                 }
-                Step::CreateOnE { .. } => return Err(Stop::Again("a creation among updates")),
+                Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } => {
+                    return Err(Stop::Again("a creation among updates"));
+                }
             }
         }
         if let Some(reason) = doubt {
             return Err(self.still_in_doubt(visit, reason).await?);
         }
         visit.mark(&r);
+        if let InShop::Matrix { items, .. } = &shop {
+            self.see_to_variants(visit, items, Some(&online.product)).await?;
+        }
         self.settle(visit, in_step).await
     }
 
@@ -181,9 +185,10 @@ impl Corridor {
         visit: &mut Visit<'_>,
         side: Side,
         changes: Vec<Change>,
-        (r, e): (&Facts, &Facts),
+        (shop, online): (&InShop, &Online),
         steps: &mut VecDeque<Step>,
     ) -> Result<(), Stop> {
+        let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));
         let source_side = side.other();
         let source = |field: Field| if source_side == Side::RSeries { r.get(field) } else { e.get(field) };
         let call_id = self.ids.uuid(self.clock.now());
@@ -195,20 +200,9 @@ impl Corridor {
         }
         let by = after(self.clock.now(), SEND_WITHIN);
         self.intend_update(visit, side, &intents).await?;
-        let values = || changes.iter().map(|change| (change.field, &change.after));
         let done = match side {
-            Side::RSeries => {
-                let id = visit.link.r_item_id.unwrap_or_default();
-                let write = mapping::rseries::write(values(), &visit.account.context);
-                let item = act::update_on_r(&visit.account.r, id, &write, by).await;
-                item.map(|item| mapping::rseries::facts(&item, &visit.account.context))
-            }
-            Side::ESeries => {
-                let id = visit.link.e_product_id.unwrap_or_default();
-                let product =
-                    act::update_on_e(&visit.account.e, id, &mapping::eseries::write(values()), by).await;
-                product.map(|product| mapping::eseries::facts(&product))
-            }
+            Side::RSeries => self.write_on_r(visit, shop, &changes, by).await,
+            Side::ESeries => self.write_on_e(visit, online, &changes, by).await,
         };
         let (outcome, error) = match &done {
             Ok(_) => (Outcome::Landed, None),
@@ -227,8 +221,8 @@ impl Corridor {
                     visit.link.shadow.side_mut(source_side).set(change.field, source.clone());
                 }
             }
-            if side == Side::ESeries {
-                visit.link.enabled = read_back.enabled();
+            if let (Side::ESeries, Some(Value::Flag(flag))) = (side, read_back.get(Field::Enabled)) {
+                visit.link.enabled = *flag;
             }
         }
         let refused = matches!(&error, Some(CallError::Refused { .. }));
@@ -256,15 +250,71 @@ impl Corridor {
         }
     }
 
+    /// Writes values on R-Series, and returns what it shows then.
+    async fn write_on_r(
+        &self,
+        visit: &Visit<'_>,
+        shop: &InShop,
+        changes: &[Change],
+        by: Instant,
+    ) -> Result<Facts, CallError> {
+        let (r, reading) = (&visit.account.r, visit.reading());
+        let values = changes.iter().map(|change| (change.field, &change.after));
+        let saved = match shop {
+            InShop::Item(item) if reading.variant => {
+                let names = reading.names.as_ref();
+                let write = mapping::rseries::variant_write(values, item, reading.context, names);
+                InShop::Item(Box::new(
+                    act::update_on_r(r, item.id, &write, by).await?.with_relations_of(item),
+                ))
+            }
+            InShop::Item(item) => {
+                let write = mapping::rseries::write(values, reading.context);
+                InShop::Item(Box::new(act::update_on_r(r, item.id, &write, by).await?))
+            }
+            InShop::Matrix { matrix, items } => {
+                let write = mapping::rseries::write(values, reading.context);
+                let (matrix, items) = act::update_matrix_on_r(r, matrix, items, &write, by).await?;
+                InShop::Matrix { matrix, items }
+            }
+        };
+        Ok(saved.facts(&reading))
+    }
+
+    /// Writes values on E-Series, and returns what it shows then.
+    async fn write_on_e(
+        &self,
+        visit: &Visit<'_>,
+        online: &Online,
+        changes: &[Change],
+        by: Instant,
+    ) -> Result<Facts, CallError> {
+        let (e, reading) = (&visit.account.e, visit.reading());
+        let values = changes.iter().map(|change| (change.field, &change.after));
+        let saved = match &online.variation {
+            Some(variation) => {
+                let write = mapping::eseries::variation_write(values, reading.names.as_ref());
+                let (product, variation) =
+                    act::update_variation_on_e(e, online.product.id, variation.id, &write, by).await?;
+                Online { product, variation: Some(variation) }
+            }
+            None => {
+                let write = mapping::eseries::write(values);
+                Online::whole(act::update_on_e(e, online.product.id, &write, by).await?)
+            }
+        };
+        Ok(saved.facts(&reading))
+    }
+
     /// Adds pieces on E-Series, once.
     async fn add_stock_on_e(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
-        let Some(id) = visit.link.e_product_id else { return Err(Stop::Again("no E-Series half")) };
+        let Some(half) = visit.e_half() else { return Err(Stop::Again("no E-Series half")) };
         let mut intent = self.intent(visit, Kind::Stock, Side::ESeries, &Detail::StockOnE { delta });
         intent.field = Some(Field::Stock);
         intent.before = Some(serde_json::json!(before));
         intent.after = Some(serde_json::json!(before.saturating_add(delta)));
         self.intend_within_cap(visit, std::slice::from_ref(&intent), Act::of_stock(before, delta)).await?;
-        match visit.account.e.add_stock(id, delta, intent.entry_id.0).await {
+        match visit.account.e.add_stock(half, delta, intent.entry_id.0).await {
             Ok(DeltaOutcome::Applied) => {
                 visit.link.shadow.carry_stock(delta);
                 self.close(visit, &intent, Outcome::Landed).await?;
@@ -474,8 +524,8 @@ pub(super) fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
 }
 
 /// What lists show of a product.
-pub(super) fn remember(visit: &mut Visit<'_>, facts: &Facts) {
-    facts.name().clone_into(&mut visit.link.name);
+pub(super) fn remember(visit: &mut Visit<'_>, name: &str, facts: &Facts) {
+    name.clone_into(&mut visit.link.name);
     facts.sku().clone_into(&mut visit.link.sku);
 }
 

@@ -1,19 +1,20 @@
-//! An item without a product: match or create, never blind.
+//! A half that only R-Series has: match or create, never blind.
 
 use tracing::info;
 
 use super::carry::{allow, remember, written};
-use super::{Corridor, SEND_WITHIN, Sight, Stop, Visit};
+use super::sight::{InShop, Online, Sight};
+use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
 use crate::catalog::{Facts, Field, Side};
-use crate::clock::after;
+use crate::clock::{Instant, after};
 use crate::decide::plan::{created, plan_creation};
 use crate::decide::{Shadow, Step};
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
 use crate::mapping;
 use crate::platforms::CallError;
+use crate::platforms::eseries::variations::Variation;
 use crate::platforms::eseries::wire::Product;
-use crate::platforms::rseries::wire::Item;
 use crate::store::links::Standing;
 use crate::store::{self, dirty, links};
 
@@ -29,46 +30,52 @@ pub(super) const SKU_TWICE_IN_SHOP: &str = "sku_twice_in_shop";
 
 impl Corridor {
     /// An item without a product: tie it to the one that is there already, or create one. Never blind.
-    pub(super) async fn match_or_create(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
-        let facts = mapping::rseries::facts(item, &visit.account.context);
-        remember(visit, &facts);
+    pub(super) async fn match_or_create(&self, visit: &mut Visit<'_>, shop: &InShop) -> Result<(), Stop> {
+        let facts = shop.facts(&visit.reading());
+        remember(visit, shop.name(), &facts);
         visit.changed = [true, false];
-        if item.archived {
+        if shop.archived() {
             visit.link.standing = Standing::Archived;
             return self.settle(visit, true).await;
         }
-        if item.matrix_id != 0 {
-            return Err(Stop::Park {
-                code: "matrix",
-                reason:
-                    "The item is a variant of a matrix. Matrices are not carried yet, so it stays in the \
-                         shop only."
-                        .into(),
-            });
-        }
-        let Some(product) = self.find_match(visit, &facts).await? else {
-            return self.create(visit, &facts).await;
+        let found = match shop {
+            InShop::Item(_) if visit.parent.is_some() => {
+                return self.match_or_create_variant(visit, shop, &facts).await;
+            }
+            InShop::Item(_) => self.find_match(visit, &facts).await?,
+            InShop::Matrix { items, .. } => {
+                if shop.live_items().next().is_none() {
+                    // Nothing of it can be sold; its first item brings it back here.
+                    return self.settle(visit, true).await;
+                }
+                self.see_to_variants(visit, items, None).await?;
+                self.find_matrix_match(visit, shop).await?
+            }
         };
-        self.meet(visit, &product).await
+        match found {
+            Some(product) => self.meet(visit, Online::whole(product)).await,
+            None => self.create(visit, shop, &facts).await,
+        }
     }
 
     /// Ties the item to a product that is there already, and merges the two.
-    async fn meet(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
-        if product.option_count > 0 {
+    pub(super) async fn meet(&self, visit: &mut Visit<'_>, online: Online) -> Result<(), Stop> {
+        let simple = visit.link.r_matrix_id.is_none() && visit.parent.is_none();
+        if simple && online.has_options() {
             return Err(Stop::Park {
                 code: "options",
                 reason: format!(
                     "The product {} on E-Series is the one of this item and has options; the item on R-Series has \
                      none. Give the item another SKU, or remove the options.",
-                    product.id
+                    online.product.id
                 ),
             });
         }
-        self.tie(visit, product).await?;
+        self.tie(visit, &online).await?;
         // A search may be seconds old; what is merged is looked at by id.
         let sights = self.look_at_one(visit.account, &visit.link).await?;
         match (sights.r, sights.e) {
-            (Sight::Here(item), Sight::Here(product)) => self.carry(visit, item, product, true).await,
+            (Sight::Here(shop), Sight::Here(online)) => self.carry(visit, shop, online, true).await,
             _ => Err(Stop::Again("one side vanished while they were tied")),
         }
     }
@@ -113,42 +120,61 @@ impl Corridor {
     }
 
     /// Ties the two halves together.
-    async fn tie(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
+    async fn tie(&self, visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
         let now = self.clock.now();
         let link = &visit.link;
+        let product = &online.product;
+        let combination = online.variation.as_ref().map(|variation| variation.id);
+        let what = match combination {
+            None => format!("product {}", product.id),
+            Some(id) => format!("variation {id} of product {}", product.id),
+        };
         let mut db = self.store.begin().await?;
         dirty::fence(&mut db, &visit.claim, now).await?;
-        if !links::absorb_half(&mut db, link.connection_id, product.id, link.product_id).await? {
+        if !links::absorb_half(&mut db, link.connection_id, (product.id, combination), link.product_id)
+            .await?
+        {
             return Err(Stop::Park {
                 code: "sku_taken",
                 reason: format!(
-                    "The product {} on E-Series has the same SKU, but is tied to another item on R-Series. Give \
-                     each item its own SKU.",
-                    product.id
+                    "The {what} on E-Series has the same SKU or options, but is tied to another item on R-Series. \
+                     Give each item its own."
                 ),
             });
         }
         let mut entry =
             Entry::told(link.connection_id, self.entry_id(), now, Kind::Link, Origin::Sweep, link.product_id);
         entry.side = Some(Side::ESeries);
-        entry.after = Some(serde_json::json!({ "e_series": product.id, "r_series": link.r_item_id }));
-        entry.cause = Some(format!("the same SKU or marker: {}", product.sku));
+        entry.after = Some(serde_json::json!({
+            "e_series": product.id,
+            "e_variation": combination,
+            "r_series": link.r_item_id.or(link.r_matrix_id),
+        }));
+        let sku =
+            online.variation.as_ref().and_then(|variation| variation.sku.as_ref()).unwrap_or(&product.sku);
+        entry.cause = Some(format!("the same SKU, marker or options: {sku}"));
         store::ledger::insert(&mut db, &entry).await?;
         visit.link.e_product_id = Some(product.id);
+        visit.link.e_combination_id = combination;
         visit.link.standing = Standing::Linked;
         links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;
         Ok(())
     }
 
-    /// Creates the product on E-Series, disabled.
-    async fn create(&self, visit: &mut Visit<'_>, facts: &Facts) -> Result<(), Stop> {
+    /// Creates the product on E-Series, disabled, or the variation.
+    pub(super) async fn create(
+        &self,
+        visit: &mut Visit<'_>,
+        shop: &InShop,
+        facts: &Facts,
+    ) -> Result<(), Stop> {
         if let Some(hold) =
             facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(Field::Name, name))
         {
             return Err(Stop::Park { code: "name_empty", reason: hold.reason });
         }
-        if facts.stock().is_none() {
+        if facts.stock().is_none() && shop.item().is_some() {
             return Err(Stop::Later {
                 until: self.in_seconds(5),
                 why: "R-Series did not tell the stock".into(),
@@ -157,21 +183,23 @@ impl Corridor {
         }
         let plan = plan_creation(facts);
         allow(&plan, visit)?;
-        let Some(Step::CreateOnE { facts: sent }) = plan.steps.first() else { return Ok(()) };
-        let marker = mapping::eseries::marker(visit.link.r_item_id.unwrap_or_default());
+        let Some(Step::CreateOnE { facts: sent } | Step::CreateVariationOnE { facts: sent }) =
+            plan.steps.first()
+        else {
+            return Ok(());
+        };
+        let marker = visit.marker();
         let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
         intent.after = serde_json::to_value(sent).ok();
         let by = after(intent.at, SEND_WITHIN);
         self.intend(visit, std::slice::from_ref(&intent)).await?;
 
-        let mut write = mapping::eseries::write(sent.iter());
-        write.external_reference_id = Some(marker.clone());
-        let product = match act::create_on_e(&visit.account.e, &write, by).await {
-            Ok(product) => product,
+        let online = match self.send_creation(visit, sent, &marker, by).await {
+            Ok(online) => online,
             Err(error) if error.code() == Some(MARKER_TAKEN) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
-                return self.meet_by_marker(visit, &marker).await;
+                return self.meet_by_marker(visit).await;
             }
             Err(CallError::Refused { status, code, why }) => {
                 return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
@@ -186,21 +214,69 @@ impl Corridor {
             }
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
-        let shadow = created(facts, sent, &mapping::eseries::facts(&product));
-        self.creation_landed(visit, &intent, &product, shadow).await?;
+        let shadow = created(facts, sent, &online.facts(&visit.reading()));
+        self.creation_landed(visit, &intent, &online, shadow).await?;
         written(Side::ESeries, "create");
-        info!(product = %visit.link.product_id, e_series = product.id, "created on E-Series");
+        info!(product = %visit.link.product_id, e_series = online.product.id, "created on E-Series");
         visit.mark(facts);
+        if let InShop::Matrix { items, .. } = shop {
+            self.see_to_variants(visit, items, Some(&online.product)).await?;
+        }
         self.settle(visit, false).await
+    }
+
+    /// Sends a creation: the same facts under the same marker make the same record, and never a second one.
+    pub(super) async fn send_creation(
+        &self,
+        visit: &Visit<'_>,
+        sent: &Facts,
+        marker: &str,
+        by: Instant,
+    ) -> Result<Online, CallError> {
+        let e = &visit.account.e;
+        if let Some(parent) = &visit.parent {
+            let mut write = mapping::eseries::variation_write(sent.iter(), visit.reading().names.as_ref());
+            write.external_reference_id = Some(marker.to_owned());
+            let product_id = parent.e_product_id.unwrap_or_default();
+            let (product, variation) = act::create_variation_on_e(e, product_id, &write, by).await?;
+            return Ok(Online { product, variation: Some(variation) });
+        }
+        let mut write = match visit.link.r_matrix_id {
+            Some(matrix_id) => mapping::eseries::whole_write(sent, matrix_id),
+            None => mapping::eseries::write(sent.iter()),
+        };
+        write.external_reference_id = Some(marker.to_owned());
+        Ok(Online::whole(act::create_on_e(e, &write, by).await?))
+    }
+
+    /// The record that carries our marker, read by its id.
+    pub(super) async fn find_created(
+        &self,
+        visit: &Visit<'_>,
+        marker: &str,
+    ) -> Result<Option<Online>, CallError> {
+        let e = &visit.account.e;
+        if let Some(parent) = &visit.parent {
+            // Its product shows it at once, and no index is in between.
+            let product = e.product(parent.e_product_id.unwrap_or_default()).await?;
+            let ours = |variation: &&Variation| variation.external_reference_id.as_deref() == Some(marker);
+            let variation = product.variations.iter().find(ours).cloned();
+            return Ok(variation.map(|variation| Online { product, variation: Some(variation) }));
+        }
+        match e.product_by_marker(marker).await? {
+            Some(found) => Ok(Some(Online::whole(e.product(found.id).await?))),
+            None => Ok(None),
+        }
     }
 
     /// An item whose product is there under another SKU: created by us before this connection was made, or by a
     /// request that showed up long after it was given up. What it was created with is not known any more, so the
     /// two are merged like any others that are matched.
-    async fn meet_by_marker(&self, visit: &mut Visit<'_>, marker: &str) -> Result<(), Stop> {
-        let found = visit.account.e.product_by_marker(marker).await;
+    async fn meet_by_marker(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let marker = visit.marker();
+        let found = self.find_created(visit, &marker).await;
         match found.map_err(|error| self.stop(Side::ESeries, error))? {
-            Some(product) => self.meet(visit, &product).await,
+            Some(online) => self.meet(visit, online).await,
             None => Err(Stop::Later {
                 until: self.in_seconds(5),
                 why: format!(
@@ -219,23 +295,26 @@ impl Corridor {
         &self,
         visit: &mut Visit<'_>,
         intent: &Entry,
-        product: &Product,
+        online: &Online,
         shadow: Shadow,
     ) -> Result<(), Stop> {
         const TRIES: usize = 5;
-        visit.link.e_product_id = Some(product.id);
+        let half = (online.product.id, online.variation.as_ref().map(|variation| variation.id));
+        (visit.link.e_product_id, visit.link.e_combination_id) = (Some(half.0), half.1);
         visit.link.standing = Standing::Linked;
         visit.link.shadow = shadow;
-        visit.link.enabled = product.enabled;
+        visit.link.enabled = online.product.enabled;
         for _ in 0..TRIES {
             let now = self.clock.now();
             let (connection, heir) = (visit.link.connection_id, visit.link.product_id);
             let mut db = self.store.begin().await?;
             dirty::fence(&mut db, &visit.claim, now).await?;
-            links::absorb_half(&mut db, connection, product.id, heir).await?;
+            links::absorb_half(&mut db, connection, half, heir).await?;
             match links::save(&mut db, &visit.link, now).await {
                 Ok(()) => {}
-                Err(error) if error.constraint() == Some("links_e_product") => continue,
+                Err(error) if matches!(error.constraint(), Some("links_e_product" | "links_e_variation")) => {
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             }
             store::ledger::close(&mut db, connection, intent.entry_id, Outcome::Landed, now).await?;
@@ -259,6 +338,13 @@ impl Corridor {
             (_, Some("SKU_ALREADY_EXISTS")) if visit.claim.attempts < SKU_TRIES => {
                 Stop::Later { until: self.in_seconds(10), why: why.to_owned(), failed: true }
             }
+            (_, Some("COMBINATION_DUPLICATED")) => Stop::Park {
+                code: "options_twice",
+                reason: format!(
+                    "Another variation of the product on E-Series has the same options: {why}. Two items of a \
+                     matrix cannot be the same variation: change the attributes of one."
+                ),
+            },
             (_, Some("SKU_ALREADY_EXISTS")) => Stop::Park {
                 code: "sku_taken",
                 reason: format!(

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::{Corridor, Sight, Stop, Visit};
+use super::sight::{Online, Sight};
+use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Stock};
 use crate::clock::after;
 use crate::decide::{Plan, Step, fall};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::platforms::CallError;
-use crate::platforms::eseries::wire::Product;
 use crate::store::dirty::{self, STOCK_UNEXPLAINED};
 use crate::store::stock_marks::{self, StockMark};
 use crate::store::{self, links};
@@ -38,7 +38,7 @@ impl Corridor {
         &self,
         visit: &mut Visit<'_>,
         r: &Facts,
-        product: &Product,
+        online: &Online,
         plan: &mut Plan,
     ) -> Result<Option<String>, Stop> {
         let falls = |read_on: Side, now: Option<i64>| {
@@ -49,12 +49,12 @@ impl Corridor {
             before.zip(now).filter(|(before, now)| carried && *before > 0 && *now <= 0)
         };
         let r_fall = falls(Side::RSeries, r.stock().and_then(Stock::tracked));
-        let e_fall = falls(Side::ESeries, product.stock.tracked());
+        let e_fall = falls(Side::ESeries, online.stock().tracked());
         let reason = match (r_fall, e_fall) {
             (Some((before, now)), _) => self.unexplained_on_r(visit, before, now).await?,
             // E-Series has no log. A product without variations that is in stock with nothing there contradicts
             // itself (e-series-api.md, section 4.2: inStock is derived from the quantity).
-            (None, Some((before, now))) if product.option_count == 0 && product.in_stock == Some(true) => {
+            (None, Some((before, now))) if !online.has_options() && online.product.in_stock == Some(true) => {
                 Some(format!(
                     "E-Series shows {now} pieces and says in the same breath that the product is in stock. It \
                      showed {before} when both sides were last in step. The stock on R-Series is left as it is. \
@@ -151,8 +151,8 @@ impl Corridor {
     pub(super) async fn close_by_word(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<bool, Stop> {
         let sights = self.look_at_one(visit.account, &visit.link).await?;
         let (Sight::Here(_), Sight::Here(_)) = (&sights.r, &sights.e) else { return Ok(false) };
-        let r = super::r_facts(visit.account, &sights.r).unwrap_or_default();
-        let e = super::e_facts(&sights.e).unwrap_or_default();
+        let r = visit.r_facts(&sights.r).unwrap_or_default();
+        let e = visit.e_facts(&sights.e).unwrap_or_default();
         let (Some(r), Some(e)) = (r.get(Field::Stock), e.get(Field::Stock)) else { return Ok(false) };
         let mut entry = self.word_of_an_operator(visit);
         let shadow = &visit.link.shadow;

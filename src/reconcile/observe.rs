@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use super::sell::Under;
-use super::{Corridor, KEY_LIFE, SEND_WITHIN, SETTLE, Sight, Sights, Stop, Visit};
+use super::sight::{Sight, Sights};
+use super::{Corridor, KEY_LIFE, SEND_WITHIN, SETTLE, Stop, Visit};
 use crate::act;
 use crate::catalog::{Side, Stock};
 use crate::clock::after;
 use crate::decide::observe::{self as judge, StockOutcome};
 use crate::decide::plan::created;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
-use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
-use crate::platforms::eseries::wire::Product;
 use crate::store::dirty::STOCK_UNDECIDED;
 use crate::store::{self, dirty, links};
 
@@ -40,6 +39,9 @@ impl Corridor {
             match (intent.recovery(), intent.side) {
                 (Some(Detail::Creation { from, sent, marker }), _) => {
                     self.observe_creation(visit, &intent, &from, &sent, &marker).await?;
+                }
+                (Some(Detail::Removal { product_id, combination_id }), _) => {
+                    self.observe_removal(visit, &intent, product_id, combination_id).await?;
                 }
                 (Some(Detail::StockOnE { delta }), _) => {
                     self.observe_stock_on_e(visit, &intent, delta, sights).await?;
@@ -96,8 +98,8 @@ impl Corridor {
         sights: &Sights,
     ) -> Result<(), Stop> {
         let facts = match side {
-            Side::RSeries => super::r_facts(visit.account, &sights.r),
-            Side::ESeries => super::e_facts(&sights.e),
+            Side::RSeries => visit.r_facts(&sights.r),
+            Side::ESeries => visit.e_facts(&sights.e),
         };
         let values = intent.field.zip(intent.values());
         let (Some((field, (before, after_write, source))), Some(facts)) = (values, facts) else {
@@ -131,43 +133,31 @@ impl Corridor {
         sent: &crate::catalog::Facts,
         marker: &str,
     ) -> Result<(), Stop> {
-        let e = &visit.account.e;
-        let found = e.product_by_marker(marker).await.map_err(|error| self.stop(Side::ESeries, error))?;
-        let found = match found {
-            Some(found) => e.product(found.id).await,
-            None => {
+        let found = match self.find_created(visit, marker).await {
+            Ok(Some(online)) => Ok(online),
+            Ok(None) => {
                 self.give_time(intent, SETTLE)?;
                 if self.clock.now() >= after(intent.at, CREATE_AGAIN) {
                     // Nothing has been sent since, and the index has had its time.
                     self.give_time(intent, CREATE_AGAIN + 2 * SETTLE)?;
                     return self.close(visit, intent, Outcome::NotLanded).await;
                 }
-                let mut write = mapping::eseries::write(sent.iter());
-                write.external_reference_id = Some(marker.to_owned());
-                act::create_on_e(e, &write, after(self.clock.now(), SEND_WITHIN)).await
+                self.send_creation(visit, sent, marker, after(self.clock.now(), SEND_WITHIN)).await
             }
+            Err(error) => Err(error),
         };
         match found {
-            Ok(product) => self.created_earlier(visit, intent, from, sent, &product).await,
-            // It was there, and somebody has deleted it since.
+            Ok(online) => {
+                let shadow = created(from, sent, &online.facts(&visit.reading()));
+                self.creation_landed(visit, intent, &online, shadow).await
+            }
+            // It was there, or what it belongs to was, and somebody has deleted it since.
             Err(CallError::Gone { .. }) => self.close(visit, intent, Outcome::Superseded).await,
             Err(CallError::Refused { why, .. }) => {
                 Err(Stop::Later { until: self.in_seconds(5), why, failed: false })
             }
             Err(error) => Err(self.stop(Side::ESeries, error)),
         }
-    }
-
-    async fn created_earlier(
-        &self,
-        visit: &mut Visit<'_>,
-        intent: &Entry,
-        from: &crate::catalog::Facts,
-        sent: &crate::catalog::Facts,
-        product: &Product,
-    ) -> Result<(), Stop> {
-        let shadow = created(from, sent, &mapping::eseries::facts(product));
-        self.creation_landed(visit, intent, product, shadow).await
     }
 
     /// Pieces added on E-Series: the platform knows the key and answers with what it did the first time.
@@ -178,13 +168,13 @@ impl Corridor {
         delta: i64,
         sights: &Sights,
     ) -> Result<(), Stop> {
-        let Some(id) = visit.link.e_product_id else {
+        let Some(half) = visit.e_half() else {
             return self.close(visit, intent, Outcome::Superseded).await;
         };
         if self.clock.now() < after(intent.at, KEY_LIFE) {
             let key = intent.entry_id.0;
             let key = if planted(Mistake::BlindRetryOfADelta) { self.entry_id().0 } else { key };
-            let sent = visit.account.e.add_stock(id, delta, key).await;
+            let sent = visit.account.e.add_stock(half, delta, key).await;
             match sent.map_err(|error| self.stop(Side::ESeries, error))? {
                 DeltaOutcome::Applied => {
                     visit.link.shadow.carry_stock(delta);
@@ -200,16 +190,16 @@ impl Corridor {
             }
         }
         // What was looked at before may be older than the answer to the batch that was sent again.
-        let product = match &sights.e {
-            Sight::Here(_) => self.look_at_product(visit.account, &visit.link).await?,
+        let online = match &sights.e {
+            Sight::Here(_) => self.look_online(visit.account, &visit.link).await?,
             _ => None,
         };
-        if product.is_none() {
+        if online.is_none() {
             // The product went, and its stock with it.
             return self.close(visit, intent, Outcome::Superseded).await;
         }
         let before = intent.before.as_ref().and_then(serde_json::Value::as_i64);
-        let now = product.and_then(|product| product.stock.tracked());
+        let now = online.and_then(|online| online.stock().tracked());
         let mut db = self.store.begin().await?;
         let since = store::ledger::added_since(&mut db, intent, Side::ESeries).await?;
         drop(db);

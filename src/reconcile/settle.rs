@@ -4,6 +4,7 @@ use tracing::info;
 
 use super::carry::remember;
 use super::create::SKU_TWICE_IN_SHOP;
+use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
 use crate::catalog::{Field, Side, Value};
@@ -14,8 +15,6 @@ use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::mapping;
 use crate::platforms::CallError;
-use crate::platforms::eseries::wire::Product;
-use crate::platforms::rseries::wire::Item;
 use crate::store::links::Standing;
 use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks};
 
@@ -82,10 +81,10 @@ impl Corridor {
 
     /// A product that only E-Series has. If it carries our marker, it belongs to a creation that is being
     /// closed: its item is visited, and takes it over.
-    pub(super) async fn only_online(&self, visit: &mut Visit<'_>, product: &Product) -> Result<(), Stop> {
-        let facts = mapping::eseries::facts(product);
-        remember(visit, &facts);
-        visit.link.enabled = product.enabled;
+    pub(super) async fn only_online(&self, visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
+        let facts = online.facts(&visit.reading());
+        remember(visit, &online.product.name, &facts);
+        visit.link.enabled = online.product.enabled;
         visit.link.standing = Standing::OnlyOnline;
         self.settle(visit, false).await
     }
@@ -99,7 +98,10 @@ impl Corridor {
         self.explain(&mut db, visit).await?;
         let mut entry =
             Entry::told(link.connection_id, self.entry_id(), now, Kind::Link, Origin::Sweep, link.product_id);
-        entry.before = Some(serde_json::json!({ "e_series": link.e_product_id, "r_series": link.r_item_id }));
+        entry.before = Some(serde_json::json!({
+            "e_series": link.e_product_id,
+            "r_series": link.r_item_id.or(link.r_matrix_id),
+        }));
         entry.cause = Some("neither platform has the record any more".into());
         store::ledger::insert(&mut db, &entry).await?;
         links::delete(&mut db, link.connection_id, link.product_id).await?;
@@ -109,12 +111,16 @@ impl Corridor {
     }
 
     /// The product was deleted on E-Series while its item lives on.
-    pub(super) async fn gone_online(&self, visit: &mut Visit<'_>, item: &Item) -> Result<(), Stop> {
-        remember(visit, &mapping::rseries::facts(item, &visit.account.context));
+    pub(super) async fn gone_online(&self, visit: &mut Visit<'_>, shop: &InShop) -> Result<(), Stop> {
+        let facts = shop.facts(&visit.reading());
+        remember(visit, shop.name(), &facts);
         visit.changed = [false, true];
         visit.link.standing = Standing::GoneOnline;
-        if item.archived {
+        if shop.archived() {
             return self.settle(visit, true).await;
+        }
+        if visit.parent.is_some() {
+            return self.variation_gone(visit).await;
         }
         Err(Stop::Park {
             code: "gone_online",
@@ -130,14 +136,18 @@ impl Corridor {
     pub(super) async fn archived(
         &self,
         visit: &mut Visit<'_>,
-        item: &Item,
-        product: &Product,
+        shop: &InShop,
+        online: &Online,
     ) -> Result<(), Stop> {
-        let r = mapping::rseries::facts(item, &visit.account.context);
+        if visit.parent.is_some() {
+            return self.archived_variant(visit, shop, online).await;
+        }
+        let product = &online.product;
+        let r = shop.facts(&visit.reading());
         let first = visit.link.standing != Standing::Archived;
         let e_news = visit.link.shadow.e_series.get(Field::Enabled) != Some(&Value::Flag(product.enabled));
         visit.changed = [first, e_news];
-        remember(visit, &r);
+        remember(visit, shop.name(), &r);
         visit.link.enabled = product.enabled;
         visit.link.standing = Standing::Archived;
         let carries = visit.account.rules.way(Field::Enabled).carries_from(Side::RSeries);

@@ -173,8 +173,10 @@ pub async fn last_write(
 ) -> Result<Option<(EntryId, Instant)>> {
     let row = sqlx::query!(
         "select entry_id, at from ledger
-         where connection_id = $1 and product_id = $2 and side = $3
-           and kind in ('write', 'create', 'stock') and result = 'landed'
+         where connection_id = $1 and side = $3
+           and (product_id = $2 or product_id in (select l.product_id from links l
+                                                  where l.connection_id = $1 and l.parent_id = $2))
+           and kind in ('write', 'create', 'remove', 'stock') and result = 'landed'
          order by at desc, entry_id desc limit 1",
         connection_id.0,
         product_id.0,

@@ -1,12 +1,20 @@
 //! Which R-Series item is which E-Series product.
 
+mod homes;
+mod listing;
+mod variants;
+
 use std::collections::BTreeMap;
 
 use super::{Db, Result, json, typed, word};
 use crate::catalog::{Field, Hold};
 use crate::clock::Instant;
 use crate::decide::Shadow;
-use crate::ids::{ConnectionId, ProductId, SharedIds};
+use crate::ids::{ConnectionId, ProductId};
+
+pub use homes::{Half, Met, homes, label, not_listed, of_items};
+pub use listing::{ListQuery, Listed, list};
+pub use variants::{Parent, Variant, VariationHalf, adopt, of_parent, parents, variations};
 
 /// How a product stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -57,10 +65,16 @@ pub struct Link {
     pub connection_id: ConnectionId,
     /// Id.
     pub product_id: ProductId,
-    /// R-Series `itemID`.
+    /// R-Series `itemID`, of a simple product or a variant.
     pub r_item_id: Option<i64>,
-    /// E-Series product id.
+    /// R-Series `itemMatrixID`, of a product with variants.
+    pub r_matrix_id: Option<i64>,
+    /// E-Series product id; of a variant, the product its variation belongs to.
     pub e_product_id: Option<i64>,
+    /// E-Series variation (combination) id, of a variant.
+    pub e_combination_id: Option<i64>,
+    /// The product a variant belongs to.
+    pub parent_id: Option<ProductId>,
     /// How it stands.
     pub standing: Standing,
     /// What each side showed when last in step.
@@ -83,7 +97,10 @@ struct Row {
     connection_id: uuid::Uuid,
     product_id: uuid::Uuid,
     r_item_id: Option<i64>,
+    r_matrix_id: Option<i64>,
     e_product_id: Option<i64>,
+    e_combination_id: Option<i64>,
+    parent_id: Option<uuid::Uuid>,
     standing: String,
     shadow: serde_json::Value,
     holds: serde_json::Value,
@@ -101,7 +118,10 @@ impl TryFrom<Row> for Link {
             connection_id: ConnectionId(row.connection_id),
             product_id: ProductId(row.product_id),
             r_item_id: row.r_item_id,
+            r_matrix_id: row.r_matrix_id,
             e_product_id: row.e_product_id,
+            e_combination_id: row.e_combination_id,
+            parent_id: row.parent_id.map(ProductId),
             standing: word(Standing::parse(&row.standing), "links.standing", &row.standing)?,
             shadow: typed(row.shadow, "links.shadow")?,
             holds: typed(row.holds, "links.holds")?,
@@ -119,8 +139,8 @@ pub async fn load(db: &mut Db, connection_id: ConnectionId, products: &[ProductI
     let products: Vec<uuid::Uuid> = products.iter().map(|product| product.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select connection_id, product_id, r_item_id, e_product_id, standing, shadow, holds, owed_on_r,
-                name, sku, enabled, proven_at
+        "select connection_id, product_id, r_item_id, r_matrix_id, e_product_id, e_combination_id, parent_id,
+                standing, shadow, holds, owed_on_r, name, sku, enabled, proven_at
          from links where connection_id = $1 and product_id = any($2)",
         connection_id.0,
         &products,
@@ -130,19 +150,21 @@ pub async fn load(db: &mut Db, connection_id: ConnectionId, products: &[ProductI
     rows.into_iter().map(Link::try_from).collect()
 }
 
-/// The product that has this E-Series product as its half.
-pub async fn by_e_product(
+/// The product that has this E-Series product, or this variation of it, as its half.
+pub async fn by_e_half(
     db: &mut Db,
     connection_id: ConnectionId,
-    e_product_id: i64,
+    (e_product_id, e_combination_id): (i64, Option<i64>),
 ) -> Result<Option<Link>> {
     let row = sqlx::query_as!(
         Row,
-        "select connection_id, product_id, r_item_id, e_product_id, standing, shadow, holds, owed_on_r,
-                name, sku, enabled, proven_at
-         from links where connection_id = $1 and e_product_id = $2",
+        "select connection_id, product_id, r_item_id, r_matrix_id, e_product_id, e_combination_id, parent_id,
+                standing, shadow, holds, owed_on_r, name, sku, enabled, proven_at
+         from links
+         where connection_id = $1 and e_product_id = $2 and e_combination_id is not distinct from $3",
         connection_id.0,
         e_product_id,
+        e_combination_id,
     )
     .fetch_optional(db)
     .await?;
@@ -169,175 +191,14 @@ pub async fn others_with_sku(
     Ok(count)
 }
 
-/// Which half of a link a platform's id is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// R-Series items.
-    RItems,
-    /// E-Series products.
-    EProducts,
-}
-
-/// A record met in a list: its id, and name and SKU if the list shows them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Met {
-    /// The platform's id.
-    pub id: i64,
-    /// Name, for lists.
-    pub name: String,
-    /// SKU, for lists and matching.
-    pub sku: String,
-}
-
-/// Gives every record a home: records that Concord has not heard of become half a link. Returns the product of each, in the order of `records`.
-pub async fn homes(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    half: Half,
-    records: &[Met],
-    ids: &SharedIds,
-    now: Instant,
-) -> Result<Vec<ProductId>> {
-    // Each record once, and in one order for everyone who locks several rows.
-    let once: BTreeMap<i64, &Met> = records.iter().map(|record| (record.id, record)).collect();
-    let fresh: Vec<uuid::Uuid> = once.keys().map(|_| ProductId::new(ids, now).0).collect();
-    let wanted: Vec<i64> = once.keys().copied().collect();
-    let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
-    let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
-    let known: BTreeMap<i64, uuid::Uuid> = match half {
-        Half::RItems => {
-            sqlx::query!(
-                "insert into links (connection_id, product_id, r_item_id, standing, name, sku, created_at)
-                 select $1, product_id, id, 'new', name, sku, $6
-                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, r_item_id) do nothing",
-                connection_id.0,
-                &fresh,
-                &wanted,
-                &names,
-                &skus,
-                now,
-            )
-            .execute(&mut *db)
-            .await?;
-            sqlx::query!(
-                r#"select r_item_id as "id!", product_id from links
-                   where connection_id = $1 and r_item_id = any($2)"#,
-                connection_id.0,
-                &wanted,
-            )
-            .fetch_all(db)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.product_id))
-            .collect()
-        }
-        Half::EProducts => {
-            sqlx::query!(
-                "insert into links (connection_id, product_id, e_product_id, standing, name, sku, created_at)
-                 select $1, product_id, id, 'new', name, sku, $6
-                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, e_product_id) do nothing",
-                connection_id.0,
-                &fresh,
-                &wanted,
-                &names,
-                &skus,
-                now,
-            )
-            .execute(&mut *db)
-            .await?;
-            sqlx::query!(
-                r#"select e_product_id as "id!", product_id from links
-                   where connection_id = $1 and e_product_id = any($2)"#,
-                connection_id.0,
-                &wanted,
-            )
-            .fetch_all(db)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.product_id))
-            .collect()
-        }
-    };
-    Ok(records.iter().filter_map(|record| known.get(&record.id).copied().map(ProductId)).collect())
-}
-
-/// The products of those items that Concord has heard of.
-pub async fn of_items(db: &mut Db, connection_id: ConnectionId, items: &[i64]) -> Result<Vec<ProductId>> {
-    let rows = sqlx::query_scalar!(
-        "select product_id from links where connection_id = $1 and r_item_id = any($2)",
-        connection_id.0,
-        items,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(ProductId).collect())
-}
-
-/// Products with a half that a full look which began at `began` did not list, although Concord knew of it before.
-/// That is no proof that the record is gone: it has to be asked for by id. Feeds are named as in sightings.
-pub async fn not_listed(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    (r_feed, e_feed): (&str, &str),
-    began: Instant,
-) -> Result<Vec<ProductId>> {
-    let rows = sqlx::query_scalar!(
-        "select product_id from links l
-         where connection_id = $1 and created_at < $4
-           and (r_item_id is not null and standing <> 'gone_in_shop'
-                and not exists (select 1 from sightings s
-                                where s.connection_id = $1 and s.feed = $2 and s.entity_id = l.r_item_id
-                                  and s.seen_at >= $4)
-                or e_product_id is not null and standing <> 'gone_online'
-                and not exists (select 1 from sightings s
-                                where s.connection_id = $1 and s.feed = $3 and s.entity_id = l.e_product_id
-                                  and s.seen_at >= $4))",
-        connection_id.0,
-        r_feed,
-        e_feed,
-        began,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(ProductId).collect())
-}
-
-/// Notes name and SKU of products that have not been visited yet, so that lists show them and twins by SKU
-/// are known. Everyone who locks rows of the dirty set as well locks those first.
-pub async fn label(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    products: &[ProductId],
-    records: &[Met],
-) -> Result<()> {
-    let once: BTreeMap<ProductId, &Met> = products.iter().copied().zip(records).collect();
-    let ids: Vec<uuid::Uuid> = once.keys().map(|product| product.0).collect();
-    let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
-    let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
-    sqlx::query!(
-        "update links l set name = given.name, sku = given.sku
-         from unnest($2::uuid[], $3::text[], $4::text[]) as given (product_id, name, sku)
-         where l.connection_id = $1 and l.product_id = given.product_id and l.standing = 'new'
-           and given.name <> '' and (l.name, l.sku) is distinct from (given.name, given.sku)",
-        connection_id.0,
-        &ids,
-        &names,
-        &skus,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Writes everything of a link that a visit may move.
 pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
     sqlx::query!(
         "update links set r_item_id = $3, e_product_id = $4, standing = $5, shadow = $6, holds = $7,
                 owed_on_r = $8, name = $9, sku = $10, enabled = $11, proven_at = $12,
-                linked_at = case when $3::bigint is null or $4::bigint is null then null
-                                 else coalesce(linked_at, $13) end
+                linked_at = case when coalesce($3::bigint, $14) is null or $4::bigint is null then null
+                                 else coalesce(linked_at, $13) end,
+                r_matrix_id = $14, e_combination_id = $15, parent_id = $16
          where connection_id = $1 and product_id = $2",
         link.connection_id.0,
         link.product_id.0,
@@ -352,25 +213,28 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
         link.enabled,
         link.proven_at,
         now,
+        link.r_matrix_id,
+        link.e_combination_id,
+        link.parent_id.map(|parent| parent.0),
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Takes the half link of an E-Series product out of the way, so that `heir` can have that product. Its
-/// notices move to the heir. False when the product belongs to a link with an R-Series half.
+/// Takes the half link of an E-Series product or variation out of the way, so that `heir` can have it. Its
+/// notices move to the heir. False when it belongs to a link with an R-Series half.
 pub async fn absorb_half(
     db: &mut Db,
     connection_id: ConnectionId,
-    e_product_id: i64,
+    e_half: (i64, Option<i64>),
     heir: ProductId,
 ) -> Result<bool> {
-    let Some(half) = by_e_product(&mut *db, connection_id, e_product_id).await? else { return Ok(true) };
+    let Some(half) = by_e_half(&mut *db, connection_id, e_half).await? else { return Ok(true) };
     if half.product_id == heir {
         return Ok(true);
     }
-    if half.r_item_id.is_some() {
+    if half.r_item_id.is_some() || half.r_matrix_id.is_some() {
         return Ok(false);
     }
     sqlx::query!(
@@ -421,99 +285,4 @@ pub async fn count_held(db: &mut Db, connection_id: ConnectionId) -> Result<i64>
     .fetch_one(db)
     .await?;
     Ok(count)
-}
-
-/// A row of the product list: the link, and its place in the dirty set.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// The link.
-    pub link: Link,
-    /// Waits or is being visited.
-    pub waiting: bool,
-    /// Why it is parked: code and words.
-    pub parked: Option<(String, String)>,
-    /// Fields in open conflict.
-    pub conflicts: i64,
-}
-
-/// What to list.
-#[derive(Debug, Clone, Default)]
-pub struct ListQuery {
-    /// Only this product.
-    pub product_id: Option<ProductId>,
-    /// Exactly this SKU.
-    pub sku: Option<String>,
-    /// Name or SKU containing this, ignoring case.
-    pub text: Option<String>,
-    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
-    pub state: Option<String>,
-    /// Continue behind this product.
-    pub after: Option<ProductId>,
-    /// At most so many.
-    pub limit: i64,
-}
-
-/// Lists products in the order of their ids, which is the order in which Concord met them.
-pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -> Result<Vec<Listed>> {
-    let rows = sqlx::query!(
-        r#"select * from (
-             select l.connection_id, l.product_id, l.r_item_id, l.e_product_id, l.standing, l.shadow, l.holds,
-                    l.owed_on_r, l.name, l.sku, l.enabled, l.proven_at,
-                    (d.product_id is not null and d.parked_at is null) as "waiting!",
-                    d.park_code, d.park_reason,
-                    (select count(*) from conflicts c
-                     where c.connection_id = l.connection_id and c.product_id = l.product_id
-                       and c.state = 'open') as "conflicts!",
-                    case when d.parked_at is not null then 'parked'
-                         when d.product_id is not null then 'waiting'
-                         when exists (select 1 from conflicts c
-                                      where c.connection_id = l.connection_id and c.product_id = l.product_id
-                                        and c.state = 'open') then 'conflict'
-                         when l.holds <> '{}'::jsonb then 'parked'
-                         when l.r_item_id is null or l.e_product_id is null then 'unlinked'
-                         else 'in_step' end as "state!"
-             from links l left join dirty d using (connection_id, product_id)
-             where l.connection_id = $1
-               and ($2::uuid is null or l.product_id = $2)
-               and ($3::text is null or l.sku = $3)
-               and ($4::text is null or position(lower($4) in lower(l.name)) > 0
-                                     or position(lower($4) in lower(l.sku)) > 0)
-               and ($5::uuid is null or l.product_id > $5)
-           ) listed
-           where ($6::text is null or listed."state!" = $6)
-           order by product_id limit $7"#,
-        connection_id.0,
-        query.product_id.map(|product| product.0),
-        query.sku,
-        query.text,
-        query.after.map(|product| product.0),
-        query.state,
-        query.limit,
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let link = Link::try_from(Row {
-                connection_id: row.connection_id,
-                product_id: row.product_id,
-                r_item_id: row.r_item_id,
-                e_product_id: row.e_product_id,
-                standing: row.standing,
-                shadow: row.shadow,
-                holds: row.holds,
-                owed_on_r: row.owed_on_r,
-                name: row.name,
-                sku: row.sku,
-                enabled: row.enabled,
-                proven_at: row.proven_at,
-            })?;
-            Ok(Listed {
-                link,
-                waiting: row.waiting,
-                parked: row.park_code.zip(row.park_reason),
-                conflicts: row.conflicts,
-            })
-        })
-        .collect()
 }

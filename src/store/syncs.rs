@@ -32,7 +32,9 @@ impl Mode {
 pub enum Phase {
     /// Reads E-Series page by page, so that matches can be found.
     ListOnline,
-    /// Reads R-Series page by page and marks items.
+    /// Reads the matrices of R-Series page by page and marks them.
+    ListMatrices,
+    /// Reads the items of R-Series page by page and marks them.
     ListShop,
     /// Marks known records that were in neither list.
     MarkMissing,
@@ -46,6 +48,7 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ListOnline => "list_online",
+            Self::ListMatrices => "list_matrices",
             Self::ListShop => "list_shop",
             Self::MarkMissing => "mark_missing",
             Self::Visit => "visit",
@@ -53,7 +56,7 @@ impl Phase {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let all = [Self::ListOnline, Self::ListShop, Self::MarkMissing, Self::Visit];
+        let all = [Self::ListOnline, Self::ListMatrices, Self::ListShop, Self::MarkMissing, Self::Visit];
         all.into_iter().find(|phase| phase.as_str() == text)
     }
 }
@@ -288,7 +291,7 @@ pub async fn progress(db: &mut Db, connection_id: ConnectionId) -> Result<Progre
                   count(*) filter (where d.parked_at is not null) as "parked!",
                   count(*) filter (where d.product_id is not null and d.parked_at is null) as "waiting!"
            from links l left join dirty d using (connection_id, product_id)
-           where l.connection_id = $1 and l.r_item_id is not null"#,
+           where l.connection_id = $1 and (l.r_item_id is not null or l.r_matrix_id is not null)"#,
         connection_id.0,
     )
     .fetch_one(db)

@@ -11,12 +11,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 use url::Url;
 
-use super::polls::digest;
+use super::polls::{digest, met};
 use super::{Broken, Sweep};
 use crate::catalog::Side;
 use crate::clock::{Instant, after};
 use crate::connections::Account;
-use crate::mapping;
 use crate::platforms::CallError;
 use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::{self, Asker};
@@ -26,6 +25,7 @@ use crate::store::{StoreError, connections, cursors};
 
 /// The newest full look's rows of R-Series, and of E-Series: as feeds in sightings.
 const LOOK_R: &str = "look_r_item";
+const LOOK_MATRIX: &str = "look_r_matrix";
 const LOOK_E: &str = "look_e_product";
 
 /// How often a run that only waits looks whether it is done.
@@ -75,6 +75,7 @@ impl Sweep {
     async fn page(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         match sync.phase {
             Phase::ListOnline => self.list_online(account, sync).await,
+            Phase::ListMatrices => self.list_matrices(account, sync).await,
             Phase::ListShop => self.list_shop(account, sync).await,
             Phase::MarkMissing => self.mark_missing(sync).await,
             Phase::Visit => self.wait_for_visits(sync).await,
@@ -112,7 +113,7 @@ impl Sweep {
         sync.due_at = now;
         let last = page.rows.iter().filter_map(|product| product.updated).max();
         match (page.next, last) {
-            (None, _) => (sync.phase, sync.cursor) = (Phase::ListShop, None),
+            (None, _) => (sync.phase, sync.cursor) = (Phase::ListMatrices, None),
             (Some(_), Some(last)) if last > since => sync.cursor = Some(format!("{}:0", last.timestamp())),
             (Some(next), _) => sync.cursor = Some(format!("{}:{next}", since.timestamp())),
         }
@@ -121,8 +122,45 @@ impl Sweep {
         Ok(())
     }
 
-    /// Then R-Series: items are marked, and their visits match or create. Archived ones that Concord has never
-    /// heard of are left in peace.
+    /// Then the matrices of R-Series, before their items, so that each variant finds its home.
+    async fn list_matrices(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
+        let next = sync.cursor.as_deref().and_then(|cursor| Url::parse(cursor).ok());
+        let page = account.r.matrices(next).await.map_err(|error| Broken::Call(Side::RSeries, error))?;
+        if page.next.is_some() && page.next.as_ref().map(Url::as_str) == sync.cursor.as_deref() {
+            return Err(endless(Side::RSeries));
+        }
+        let looked: Vec<(i64, String)> = page.rows.iter().map(|matrix| (matrix.id, digest(matrix))).collect();
+        let now = self.clock.now();
+        let connection = sync.connection_id;
+        let mut db = self.store.begin().await?;
+        let news = cursors::note_look(&mut db, connection, LOOK_MATRIX, &looked, sync.started_at).await?;
+        let partly = sync.mode == Mode::FullLook;
+        // An archived one that Concord knows is told by its items.
+        let wanted = page.rows.iter().filter(|matrix| !matrix.archived);
+        let wanted = wanted.filter(|matrix| !partly || news.contains(&matrix.id));
+        let met: Vec<Met> = wanted
+            .map(|matrix| Met { id: matrix.id, name: matrix.description.clone(), sku: String::new() })
+            .collect();
+        let products = homes(&mut db, connection, Half::RMatrices, &met, &self.ids, now).await?;
+        let asker = if partly { Asker::Sweep } else { Asker::Other };
+        if partly {
+            found("changed", products.len());
+        }
+        dirty::mark(&mut db, connection, &products, asker, now, now).await?;
+        label(&mut db, connection, &products, &met).await?;
+        sync.unreadable += count(page.unreadable.len());
+        sync.due_at = now;
+        match page.next {
+            Some(next) => sync.cursor = Some(next.to_string()),
+            None => (sync.phase, sync.cursor) = (Phase::ListShop, None),
+        }
+        syncs::save(&mut db, sync).await?;
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// Then its items: they are marked, and their visits match or create; variants are called for by the visits of
+    /// their matrices. Archived ones that Concord has never heard of are left in peace.
     async fn list_shop(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let next = sync.cursor.as_deref().and_then(|cursor| Url::parse(cursor).ok());
         let page = account.r.items(next).await.map_err(|error| Broken::Call(Side::RSeries, error))?;
@@ -138,18 +176,16 @@ impl Sweep {
         let partly = sync.mode == Mode::FullLook;
         let is_news = |item: &&Item| news.contains(&item.id);
         let wanted = page.rows.iter().filter(|item| !item.archived && (!partly || is_news(item)));
-        let met: Vec<Met> = wanted
-            .map(|item| {
-                let facts = mapping::rseries::facts(item, &account.context);
-                Met { id: item.id, name: facts.name().to_owned(), sku: facts.sku().to_owned() }
-            })
-            .collect();
+        let (variants, simple): (Vec<&Item>, Vec<&Item>) = wanted.partition(|item| item.matrix_id != 0);
+        let met: Vec<Met> = simple.into_iter().map(|item| met(account, item)).collect();
         let archived: Vec<i64> =
             page.rows.iter().filter(|item| item.archived).filter(is_news).map(|item| item.id).collect();
         let mut swept = of_items(&mut db, connection, &archived).await?;
+        let variants = self.homes_of_variants(&mut db, account, &variants).await?;
         let products = homes(&mut db, connection, Half::RItems, &met, &self.ids, now).await?;
         if partly {
             swept.extend(&products);
+            swept.extend(&variants);
             found("changed", swept.len());
         } else {
             dirty::mark(&mut db, connection, &products, Asker::Other, now, now).await?;
@@ -173,9 +209,9 @@ impl Sweep {
         let now = self.clock.now();
         let connection = sync.connection_id;
         let mut db = self.store.begin().await?;
-        let missing = not_listed(&mut db, connection, (LOOK_R, LOOK_E), sync.started_at).await?;
+        let missing = not_listed(&mut db, connection, [LOOK_R, LOOK_MATRIX, LOOK_E], sync.started_at).await?;
         dirty::mark(&mut db, connection, &missing, Asker::Sweep, now, now).await?;
-        for feed in [LOOK_R, LOOK_E] {
+        for feed in [LOOK_R, LOOK_MATRIX, LOOK_E] {
             cursors::forget_before(&mut db, connection, feed, sync.started_at).await?;
         }
         (sync.phase, sync.due_at) = (Phase::Visit, now);

@@ -11,13 +11,15 @@ use super::{Broken, Sweep};
 use crate::catalog::Side;
 use crate::clock::{Instant, before};
 use crate::connections::Account;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, ProductId};
 use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
+use crate::platforms::rseries::wire::Item;
 use crate::store::cursors::{self, Sighting};
 use crate::store::dirty::{self, Asker};
-use crate::store::links::{Half, Met, homes, label};
+use crate::store::links::{Half, Met, Variant, adopt, homes, label, of_items};
+use crate::store::{Db, StoreError};
 
 /// How far each feed is read again. R-Series: transactions and one-second stamps; E-Series: its index
 /// lags by seconds (r-series-api.md, section 5.2; e-series-api.md, section 4.5).
@@ -68,15 +70,15 @@ impl Sweep {
         for _ in 0..MOST_PAGES {
             let page = account.r.items_since(since, next.take()).await.map_err(r_side)?;
             let rows = page.rows.iter().map(|item| {
-                let facts = mapping::rseries::facts(item, &account.context);
-                Row {
-                    entity_id: item.id,
-                    record: item.id,
-                    digest: digest(item),
-                    time: item.time_stamp,
-                    label: Some((facts.name().to_owned(), facts.sku().to_owned())),
-                }
+                let Met { id, name, sku } = met(account, item);
+                let label = Some((name, sku));
+                Row { entity_id: id, record: id, digest: digest(item), time: item.time_stamp, label }
             });
+            let variants: Vec<&Item> =
+                page.rows.iter().filter(|item| item.matrix_id != 0 && !item.archived).collect();
+            let mut db = self.store.begin().await?;
+            self.homes_of_variants(&mut db, account, &variants).await?;
+            db.commit().await?;
             marked += self.take_in(account, FEED, Half::RItems, rows.collect(), &mut position).await?;
             next = page.next;
             if next.is_none() {
@@ -85,6 +87,54 @@ impl Sweep {
         }
         self.finish(account.connection_id, FEED, position, since).await?;
         Ok(marked)
+    }
+
+    /// Matrices whose own record changed.
+    pub(super) async fn poll_r_matrices(&self, account: &Account, began: Instant) -> Result<usize, Broken> {
+        const FEED: &str = "r_matrix";
+        let mut position = self.position(account.connection_id, FEED).await?;
+        let since = before(position.time.unwrap_or(began), overlap());
+        let (mut next, mut marked) = (None, 0);
+        for _ in 0..MOST_PAGES {
+            let page = account.r.matrices_since(since, next.take()).await.map_err(r_side)?;
+            let rows = page.rows.iter().map(|matrix| Row {
+                entity_id: matrix.id,
+                record: matrix.id,
+                digest: digest(matrix),
+                time: matrix.time_stamp,
+                label: Some((matrix.description.clone(), String::new())),
+            });
+            marked += self.take_in(account, FEED, Half::RMatrices, rows.collect(), &mut position).await?;
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        self.finish(account.connection_id, FEED, position, since).await?;
+        Ok(marked)
+    }
+
+    /// Gives variants a home below the product of their matrix.
+    pub(super) async fn homes_of_variants(
+        &self,
+        db: &mut Db,
+        account: &Account,
+        items: &[&Item],
+    ) -> Result<Vec<ProductId>, StoreError> {
+        let (now, connection) = (self.clock.now(), account.connection_id);
+        let mut of_matrix = BTreeMap::<i64, Vec<Variant>>::new();
+        for item in items {
+            let Met { id, name, sku } = met(account, item);
+            of_matrix.entry(item.matrix_id).or_default().push(Variant { r_item_id: id, name, sku });
+        }
+        let unnamed = |id: &i64| Met { id: *id, name: String::new(), sku: String::new() };
+        let matrices: Vec<Met> = of_matrix.keys().map(unnamed).collect();
+        let parents = homes(db, connection, Half::RMatrices, &matrices, &self.ids, now).await?;
+        for (parent, variants) in parents.into_iter().zip(of_matrix.values()) {
+            adopt(db, connection, parent, variants, &self.ids, now).await?;
+        }
+        let items: Vec<i64> = items.iter().map(|item| item.id).collect();
+        of_items(db, connection, &items).await
     }
 
     /// Stock rows that changed: an item's own time does not move with its stock.
@@ -267,6 +317,15 @@ impl Sweep {
         db.commit().await?;
         Ok(())
     }
+}
+
+/// An item as lists show it.
+pub(super) fn met(account: &Account, item: &Item) -> Met {
+    let facts = match item.matrix_id {
+        0 => mapping::rseries::facts(item, &account.context),
+        _ => mapping::rseries::variant_facts(item, &account.context, None),
+    };
+    Met { id: item.id, name: item.description.clone(), sku: facts.sku().to_owned() }
 }
 
 fn r_side(error: CallError) -> Broken {

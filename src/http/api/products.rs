@@ -32,6 +32,9 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .routes(routes!(retry_parked))
 }
 
+/// More variants than any product has.
+const MOST_VARIANTS: i64 = 2_000;
+
 /// The states a product can be in.
 const STATES: [&str; 5] = ["in_step", "waiting", "parked", "conflict", "unlinked"];
 
@@ -53,6 +56,9 @@ struct Product {
     enabled: bool,
     /// Variants; a simple product is one.
     variants: i64,
+    /// The product it is a variant of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<ProductId>,
     /// The R-Series half.
     r_series: Option<RHalf>,
     /// The E-Series half.
@@ -65,9 +71,9 @@ struct Product {
 /// The R-Series half.
 #[derive(Debug, Serialize, ToSchema)]
 struct RHalf {
-    /// `item`.
+    /// `item` or `matrix`.
     kind: &'static str,
-    /// `itemID`.
+    /// `itemID` or `itemMatrixID`.
     id: String,
 }
 
@@ -76,23 +82,21 @@ struct RHalf {
 struct EHalf {
     /// Product id.
     id: String,
+    /// Of a variant, the id of its variation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    combination_id: Option<String>,
 }
 
 fn show(listed: Listed) -> Product {
     let link = listed.link;
     let held = link.holds.values().map(|hold| hold.reason.clone()).next();
-    let (state, reason) = if let Some((_, reason)) = listed.parked {
-        ("parked", Some(reason))
-    } else if listed.waiting {
-        ("waiting", None)
-    } else if listed.conflicts > 0 {
-        ("conflict", held)
-    } else if held.is_some() {
-        ("parked", held)
-    } else if link.r_item_id.is_none() || link.e_product_id.is_none() {
-        ("unlinked", None)
-    } else {
-        ("in_step", None)
+    let own = listed.parked.map(|(_, reason)| reason).or(held);
+    let state = STATES.into_iter().find(|state| *state == listed.state).unwrap_or("waiting");
+    let reason = own.or(listed.variant_parked).filter(|_| ["parked", "conflict"].contains(&state));
+    let r_series = match (link.r_item_id, link.r_matrix_id) {
+        (Some(id), _) => Some(RHalf { kind: "item", id: id.to_string() }),
+        (None, Some(id)) => Some(RHalf { kind: "matrix", id: id.to_string() }),
+        (None, None) => None,
     };
     Product {
         id: link.product_id,
@@ -101,9 +105,13 @@ fn show(listed: Listed) -> Product {
         state,
         reason,
         enabled: link.enabled,
-        variants: 1,
-        r_series: link.r_item_id.map(|id| RHalf { kind: "item", id: id.to_string() }),
-        e_series: link.e_product_id.map(|id| EHalf { id: id.to_string() }),
+        variants: listed.variants,
+        parent_id: link.parent_id,
+        r_series,
+        e_series: link.e_product_id.map(|id| EHalf {
+            id: id.to_string(),
+            combination_id: link.e_combination_id.map(|id| id.to_string()),
+        }),
         proven_at: link.proven_at,
     }
 }
@@ -145,6 +153,8 @@ async fn list_products(
     }
     let mut query = ListQuery {
         product_id: None,
+        variants_of: None,
+        with_variants: false,
         sku: clean(filter.sku)?,
         text: clean(filter.q)?.filter(|text| !text.is_empty()),
         state: filter.state,
@@ -176,6 +186,9 @@ struct ProductDetail {
     standing: links::Standing,
     /// Field by field.
     fields: Vec<FieldDetail>,
+    /// Its variants, each a product to be asked for by its own id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variant_products: Vec<Product>,
 }
 
 /// One field of a product: what is, and why.
@@ -268,7 +281,10 @@ async fn get_product(
         });
     }
     let standing = listed.link.standing;
-    Ok(axum::Json(ProductDetail { product: show(listed), standing, fields }))
+    let query = ListQuery { variants_of: Some(product), limit: MOST_VARIANTS, ..ListQuery::default() };
+    let variants = links::list(&mut db, id, &query).await?;
+    let variant_products = variants.into_iter().map(show).collect();
+    Ok(axum::Json(ProductDetail { product: show(listed), standing, fields, variant_products }))
 }
 
 /// What a run would do now, and why.
@@ -376,7 +392,8 @@ async fn list_parked(
 ) -> Result<axum::Json<List<Product>>, Problem> {
     let limit = paging.limit()?;
     let after = paging.cursor()?;
-    let query = ListQuery { state: Some("parked".into()), after, limit: limit + 1, ..ListQuery::default() };
+    let state = Some("parked".into());
+    let query = ListQuery { state, after, limit: limit + 1, with_variants: true, ..ListQuery::default() };
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
     let rows = links::list(&mut db, id, &query).await?;

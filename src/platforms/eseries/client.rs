@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use super::variations::Variation;
 use super::wire::{Product, ProductWrite, Profile};
 use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
@@ -110,6 +111,22 @@ impl Client {
         Ok(page.rows.into_iter().filter(|product| product.sku.trim() == sku.trim()).collect())
     }
 
+    /// Products that have this SKU, or a variation that has it. The search index lags by seconds.
+    pub async fn products_with_sku(&self, sku: &str) -> Result<Vec<Product>, CallError> {
+        let page = self.page(self.url(&["products"], &[("sku", sku)]), Product::read).await?;
+        let same = |shown: &str| shown.trim() == sku.trim();
+        let has = |product: &Product| {
+            let of_variation = |variation: &Variation| variation.sku.as_deref().is_some_and(same);
+            same(&product.sku) || product.variations.iter().any(of_variation)
+        };
+        Ok(page.rows.into_iter().filter(has).collect())
+    }
+
+    /// One product as the platform shows it, to be kept before something of it is removed.
+    pub async fn raw_product(&self, id: i64) -> Result<Value, CallError> {
+        self.read(self.url(&["products", &id.to_string()], &[])).await
+    }
+
     /// The product that carries this marker. The search index lags by seconds.
     pub async fn product_by_marker(&self, marker: &str) -> Result<Option<Product>, CallError> {
         let url = self.url(&["products"], &[("externalReferenceId", marker)]);
@@ -144,17 +161,23 @@ impl Client {
         }
     }
 
-    /// Adds pieces to a product's stock, exactly once per `key`.
+    /// Adds pieces to the stock of a product or of one of its variations, exactly once per `key`.
     ///
     /// A lost answer to a plain `PUT …/inventory` could never be told from a lost request. So the change
     /// travels as a batch of one under a `deduplicationKey`: the platform answers the same key with the
     /// first result for an hour (section 2.4), however often it is sent.
-    pub async fn add_stock(&self, id: i64, delta: i64, key: Uuid) -> Result<DeltaOutcome, CallError> {
+    pub async fn add_stock(
+        &self,
+        (product_id, variation_id): (i64, Option<i64>),
+        delta: i64,
+        key: Uuid,
+    ) -> Result<DeltaOutcome, CallError> {
         let key = key.to_string();
+        let of = variation_id.map(|id| format!("/combinations/{id}")).unwrap_or_default();
         let url = self.url(&["batch"], &[("deduplicationKey", key.as_str())]);
         let body = json!([{
             "id": "stock",
-            "path": format!("/products/{id}/inventory"),
+            "path": format!("/products/{product_id}{of}/inventory"),
             "method": "PUT",
             "body": {"quantityDelta": delta},
         }]);
@@ -213,7 +236,7 @@ impl Client {
         CallError::Later { until: self.gate.outage(self.clock.now()), why: format!("E-Series: {why}") }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: Method,
         url: Url,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::variations::{ProductOption, Variation};
 use crate::catalog::{Money, Stock};
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
@@ -25,8 +26,10 @@ pub struct Product {
     pub in_stock: Option<bool>,
     /// `externalReferenceId`: the id in a POS, unique in the store.
     pub external_reference_id: Option<String>,
-    /// How many options and variations it has.
-    pub option_count: usize,
+    /// `options`, in the store's order.
+    pub options: Vec<ProductOption>,
+    /// `combinations`: its variations.
+    pub variations: Vec<Variation>,
     /// `updated`, whole seconds.
     pub updated: Option<Instant>,
 }
@@ -35,12 +38,7 @@ impl Product {
     /// Reads a product.
     pub fn read(value: &Value) -> Result<Self, Unreadable> {
         let record = Record::of("Product", value)?;
-        let quantity = record.pieces("quantity")?;
-        let unlimited = record.flag("unlimited")?.unwrap_or(quantity.is_none());
-        let stock = match quantity {
-            Some(count) if !unlimited => Stock::Tracked(count),
-            _ => Stock::Unlimited,
-        };
+        let stock = stock(&record)?;
         let updated = match record.integer("updateTimestamp") {
             Ok(Some(seconds)) => Instant::from_timestamp(seconds, 0),
             _ => record.time("updated")?,
@@ -52,12 +50,31 @@ impl Product {
             price: record.money("price")?.unwrap_or_default(),
             enabled: record.flag("enabled")?.unwrap_or(true),
             stock,
-            in_stock: record.flag("inStock").ok().flatten().or(record.flag("instock").ok().flatten()),
+            in_stock: in_stock(&record),
             external_reference_id: record.text("externalReferenceId")?.filter(|text| !text.is_empty()),
-            option_count: list(record.raw("options")).len() + list(record.raw("combinations")).len(),
+            options: list(record.raw("options")).iter().map(ProductOption::read).collect::<Result<_, _>>()?,
+            variations: list(record.raw("combinations"))
+                .iter()
+                .map(Variation::read)
+                .collect::<Result<_, _>>()?,
             updated,
         })
     }
+}
+
+/// `quantity` is absent when `unlimited` (section 13, trap 3).
+pub(super) fn stock(record: &Record<'_>) -> Result<Stock, Unreadable> {
+    let quantity = record.pieces("quantity")?;
+    let unlimited = record.flag("unlimited")?.unwrap_or(quantity.is_none());
+    Ok(match quantity {
+        Some(count) if !unlimited => Stock::Tracked(count),
+        _ => Stock::Unlimited,
+    })
+}
+
+/// `inStock`, which one page spells `instock` (section 5.2).
+pub(super) fn in_stock(record: &Record<'_>) -> Option<bool> {
+    record.flag("inStock").ok().flatten().or(record.flag("instock").ok().flatten())
 }
 
 /// A row of the deleted-products history (section 4.1).
@@ -144,7 +161,7 @@ impl ProductWrite {
 }
 
 /// An amount as a JSON number with exactly its digits.
-fn number(money: Money) -> Value {
+pub(super) fn number(money: Money) -> Value {
     let text = money.to_string();
     serde_json::from_str::<serde_json::Number>(&text).map_or_else(|_| json!(text), Value::Number)
 }

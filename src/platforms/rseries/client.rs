@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use url::Url;
 
+use super::matrix::one_of;
 use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
 use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
@@ -19,6 +20,12 @@ use crate::platforms::transport::{Answer, Transport, TransportError};
 
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
 pub const PAGE: usize = 100;
+
+/// What is read along with each item: its stock, and its place in a matrix.
+pub(super) const ITEM_RELATIONS: &str = r#"["ItemShops","ItemAttributes","ItemAttributes.ItemAttributeSet"]"#;
+
+/// Drips of a page of items with these relations (section 3.3).
+pub(super) const ITEMS_COST: f64 = 1.8;
 
 /// Most pages of a collection that is kept whole: rows of one item, shops, price levels.
 const MOST_PAGES: usize = 1_000;
@@ -99,8 +106,8 @@ impl Client {
 
     /// One item with its stock, archived or not.
     pub async fn item(&self, id: i64) -> Result<Item, CallError> {
-        let url = self.url(&["Item", &format!("{id}.json")], &[("load_relations", r#"["ItemShops"]"#)]);
-        let json = self.read(url, 1.2).await?;
+        let url = self.url(&["Item", &format!("{id}.json")], &[("load_relations", ITEM_RELATIONS)]);
+        let json = self.read(url, 1.4).await?;
         let item = json.get("Item").ok_or_else(|| self.unreadable_answer("no Item in the answer"))?;
         Item::read(item).map_err(|error| self.unreadable_answer(&error.to_string()))
     }
@@ -111,15 +118,14 @@ impl Client {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted: Vec<String> = ids.iter().map(i64::to_string).collect();
-        let wanted = format!("IN,[{}]", wanted.join(","));
+        let wanted = one_of(ids);
         let query = [
             ("itemID", wanted.as_str()),
             ("archived", "true"),
             ("limit", "100"),
-            ("load_relations", r#"["ItemShops"]"#),
+            ("load_relations", ITEM_RELATIONS),
         ];
-        let page = self.page(self.url(&["Item.json"], &query), "Item", 1.4, Item::read).await?;
+        let page = self.page(self.url(&["Item.json"], &query), "Item", ITEMS_COST, Item::read).await?;
         // A filter may be ignored without a word (section 1.8): keep only what was asked for.
         Ok(page.rows.into_iter().filter(|item| ids.contains(&item.id)).collect())
     }
@@ -226,6 +232,17 @@ impl Client {
         query: &[(&str, &str)],
         read: impl Fn(&Value) -> Result<T, Unreadable>,
     ) -> Result<Vec<T>, CallError> {
+        self.all_at(resource, 1.0, query, read).await
+    }
+
+    /// The same for pages that cost more than a drip.
+    pub(super) async fn all_at<T>(
+        &self,
+        resource: &str,
+        cost: f64,
+        query: &[(&str, &str)],
+        read: impl Fn(&Value) -> Result<T, Unreadable>,
+    ) -> Result<Vec<T>, CallError> {
         let mut rows = Vec::new();
         let mut url = self.url(&[&format!("{resource}.json")], query);
         let mut seen = std::collections::BTreeSet::new();
@@ -233,7 +250,7 @@ impl Client {
             if !seen.insert(url.to_string()) || seen.len() > MOST_PAGES {
                 return Err(self.unreadable_answer("the pages go round in a circle, or have no end"));
             }
-            let page = self.page(url, resource, 1.0, &read).await?;
+            let page = self.page(url, resource, cost, &read).await?;
             if let Some(error) = page.unreadable.first() {
                 return Err(self.unreadable_answer(&error.to_string()));
             }

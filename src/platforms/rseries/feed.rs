@@ -4,7 +4,7 @@
 use chrono::SecondsFormat;
 use url::Url;
 
-use super::client::{Client, Page};
+use super::client::{Client, ITEM_RELATIONS, ITEMS_COST, Page};
 use super::wire::{Item, ItemShop, LogRow};
 use crate::clock::Instant;
 use crate::platforms::CallError;
@@ -13,14 +13,10 @@ impl Client {
     /// One page of items with their stock, archived ones too, in the order of their ids: a walk that an edit
     /// cannot make skip a row (section 1.10). `next` is the address that the page before gave.
     pub async fn items(&self, next: Option<Url>) -> Result<Page<Item>, CallError> {
-        let query = [
-            ("archived", "true"),
-            ("limit", "100"),
-            ("sort", "itemID"),
-            ("load_relations", r#"["ItemShops"]"#),
-        ];
+        let query =
+            [("archived", "true"), ("limit", "100"), ("sort", "itemID"), ("load_relations", ITEM_RELATIONS)];
         let url = next.unwrap_or_else(|| self.url(&["Item.json"], &query));
-        self.page(url, "Item", 1.4, Item::read).await
+        self.page(url, "Item", ITEMS_COST, Item::read).await
     }
 
     /// Items whose own record changed at or after `since`, archived ones too.

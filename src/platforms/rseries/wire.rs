@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::matrix::Attributes;
 use crate::catalog::Money;
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
@@ -27,6 +28,8 @@ pub struct Item {
     pub publish_to_ecom: bool,
     /// `itemMatrixID`; 0 is none.
     pub matrix_id: i64,
+    /// `ItemAttributes`: its values in a matrix; none when the relation was not asked for, or it has none.
+    pub attributes: Option<Attributes>,
     /// `timeStamp` of the item itself; stock does not move it.
     pub time_stamp: Option<Instant>,
     /// `Prices`.
@@ -134,6 +137,7 @@ impl Item {
             archived: record.flag("archived")?.unwrap_or(false),
             publish_to_ecom: record.flag("publishToEcom")?.unwrap_or(true),
             matrix_id: record.integer("itemMatrixID")?.unwrap_or(0),
+            attributes: record.nested("ItemAttributes").map(Attributes::read).transpose()?,
             time_stamp: record.time("timeStamp")?,
             prices: list(prices).iter().map(ItemPrice::read).collect::<Result<_, _>>()?,
             shops,
@@ -144,6 +148,18 @@ impl Item {
     #[must_use]
     pub fn price(&self, level: i64) -> Option<Money> {
         self.prices.iter().find(|price| price.level == level).map(|price| price.amount)
+    }
+
+    /// The record as an answer to a write shows it, with the attribute set that only a look asks for.
+    #[must_use]
+    pub fn with_relations_of(mut self, looked: &Self) -> Self {
+        let set = looked.attributes.as_ref().and_then(|attributes| attributes.set.clone());
+        match &mut self.attributes {
+            Some(attributes) if attributes.set.is_none() => attributes.set = set,
+            Some(_) => {}
+            None => self.attributes.clone_from(&looked.attributes),
+        }
+        self
     }
 
     /// Pieces on hand in one shop; a missing row is none (section 6), a missing relation is unknown.
@@ -235,6 +251,8 @@ pub struct ItemWrite {
     pub price: Option<(i64, Money)>,
     /// Absolute pieces on hand in one shop: `(shopID, qoh)`.
     pub qoh: Option<(i64, i64)>,
+    /// `attribute1` to `attribute3`, in that order; an empty one where the set has none (section 4.4).
+    pub attributes: Option<[String; 3]>,
 }
 
 impl ItemWrite {
@@ -263,6 +281,12 @@ impl ItemWrite {
                 |(shop, qoh)| json!({"ItemShop": [{"shopID": shop.to_string(), "qoh": qoh.to_string()}]}),
             ),
         );
+        put(
+            "ItemAttributes",
+            self.attributes.as_ref().map(
+                |[first, second, third]| json!({"attribute1": first, "attribute2": second, "attribute3": third}),
+            ),
+        );
         Value::Object(body)
     }
 
@@ -270,7 +294,8 @@ impl ItemWrite {
     /// counts is unknown, so it is counted).
     #[must_use]
     pub fn cost(&self) -> f64 {
-        1.0 + 0.5 * f64::from(u8::from(self.price.is_some()) + u8::from(self.qoh.is_some()))
+        let nested = [self.price.is_some(), self.qoh.is_some(), self.attributes.is_some()];
+        1.0 + 0.5 * nested.into_iter().map(|there| f64::from(u8::from(there))).sum::<f64>()
     }
 }
 

@@ -1,0 +1,192 @@
+//! Matrices: what Concord reads of `ItemMatrix` and `ItemAttributeSet`, and what it writes (r-series-api.md,
+//! section 4.4).
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::client::{Client, Page};
+use super::feed::wire_time;
+use super::wire::Item;
+use crate::clock::Instant;
+use crate::platforms::CallError;
+use crate::platforms::read::{Record, Unreadable};
+
+/// `ItemAttributes` of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attributes {
+    /// `itemAttributeSetID`; 0 is none.
+    pub set_id: i64,
+    /// `attribute1` to `attribute3`; an empty one where there is none.
+    pub values: [String; 3],
+    /// The set, when the relation was asked for.
+    pub set: Option<AttributeSet>,
+}
+
+/// An attribute set: at most three names. In set 2, “Size”, the first name is empty and the second is used.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AttributeSet {
+    /// `itemAttributeSetID`.
+    pub id: i64,
+    /// `attributeName1` to `attributeName3`; an empty one where the set has none.
+    pub names: [String; 3],
+}
+
+/// A matrix: the product whose variants are items.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Matrix {
+    /// `itemMatrixID`.
+    pub id: i64,
+    /// `description`: the product's name.
+    pub description: String,
+    /// `archived`.
+    pub archived: bool,
+    /// `timeStamp`.
+    pub time_stamp: Option<Instant>,
+    /// The attribute set, when the relation was asked for.
+    pub set: Option<AttributeSet>,
+}
+
+impl Attributes {
+    pub(super) fn read(value: &Value) -> Result<Self, Unreadable> {
+        let record = Record::of("ItemAttributes", value)?;
+        let text = |name: &str| Ok(record.text(name)?.unwrap_or_default());
+        Ok(Self {
+            set_id: record.integer("itemAttributeSetID")?.unwrap_or(0),
+            values: [text("attribute1")?, text("attribute2")?, text("attribute3")?],
+            set: record.nested("ItemAttributeSet").map(AttributeSet::read).transpose()?,
+        })
+    }
+}
+
+impl AttributeSet {
+    /// Reads an attribute set.
+    pub fn read(value: &Value) -> Result<Self, Unreadable> {
+        let record = Record::of("ItemAttributeSet", value)?;
+        let text = |name: &str| Ok(record.text(name)?.unwrap_or_default());
+        Ok(Self {
+            id: record.needed("itemAttributeSetID", record.integer("itemAttributeSetID")?)?,
+            names: [text("attributeName1")?, text("attributeName2")?, text("attributeName3")?],
+        })
+    }
+
+    /// The names in use, in their order.
+    pub fn used(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| name.trim()).filter(|name| !name.is_empty())
+    }
+
+    /// Which of the three positions are in use, in their order.
+    pub fn positions(&self) -> impl Iterator<Item = usize> {
+        (0..).zip(&self.names).filter(|(_, name)| !name.trim().is_empty()).map(|(position, _)| position)
+    }
+}
+
+impl Matrix {
+    /// Reads a matrix.
+    pub fn read(value: &Value) -> Result<Self, Unreadable> {
+        let record = Record::of("ItemMatrix", value)?;
+        Ok(Self {
+            id: record.needed("itemMatrixID", record.integer("itemMatrixID")?)?,
+            description: record.needed("description", record.text("description")?)?,
+            archived: record.flag("archived")?.unwrap_or(false),
+            time_stamp: record.time("timeStamp")?,
+            set: record.nested("ItemAttributeSet").map(AttributeSet::read).transpose()?,
+        })
+    }
+}
+
+/// What is read along with each matrix.
+const RELATIONS: (&str, &str) = ("load_relations", r#"["ItemAttributeSet"]"#);
+
+impl Client {
+    /// One matrix, archived or not.
+    pub async fn matrix(&self, id: i64) -> Result<Matrix, CallError> {
+        let url = self.url(&["ItemMatrix", &format!("{id}.json")], &[RELATIONS]);
+        let json = self.read(url, 1.1).await?;
+        let matrix =
+            json.get("ItemMatrix").ok_or_else(|| self.unreadable_answer("no ItemMatrix in the answer"))?;
+        Matrix::read(matrix).map_err(|error| self.unreadable_answer(&error.to_string()))
+    }
+
+    /// These matrices, at most [`super::client::PAGE`]. One that is missing from the answer is *not* known to be
+    /// gone: ask for it alone.
+    pub async fn matrices_by_id(&self, ids: &[i64]) -> Result<Vec<Matrix>, CallError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = [("itemMatrixID", one_of(ids)), ("archived", "true".into()), ("limit", "100".into())];
+        let query = query.iter().map(|(name, value)| (*name, value.as_str())).chain([RELATIONS]);
+        let url = self.url(&["ItemMatrix.json"], &query.collect::<Vec<_>>());
+        let page = self.page(url, "ItemMatrix", 1.2, Matrix::read).await?;
+        Ok(page.rows.into_iter().filter(|matrix| ids.contains(&matrix.id)).collect())
+    }
+
+    /// The items of these matrices with their stock, archived ones too.
+    pub async fn items_of_matrices(&self, ids: &[i64]) -> Result<Vec<Item>, CallError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let matrices = one_of(ids);
+        let query = [
+            ("itemMatrixID", matrices.as_str()),
+            ("archived", "true"),
+            ("limit", "100"),
+            ("sort", "itemID"),
+            ("load_relations", super::client::ITEM_RELATIONS),
+        ];
+        let items = self.all_at("Item", super::client::ITEMS_COST, &query, Item::read).await?;
+        // A filter may be ignored without a word (section 1.8): keep only what was asked for.
+        Ok(items.into_iter().filter(|item| ids.contains(&item.matrix_id)).collect())
+    }
+
+    /// Renames a matrix and returns the record as the platform saved it. Not sent after `by`.
+    pub async fn rename_matrix(&self, id: i64, name: &str, by: Instant) -> Result<Matrix, CallError> {
+        let url = self.url(&["ItemMatrix", &format!("{id}.json")], &[]);
+        let body = json!({ "description": name });
+        let answer = self.call(reqwest::Method::PUT, url, 1.0, Some(&body), Some(by)).await?;
+        let unclear = |why: String| CallError::Unclear { why };
+        let json = answer.json().ok_or_else(|| unclear("the answer is no JSON".into()))?;
+        let matrix = json.get("ItemMatrix").ok_or_else(|| unclear("no ItemMatrix in the answer".into()))?;
+        Matrix::read(matrix).map_err(|error| unclear(error.to_string()))
+    }
+
+    /// One page of matrices, archived ones too, in the order of their ids.
+    pub async fn matrices(&self, next: Option<Url>) -> Result<Page<Matrix>, CallError> {
+        let query = [("archived", "true"), ("limit", "100"), ("sort", "itemMatrixID"), RELATIONS];
+        let url = next.unwrap_or_else(|| self.url(&["ItemMatrix.json"], &query));
+        self.page(url, "ItemMatrix", 1.2, Matrix::read).await
+    }
+
+    /// Matrices that changed at or after `since`, archived ones too.
+    pub async fn matrices_since(&self, since: Instant, next: Option<Url>) -> Result<Page<Matrix>, CallError> {
+        let since = format!(">=,{}", wire_time(since));
+        let query = [
+            ("archived", "true"),
+            ("limit", "100"),
+            ("sort", "timeStamp"),
+            ("timeStamp", since.as_str()),
+            RELATIONS,
+        ];
+        let url = next.unwrap_or_else(|| self.url(&["ItemMatrix.json"], &query));
+        self.page(url, "ItemMatrix", 1.2, Matrix::read).await
+    }
+}
+
+/// An `IN` filter (section 1.8).
+pub(super) fn one_of(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    format!("IN,[{}]", ids.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_the_size_set_is_its_second_attribute() {
+        let set = json!({"itemAttributeSetID":"2","name":"Size","attributeName1":"","attributeName2":"Size",
+            "attributeName3":"","system":"true","archived":"false"});
+        let set = AttributeSet::read(&set).unwrap();
+        assert_eq!(set.used().collect::<Vec<_>>(), ["Size"]);
+        assert_eq!(set.positions().collect::<Vec<_>>(), [1]);
+    }
+}

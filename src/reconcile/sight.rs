@@ -1,0 +1,171 @@
+//! What the two sides show of a product, of whatever kind it is.
+
+use super::Visit;
+use crate::catalog::{Facts, Side, Stock};
+use crate::connections::Account;
+use crate::mapping::{self, Context, OptionNames};
+use crate::platforms::eseries::variations::Variation;
+use crate::platforms::eseries::wire::Product;
+use crate::platforms::rseries::matrix::Matrix;
+use crate::platforms::rseries::wire::Item;
+use crate::store::links::{Link, Parent};
+
+/// What one side shows of a product.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Sight<T> {
+    /// The link has no such half.
+    NoHalf,
+    /// The platform has no such record: asked for by id.
+    Gone,
+    /// The record.
+    Here(T),
+}
+
+/// What both sides show.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sights {
+    pub(super) r: Sight<InShop>,
+    pub(super) e: Sight<Online>,
+    /// Looked at for this product alone, right now, and not in a list some calls ago.
+    pub(super) fresh: bool,
+}
+
+/// A record of R-Series.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum InShop {
+    /// A simple product, or a variant.
+    Item(Box<Item>),
+    /// A product with variants: the matrix and its items, archived ones too.
+    Matrix { matrix: Matrix, items: Vec<Item> },
+}
+
+/// A record of E-Series: a product, or one of its variations.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Online {
+    pub(super) product: Product,
+    pub(super) variation: Option<Variation>,
+}
+
+impl InShop {
+    /// Archived, as a whole or every item of it.
+    pub(super) fn archived(&self) -> bool {
+        match self {
+            Self::Item(item) => item.archived,
+            Self::Matrix { matrix, items } => {
+                matrix.archived || (!items.is_empty() && items.iter().all(|item| item.archived))
+            }
+        }
+    }
+
+    /// What the merchant calls it.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Item(item) => &item.description,
+            Self::Matrix { matrix, .. } => &matrix.description,
+        }
+    }
+
+    /// The item, unless it is a matrix.
+    pub(super) fn item(&self) -> Option<&Item> {
+        match self {
+            Self::Item(item) => Some(item.as_ref()),
+            Self::Matrix { .. } => None,
+        }
+    }
+
+    /// Its items that are not archived.
+    pub(super) fn live_items(&self) -> impl Iterator<Item = &Item> {
+        let items = match self {
+            Self::Item(item) => std::slice::from_ref(item.as_ref()),
+            Self::Matrix { items, .. } => items.as_slice(),
+        };
+        items.iter().filter(|item| !item.archived)
+    }
+
+    /// What it says in our words.
+    pub(super) fn facts(&self, of: &Reading<'_>) -> Facts {
+        match self {
+            Self::Item(item) if of.variant => {
+                mapping::rseries::variant_facts(item, of.context, of.names.as_ref())
+            }
+            Self::Item(item) => mapping::rseries::facts(item, of.context),
+            Self::Matrix { matrix, items } => {
+                mapping::rseries::matrix_facts(matrix, items, of.names.as_ref())
+            }
+        }
+    }
+}
+
+impl Online {
+    /// A product that is sold as it is.
+    pub(super) fn whole(product: Product) -> Self {
+        Self { product, variation: None }
+    }
+
+    /// The pieces that are counted for it.
+    pub(super) fn stock(&self) -> Stock {
+        self.variation.as_ref().map_or(self.product.stock, |variation| variation.stock)
+    }
+
+    /// Has it options or variations?
+    pub(super) fn has_options(&self) -> bool {
+        !self.product.options.is_empty() || !self.product.variations.is_empty()
+    }
+
+    /// What it says in our words.
+    pub(super) fn facts(&self, of: &Reading<'_>) -> Facts {
+        match &self.variation {
+            Some(variation) => mapping::eseries::variation_facts(&self.product, variation, of.names.as_ref()),
+            None if of.matrix => mapping::eseries::whole_facts(&self.product, of.names.as_ref()),
+            None => mapping::eseries::facts(&self.product),
+        }
+    }
+}
+
+/// What has to be known of a link to read what the sides show.
+pub(super) struct Reading<'a> {
+    pub(super) context: &'a Context,
+    pub(super) names: Option<OptionNames>,
+    pub(super) variant: bool,
+    pub(super) matrix: bool,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn of(account: &'a Account, link: &Link, parent: Option<&Parent>) -> Self {
+        let shadow = parent.map_or(&link.shadow, |parent| &parent.shadow);
+        Self {
+            context: &account.context,
+            names: OptionNames::tied(shadow.side(Side::RSeries), shadow.side(Side::ESeries)),
+            variant: link.parent_id.is_some(),
+            matrix: link.r_matrix_id.is_some(),
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// How what the sides show is read for this product.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        Reading::of(self.account, &self.link, self.parent.as_ref())
+    }
+
+    /// What a sight of R-Series says.
+    pub(super) fn r_facts(&self, sight: &Sight<InShop>) -> Option<Facts> {
+        match sight {
+            Sight::Here(shop) => Some(shop.facts(&self.reading())),
+            _ => None,
+        }
+    }
+
+    /// What a sight of E-Series says.
+    pub(super) fn e_facts(&self, sight: &Sight<Online>) -> Option<Facts> {
+        match sight {
+            Sight::Here(online) => Some(online.facts(&self.reading())),
+            _ => None,
+        }
+    }
+
+    /// The E-Series half, as calls name it.
+    pub(super) fn e_half(&self) -> Option<(i64, Option<i64>)> {
+        self.link.e_product_id.map(|product| (product, self.link.e_combination_id))
+    }
+}

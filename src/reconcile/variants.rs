@@ -1,0 +1,397 @@
+//! Products with variants. A variant is a link of its own and is visited like any other; its parent's visit gives
+//! new variants a home and calls for those that differ.
+
+use tracing::info;
+
+use super::carry::remember;
+use super::sight::{InShop, Online, Reading, Sight, Sights};
+use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
+use crate::catalog::{Facts, Field, Side};
+use crate::clock::after;
+use crate::decide::brake::Act;
+use crate::ids::ProductId;
+use crate::ledger::{Detail, Entry, Kind, Outcome};
+use crate::mapping;
+use crate::platforms::CallError;
+use crate::platforms::eseries::variations::Variation;
+use crate::platforms::eseries::wire::Product;
+use crate::platforms::rseries::wire::Item;
+use crate::store::dirty::Asker;
+use crate::store::links::{Half, Link, Met, Standing, Variant, VariationHalf};
+use crate::store::{dirty, links};
+
+/// By how many SKUs of its variants a product is searched for. Variants of one product are in one product, so one
+/// that is found tells where the others are.
+const SKUS_TRIED: usize = 3;
+
+/// Why variants wait whose options are called differently on the two sides.
+const OPTIONS_DIFFER: &str = "options_differ";
+
+impl Visit<'_> {
+    /// The marker of this product's or variation's creation.
+    pub(super) fn marker(&self) -> String {
+        let item = self.link.r_item_id.unwrap_or_default();
+        match (self.link.r_matrix_id, &self.parent) {
+            (Some(matrix), _) => mapping::eseries::matrix_marker(matrix),
+            (None, Some(_)) => mapping::eseries::variation_marker(item),
+            (None, None) => mapping::eseries::marker(item),
+        }
+    }
+
+    /// How what the sides show is read for the variants of this product.
+    fn reading_of_variants(&self) -> Reading<'_> {
+        Reading { variant: true, matrix: false, ..self.reading() }
+    }
+}
+
+impl Corridor {
+    /// A variant without a variation: tie it to the one that is there already, or create one.
+    pub(super) async fn match_or_create_variant(
+        &self,
+        visit: &mut Visit<'_>,
+        shop: &InShop,
+        facts: &Facts,
+    ) -> Result<(), Stop> {
+        let Some(product_id) = visit.parent.as_ref().and_then(|parent| parent.e_product_id) else {
+            // Its product comes first, and calls for its variants then.
+            return self.settle(visit, false).await;
+        };
+        let Some(values) = facts.list(Field::OptionValues) else {
+            return Err(Stop::Park {
+                code: OPTIONS_DIFFER,
+                reason:
+                    "The attributes of the variant are called otherwise than the options of its product on \
+                         E-Series. Give them the same names on both sides."
+                        .into(),
+            });
+        };
+        let product = match visit.account.e.product(product_id).await {
+            Ok(product) => product,
+            // Its product is seen to first.
+            Err(CallError::Gone { .. }) => return self.settle(visit, false).await,
+            Err(error) => return Err(self.stop(Side::ESeries, error)),
+        };
+        let names = visit.reading().names;
+        let marker = visit.marker();
+        let sku = facts.sku().trim();
+        let ours = |variation: &&Variation| variation.external_reference_id.as_deref() == Some(&marker);
+        let same_sku = |variation: &&Variation| variation.sku.as_deref().map(str::trim) == Some(sku);
+        let same_values = |variation: &&Variation| {
+            let facts = mapping::eseries::variation_facts(&product, variation, names.as_ref());
+            facts.list(Field::OptionValues) == Some(values)
+        };
+        let all = || product.variations.iter();
+        let found = all().find(ours).or_else(|| all().find(same_sku)).or_else(|| all().find(same_values));
+        match found.cloned() {
+            Some(variation) => self.meet(visit, Online { product, variation: Some(variation) }).await,
+            None => {
+                let refused = mapping::eseries::refuses(
+                    Field::OptionValues,
+                    &crate::catalog::Value::List(values.to_vec()),
+                );
+                if let Some(hold) = refused {
+                    return Err(Stop::Park { code: "option_values_empty", reason: hold.reason });
+                }
+                self.create(visit, shop, facts).await
+            }
+        }
+    }
+
+    /// The product on E-Series that is this matrix: by our marker, else by the SKUs of its variants. What is not
+    /// certain is not guessed.
+    pub(super) async fn find_matrix_match(
+        &self,
+        visit: &Visit<'_>,
+        shop: &InShop,
+    ) -> Result<Option<Product>, Stop> {
+        let e = &visit.account.e;
+        let found = e.product_by_marker(&visit.marker()).await;
+        if let Some(product) = found.map_err(|error| self.stop(Side::ESeries, error))? {
+            return Ok(Some(product));
+        }
+        let reading = visit.reading();
+        let sku = |item: &Item| {
+            mapping::rseries::variant_facts(item, reading.context, None).sku().trim().to_owned()
+        };
+        let skus: Vec<String> =
+            shop.live_items().map(sku).filter(|sku| !sku.is_empty()).take(SKUS_TRIED).collect();
+        let mut found: Option<Product> = None;
+        for sku in skus {
+            let products =
+                e.products_with_sku(&sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
+            for product in products {
+                if product.variations.is_empty() {
+                    return Err(Stop::Park {
+                        code: "variant_is_product",
+                        reason: format!(
+                            "The SKU {sku} of a variant belongs to the product {} on E-Series, which has no \
+                             variations. Give one of them another SKU, or remove that product.",
+                            product.id
+                        ),
+                    });
+                }
+                if found.as_ref().is_some_and(|found| found.id != product.id) {
+                    return Err(Stop::Park {
+                        code: "sku_twice_online",
+                        reason: format!(
+                            "The SKUs of the variants belong to several products on E-Series, among them {} with \
+                             {sku}. Give each variant its own SKU.",
+                            product.id
+                        ),
+                    });
+                }
+                found = Some(product);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives items and variations that are new a home below their product, and calls for the variants that differ
+    /// from what was last in step.
+    pub(super) async fn see_to_variants(
+        &self,
+        visit: &mut Visit<'_>,
+        items: &[Item],
+        product: Option<&Product>,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let (connection, parent) = (visit.link.connection_id, visit.link.product_id);
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        let known = links::of_parent(&mut db, connection, parent).await?;
+        let reading = visit.reading_of_variants();
+        let new_items: Vec<Variant> = items
+            .iter()
+            .filter(|item| !item.archived && !known.iter().any(|child| child.r_item_id == Some(item.id)))
+            .map(|item| Variant {
+                r_item_id: item.id,
+                name: item.description.clone(),
+                sku: mapping::rseries::variant_facts(item, reading.context, None).sku().to_owned(),
+            })
+            .collect();
+        if !new_items.is_empty() {
+            links::adopt(&mut db, connection, parent, &new_items, &self.ids, now).await?;
+        }
+        let is_new = |variation: &&Variation| {
+            let known = known.iter().any(|child| child.e_combination_id == Some(variation.id));
+            // One that we are creating is taken in by its variant.
+            let marker = variation.external_reference_id.as_deref().unwrap_or_default();
+            !known && !mapping::eseries::is_variation_marker(marker)
+        };
+        let variations = product.map(|product| product.variations.as_slice()).unwrap_or_default();
+        let new_variations: Vec<VariationHalf> = variations
+            .iter()
+            .filter(is_new)
+            .map(|variation| VariationHalf {
+                e_combination_id: variation.id,
+                sku: variation.sku.clone().unwrap_or_default(),
+            })
+            .collect();
+        if !new_variations.is_empty() && visit.link.e_product_id.is_some() {
+            links::variations(&mut db, &visit.link, &new_variations, &self.ids, now).await?;
+        }
+        db.commit().await?;
+        let Some(product) = product else { return Ok(()) };
+
+        let mut db = self.store.begin().await?;
+        let children = links::of_parent(&mut db, connection, parent).await?;
+        let mut wanted: Vec<ProductId> = Vec::new();
+        let mut changed = visit.changed;
+        for child in &children {
+            let news = news_of(child, &reading, items, product);
+            let [r, e] = changed;
+            changed = [r || news.r, e || news.e];
+            if news.r || news.e || news.to_be_met {
+                wanted.push(child.product_id);
+            }
+        }
+        let asker = match (visit.claim.noticed, visit.claim.swept) {
+            (true, _) => Asker::Notice,
+            (false, true) => Asker::Sweep,
+            (false, false) => Asker::Other,
+        };
+        dirty::mark(&mut db, connection, &wanted, asker, now, now).await?;
+        db.commit().await?;
+        visit.changed = changed;
+        Ok(())
+    }
+
+    /// An item that belongs to another matrix than Concord knew, to one for the first time, or to none any more:
+    /// its variation goes from where it was, and it is met where it belongs now.
+    pub(super) async fn moved(&self, visit: &mut Visit<'_>, item: &Item, sights: Sights) -> Result<(), Stop> {
+        let simple = mapping::rseries::facts(item, &visit.account.context);
+        remember(visit, &item.description, &simple);
+        visit.changed = [true, false];
+        if visit.parent.is_none() && visit.link.e_product_id.is_some() {
+            return Err(Stop::Park {
+                code: "joined_matrix",
+                reason: format!(
+                    "The item became a variant of matrix {}, and its product {} on E-Series is still there by itself. \
+                     Remove that product, and the variant takes its place in the product of the matrix.",
+                    item.matrix_id,
+                    visit.link.e_product_id.unwrap_or_default()
+                ),
+            });
+        }
+        if let Sight::Here(online) = &sights.e {
+            self.remove_variation(visit, online, "the item belongs to another product now").await?;
+        }
+        let now = self.clock.now();
+        let link = &mut visit.link;
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        let mut home = None;
+        if item.matrix_id != 0 {
+            let met = Met { id: item.matrix_id, name: String::new(), sku: String::new() };
+            let homes =
+                links::homes(&mut db, link.connection_id, Half::RMatrices, &[met], &self.ids, now).await?;
+            home = homes.first().copied();
+        }
+        link.parent_id = home;
+        (link.e_product_id, link.e_combination_id) = (None, None);
+        link.standing = Standing::New;
+        link.shadow = crate::decide::Shadow::default();
+        link.holds.clear();
+        links::save(&mut db, link, now).await?;
+        db.commit().await?;
+        let mut db = self.store.begin().await?;
+        let home: Vec<ProductId> = home.into_iter().collect();
+        dirty::mark(&mut db, visit.link.connection_id, &home, Asker::Other, now, now).await?;
+        db.commit().await?;
+        Err(Stop::Later { until: now, why: "its product has to be seen to first".into(), failed: false })
+    }
+
+    /// The item of a variant was archived. Its variation goes, unless the whole matrix was archived: then its
+    /// product is seen to as a whole.
+    pub(super) async fn archived_variant(
+        &self,
+        visit: &mut Visit<'_>,
+        shop: &InShop,
+        online: &Online,
+    ) -> Result<(), Stop> {
+        let facts = shop.facts(&visit.reading());
+        remember(visit, shop.name(), &facts);
+        visit.changed = [visit.link.standing != Standing::Archived, false];
+        visit.link.standing = Standing::Archived;
+        let matrix_id = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or_default();
+        let siblings = visit.account.r.items_of_matrices(&[matrix_id]).await;
+        let siblings = siblings.map_err(|error| self.stop(Side::RSeries, error))?;
+        if siblings.iter().any(|item| !item.archived) {
+            self.remove_variation(visit, online, "the item was archived").await?;
+        } else if let Some(parent) = visit.parent.as_ref().map(|parent| parent.product_id) {
+            let now = self.clock.now();
+            let mut db = self.store.begin().await?;
+            dirty::mark(&mut db, visit.link.connection_id, &[parent], Asker::Sweep, now, now).await?;
+            db.commit().await?;
+        }
+        self.settle(visit, true).await
+    }
+
+    /// The variation was removed on E-Series while its item lives on. With the whole product gone, that is for its
+    /// parent to say.
+    pub(super) async fn variation_gone(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let product_id = visit.link.e_product_id.unwrap_or_default();
+        match visit.account.e.product(product_id).await {
+            Err(CallError::Gone { .. }) => self.settle(visit, false).await,
+            Err(error) => Err(self.stop(Side::ESeries, error)),
+            Ok(_) => Err(Stop::Park {
+                code: "gone_online",
+                reason:
+                    "The variation was removed on E-Series, and its item lives on in the shop. Create it again \
+                         there, or archive the item."
+                        .into(),
+            }),
+        }
+    }
+
+    /// Removes a variation; everything it had is kept in the ledger.
+    async fn remove_variation(&self, visit: &mut Visit<'_>, online: &Online, why: &str) -> Result<(), Stop> {
+        let Some(variation) = &online.variation else { return Ok(()) };
+        let (product_id, combination_id) = (online.product.id, variation.id);
+        let e = &visit.account.e;
+        let kept = match e.raw_product(product_id).await {
+            Ok(raw) => variation_of(&raw, combination_id),
+            Err(error) => return Err(self.stop(Side::ESeries, error)),
+        };
+        let detail = Detail::Removal { product_id, combination_id };
+        let mut intent = self.intent(visit, Kind::Remove, Side::ESeries, &detail);
+        intent.before = Some(kept);
+        intent.cause = Some(why.to_owned());
+        let by = after(intent.at, SEND_WITHIN);
+        self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
+        match e.delete_variation(product_id, combination_id, by).await {
+            Ok(()) | Err(CallError::Gone { .. }) => self.removed(visit, &intent).await,
+            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
+            Err(error) => {
+                self.close(visit, &intent, Outcome::NotLanded).await?;
+                Err(self.stop(Side::ESeries, error))
+            }
+        }
+    }
+
+    /// A removal whose answer was lost: by whether the variation is there.
+    pub(super) async fn observe_removal(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        product_id: i64,
+        combination_id: i64,
+    ) -> Result<(), Stop> {
+        let there = match visit.account.e.product(product_id).await {
+            Ok(product) => product.variation(combination_id).is_some(),
+            Err(CallError::Gone { .. }) => false,
+            Err(error) => return Err(self.stop(Side::ESeries, error)),
+        };
+        if there {
+            self.give_time(intent, SETTLE)?;
+            return self.close(visit, intent, Outcome::NotLanded).await;
+        }
+        self.removed(visit, intent).await
+    }
+
+    async fn removed(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<(), Stop> {
+        (visit.link.e_product_id, visit.link.e_combination_id) = (None, None);
+        visit.link.shadow.e_series = Facts::new();
+        self.close(visit, intent, Outcome::Landed).await?;
+        info!(product = %visit.link.product_id, "the variation was removed from E-Series");
+        Ok(())
+    }
+}
+
+/// What is new about a variant, as its parent sees it.
+struct News {
+    r: bool,
+    e: bool,
+    /// One of its halves is missing or was never looked at.
+    to_be_met: bool,
+}
+
+fn news_of(child: &Link, reading: &Reading<'_>, items: &[Item], product: &Product) -> News {
+    let item = child.r_item_id.and_then(|id| items.iter().find(|item| item.id == id));
+    let variation = child.e_combination_id.and_then(|id| product.variation(id));
+    let differs = |now: &Facts, side: Side| {
+        now.iter().any(|(field, value)| child.shadow.side(side).get(field) != Some(value))
+    };
+    let r = item.is_some_and(|item| {
+        let facts = mapping::rseries::variant_facts(item, reading.context, reading.names.as_ref());
+        !item.archived && differs(&facts, Side::RSeries)
+    });
+    let e = variation.is_some_and(|variation| {
+        let facts = mapping::eseries::variation_facts(product, variation, reading.names.as_ref());
+        child.r_item_id.is_some() && differs(&facts, Side::ESeries)
+    });
+    let archived = item.is_some_and(|item| item.archived);
+    let half = child.r_item_id.is_some() && (variation.is_none() != archived);
+    News { r, e, to_be_met: half || child.standing == Standing::New }
+}
+
+/// The raw record of one variation.
+fn variation_of(product: &serde_json::Value, id: i64) -> serde_json::Value {
+    let variations = product.get("combinations").and_then(serde_json::Value::as_array);
+    let found = variations.and_then(|variations| {
+        variations
+            .iter()
+            .find(|variation| variation.get("id").and_then(serde_json::Value::as_i64) == Some(id))
+    });
+    found.cloned().unwrap_or_default()
+}

@@ -1,0 +1,204 @@
+//! Homes for records met in lists: every one gets a link, if only half of one, so that its notices and marks have a
+//! place.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Instant;
+use crate::ids::{ConnectionId, ProductId, SharedIds};
+use crate::store::{Db, Result};
+
+/// Which half of a link a platform's id is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// R-Series items.
+    RItems,
+    /// R-Series matrices.
+    RMatrices,
+    /// E-Series products.
+    EProducts,
+}
+
+/// A record met in a list: its id, and name and SKU if the list shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met {
+    /// The platform's id.
+    pub id: i64,
+    /// Name, for lists.
+    pub name: String,
+    /// SKU, for lists and matching.
+    pub sku: String,
+}
+
+/// Gives every record a home: records that Concord has not heard of become half a link. Returns the product of each, in the order of `records`.
+pub async fn homes(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    half: Half,
+    records: &[Met],
+    ids: &SharedIds,
+    now: Instant,
+) -> Result<Vec<ProductId>> {
+    // Each record once, and in one order for everyone who locks several rows.
+    let once: BTreeMap<i64, &Met> = records.iter().map(|record| (record.id, record)).collect();
+    let fresh: Vec<uuid::Uuid> = once.keys().map(|_| ProductId::new(ids, now).0).collect();
+    let wanted: Vec<i64> = once.keys().copied().collect();
+    let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
+    let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
+    let known: BTreeMap<i64, uuid::Uuid> = match half {
+        Half::RItems => {
+            sqlx::query!(
+                "insert into links (connection_id, product_id, r_item_id, standing, name, sku, created_at)
+                 select $1, product_id, id, 'new', name, sku, $6
+                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
+                 on conflict (connection_id, r_item_id) do nothing",
+                connection_id.0,
+                &fresh,
+                &wanted,
+                &names,
+                &skus,
+                now,
+            )
+            .execute(&mut *db)
+            .await?;
+            sqlx::query!(
+                r#"select r_item_id as "id!", product_id from links
+                   where connection_id = $1 and r_item_id = any($2)"#,
+                connection_id.0,
+                &wanted,
+            )
+            .fetch_all(db)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row.product_id))
+            .collect()
+        }
+        Half::RMatrices => {
+            sqlx::query!(
+                "insert into links (connection_id, product_id, r_matrix_id, standing, name, sku, created_at)
+                 select $1, product_id, id, 'new', name, sku, $6
+                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
+                 on conflict (connection_id, r_matrix_id) do nothing",
+                connection_id.0,
+                &fresh,
+                &wanted,
+                &names,
+                &skus,
+                now,
+            )
+            .execute(&mut *db)
+            .await?;
+            sqlx::query!(
+                r#"select r_matrix_id as "id!", product_id from links
+                   where connection_id = $1 and r_matrix_id = any($2)"#,
+                connection_id.0,
+                &wanted,
+            )
+            .fetch_all(db)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row.product_id))
+            .collect()
+        }
+        Half::EProducts => {
+            sqlx::query!(
+                "insert into links (connection_id, product_id, e_product_id, standing, name, sku, created_at)
+                 select $1, product_id, id, 'new', name, sku, $6
+                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
+                 on conflict (connection_id, e_product_id) where e_combination_id is null do nothing",
+                connection_id.0,
+                &fresh,
+                &wanted,
+                &names,
+                &skus,
+                now,
+            )
+            .execute(&mut *db)
+            .await?;
+            sqlx::query!(
+                r#"select e_product_id as "id!", product_id from links
+                   where connection_id = $1 and e_product_id = any($2) and e_combination_id is null"#,
+                connection_id.0,
+                &wanted,
+            )
+            .fetch_all(db)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row.product_id))
+            .collect()
+        }
+    };
+    Ok(records.iter().filter_map(|record| known.get(&record.id).copied().map(ProductId)).collect())
+}
+
+/// The products of those items that Concord has heard of.
+pub async fn of_items(db: &mut Db, connection_id: ConnectionId, items: &[i64]) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from links where connection_id = $1 and r_item_id = any($2)",
+        connection_id.0,
+        items,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
+/// Products with a half that a full look which began at `began` did not list, although Concord knew of it before.
+/// That is no proof that the record is gone: it has to be asked for by id. Feeds are named as in sightings.
+pub async fn not_listed(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    [r_feed, m_feed, e_feed]: [&str; 3],
+    began: Instant,
+) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from links l
+         where connection_id = $1 and created_at < $4
+           and (r_item_id is not null and standing <> 'gone_in_shop'
+                and not exists (select 1 from sightings s
+                                where s.connection_id = $1 and s.feed = $2 and s.entity_id = l.r_item_id
+                                  and s.seen_at >= $4)
+                or r_matrix_id is not null and standing <> 'gone_in_shop'
+                and not exists (select 1 from sightings s
+                                where s.connection_id = $1 and s.feed = $5 and s.entity_id = l.r_matrix_id
+                                  and s.seen_at >= $4)
+                or e_product_id is not null and standing <> 'gone_online'
+                and not exists (select 1 from sightings s
+                                where s.connection_id = $1 and s.feed = $3 and s.entity_id = l.e_product_id
+                                  and s.seen_at >= $4))",
+        connection_id.0,
+        r_feed,
+        e_feed,
+        began,
+        m_feed,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
+/// Notes name and SKU of products that have not been visited yet, so that lists show them and twins by SKU
+/// are known. Everyone who locks rows of the dirty set as well locks those first.
+pub async fn label(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    products: &[ProductId],
+    records: &[Met],
+) -> Result<()> {
+    let once: BTreeMap<ProductId, &Met> = products.iter().copied().zip(records).collect();
+    let ids: Vec<uuid::Uuid> = once.keys().map(|product| product.0).collect();
+    let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
+    let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
+    sqlx::query!(
+        "update links l set name = given.name, sku = given.sku
+         from unnest($2::uuid[], $3::text[], $4::text[]) as given (product_id, name, sku)
+         where l.connection_id = $1 and l.product_id = given.product_id and l.standing = 'new'
+           and given.name <> '' and (l.name, l.sku) is distinct from (given.name, given.sku)",
+        connection_id.0,
+        &ids,
+        &names,
+        &skus,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
