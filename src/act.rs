@@ -2,10 +2,8 @@
 
 use crate::clock::Instant;
 use crate::decide::observe::{LogRow, StockOutcome, absolute_write};
-use crate::platforms::eseries::variations::{Variation, VariationWrite};
-use crate::platforms::eseries::wire::{Product, ProductWrite};
-use crate::platforms::rseries::matrix::Matrix;
-use crate::platforms::rseries::wire::{Item, ItemWrite};
+use crate::platforms::eseries::wire::{Product, ProductWrite, Variation, VariationWrite};
+use crate::platforms::rseries::wire::{Item, ItemWrite, Matrix};
 use crate::platforms::{CallError, eseries, rseries};
 
 /// A look at one shop's stock that is known to be consistent with the inventory log.

@@ -5,8 +5,7 @@ use rust_decimal::Decimal;
 use super::OptionNames;
 use super::options::align;
 use crate::catalog::{Facts, Field, Hold, Money, Stock, Value};
-use crate::platforms::eseries::variations::{Variation, VariationWrite};
-use crate::platforms::eseries::wire::{Product, ProductWrite};
+use crate::platforms::eseries::wire::{Product, ProductWrite, Variation, VariationWrite};
 
 /// What a product says.
 #[must_use]

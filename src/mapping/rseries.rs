@@ -3,8 +3,7 @@
 use super::options::align;
 use super::{Context, OptionNames, SkuSource};
 use crate::catalog::{Facts, Field, Hold, Money, Side, Stock, Value};
-use crate::platforms::rseries::matrix::Matrix;
-use crate::platforms::rseries::wire::{Item, ItemWrite};
+use crate::platforms::rseries::wire::{Item, ItemWrite, Matrix};
 
 /// The price level that always exists (r-series-api.md, section 4.2).
 const DEFAULT_LEVEL: i64 = 1;

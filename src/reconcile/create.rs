@@ -13,8 +13,7 @@ use crate::decide::{Shadow, Step};
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
 use crate::mapping;
 use crate::platforms::CallError;
-use crate::platforms::eseries::variations::Variation;
-use crate::platforms::eseries::wire::Product;
+use crate::platforms::eseries::wire::{Product, Variation};
 use crate::store::links::Standing;
 use crate::store::{self, dirty, links};
 

@@ -10,8 +10,7 @@ use crate::ids::ProductId;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
-use crate::platforms::rseries::matrix::Matrix;
-use crate::platforms::rseries::wire::Item;
+use crate::platforms::rseries::wire::{Item, Matrix};
 use crate::store::links::Link;
 
 impl Corridor {

@@ -4,10 +4,8 @@ use super::Visit;
 use crate::catalog::{Facts, Side, Stock};
 use crate::connections::Account;
 use crate::mapping::{self, Context, OptionNames};
-use crate::platforms::eseries::variations::Variation;
-use crate::platforms::eseries::wire::Product;
-use crate::platforms::rseries::matrix::Matrix;
-use crate::platforms::rseries::wire::Item;
+use crate::platforms::eseries::wire::{Product, Variation};
+use crate::platforms::rseries::wire::{Item, Matrix};
 use crate::store::links::{Link, Parent};
 
 /// What one side shows of a product.

@@ -117,8 +117,8 @@ async fn both_ways_of_booking_cost_what_the_documentation_says() {
         assert_eq!(world.counts(id), (9, Some(9)));
         costs.push(format!("{visit:.1}"));
     }
-    // A look of 1.4 each; then three reads of the log, a read and a write of the item, or a sale in two steps.
-    assert_eq!(costs, ["7.1", "9.4"]);
+    // A look of 1.8 each; then three reads of the log, a read and a write of the item, or a sale in two steps.
+    assert_eq!(costs, ["7.7", "9.8"]);
 }
 
 #[tokio::test]

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::variations::Variation;
-use super::wire::{Product, ProductWrite, Profile};
+use super::wire::{Product, ProductWrite, Profile, Variation};
 use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
 use crate::platforms::gate::Gate;

@@ -1,11 +1,14 @@
 //! The shapes that travel: what Concord reads of E-Series' records, and what it writes.
 
+mod variations;
+
 use serde_json::{Map, Value, json};
 
-use super::variations::{ProductOption, Variation};
 use crate::catalog::{Money, Stock};
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
+
+pub use variations::{Choice, ProductOption, Variation, VariationWrite};
 
 /// A product (e-series-api.md, section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,7 +66,7 @@ impl Product {
 }
 
 /// `quantity` is absent when `unlimited` (section 13, trap 3).
-pub(super) fn stock(record: &Record<'_>) -> Result<Stock, Unreadable> {
+fn stock(record: &Record<'_>) -> Result<Stock, Unreadable> {
     let quantity = record.pieces("quantity")?;
     let unlimited = record.flag("unlimited")?.unwrap_or(quantity.is_none());
     Ok(match quantity {
@@ -73,7 +76,7 @@ pub(super) fn stock(record: &Record<'_>) -> Result<Stock, Unreadable> {
 }
 
 /// `inStock`, which one page spells `instock` (section 5.2).
-pub(super) fn in_stock(record: &Record<'_>) -> Option<bool> {
+fn in_stock(record: &Record<'_>) -> Option<bool> {
     record.flag("inStock").ok().flatten().or(record.flag("instock").ok().flatten())
 }
 
@@ -161,7 +164,7 @@ impl ProductWrite {
 }
 
 /// An amount as a JSON number with exactly its digits.
-pub(super) fn number(money: Money) -> Value {
+fn number(money: Money) -> Value {
     let text = money.to_string();
     serde_json::from_str::<serde_json::Number>(&text).map_or_else(|_| json!(text), Value::Number)
 }

@@ -1,11 +1,14 @@
 //! The shapes that travel: what Concord reads of R-Series' records, and what it writes.
 
+mod matrix;
+
 use serde_json::{Value, json};
 
-use super::matrix::Attributes;
 use crate::catalog::Money;
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
+
+pub use matrix::{AttributeSet, Attributes, Matrix};
 
 /// An item (r-series-api.md, section 4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

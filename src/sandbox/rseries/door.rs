@@ -173,7 +173,7 @@ impl State {
             Which::Item | Which::Sale => [Method::GET, Method::PUT, Method::DELETE].contains(method),
             Which::ItemShop | Which::PriceLevel => [Method::GET, Method::PUT].contains(method),
             // The log is query only (section 4.10).
-            Which::InventoryLog => false,
+            Which::InventoryLog | Which::ItemMatrix => false,
             Which::Shop | Which::TaxClass | Which::Register | Which::PaymentType => method == Method::GET,
         };
         if !serves {

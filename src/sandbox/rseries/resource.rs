@@ -7,6 +7,7 @@ use super::sale;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     Item,
+    ItemMatrix,
     ItemShop,
     InventoryLog,
     Shop,
@@ -71,8 +72,9 @@ pub(super) fn behind(relation: &str) -> Option<&'static Resource> {
     }
 }
 
-const ALL: [&Resource; 9] = [
+const ALL: [&Resource; 10] = [
     &ITEM,
+    &ITEM_MATRIX,
     &ITEM_SHOP,
     &INVENTORY_LOG,
     &SHOP,
@@ -134,6 +136,18 @@ pub(super) static ITEM: Resource = Resource {
         ("CustomFieldValues.value", Reach::One),
         ("ItemPrices", Reach::Many),
     ],
+    filters: true,
+    archivable: true,
+    write_cost: 10,
+};
+
+pub(super) static ITEM_MATRIX: Resource = Resource {
+    which: Which::ItemMatrix,
+    name: "ItemMatrix",
+    key: "itemMatrixID",
+    fields: &[("itemMatrixID", Integer), ("description", Text), ("archived", Boolean), ("timeStamp", Time)],
+    sortable: &["timeStamp"],
+    relations: &[("ItemAttributeSet", Reach::One)],
     filters: true,
     archivable: true,
     write_cost: 10,

@@ -128,6 +128,7 @@ impl State {
     pub(super) fn ids(&self, resource: &Resource) -> Vec<i64> {
         match resource.which {
             Which::Item => self.items.keys().copied().collect(),
+            Which::ItemMatrix => Vec::new(),
             Which::ItemShop => self.stock.keys().copied().collect(),
             Which::InventoryLog => self.visible_log(),
             Which::Shop => self.shops.keys().copied().collect(),
@@ -142,6 +143,7 @@ impl State {
     pub(super) fn exists(&self, resource: &Resource, id: i64) -> bool {
         match resource.which {
             Which::Item => self.items.contains_key(&id),
+            Which::ItemMatrix => false,
             Which::ItemShop => self.stock.contains_key(&id),
             Which::InventoryLog => self.log.contains_key(&id),
             Which::Shop => self.shops.contains_key(&id),
@@ -157,6 +159,7 @@ impl State {
     pub(super) fn cell(&self, resource: &Resource, id: i64, field: &str) -> Option<Cell> {
         match resource.which {
             Which::Item => self.items.get(&id)?.cell(id, field),
+            Which::ItemMatrix => None,
             Which::ItemShop => {
                 let row = self.stock.get(&id)?;
                 let cost = self.items.get(&row.item_id).map(|item| item.default_cost).unwrap_or_default();
