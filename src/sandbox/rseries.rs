@@ -21,6 +21,7 @@ use crate::sandbox::faults::{Faults, meet};
 
 pub use self::habits::{EmptyCollection, Habits, LongText};
 pub use self::nouns::{Call, Change, Config, ItemView, LogView, NewItem, SaleView};
+pub use self::variants::{MatrixView, NewMatrix, NewVariant};
 
 mod answer;
 mod cell;
@@ -30,6 +31,7 @@ mod filter;
 mod habits;
 mod item;
 mod limits;
+mod matrix;
 mod nouns;
 mod oauth;
 mod paging;
@@ -42,6 +44,7 @@ mod stock;
 #[cfg(test)]
 mod tests;
 mod till;
+mod variants;
 
 /// The price levels every account has (section 4.2).
 const DEFAULT_LEVEL: i64 = 1;
@@ -172,8 +175,16 @@ impl RSeriesSandbox {
 
     /// Enters an item. Gives its ID.
     pub fn create_item(&self, new: NewItem) -> i64 {
+        self.create_item_in(new, None)
+    }
+
+    /// Enters an item, with its matrix, attribute set and attributes if it is a variant.
+    fn create_item_in(&self, new: NewItem, place: Option<(i64, i64, [String; 3])>) -> i64 {
         self.inner.change(|state, now| {
             let mut item = Item::blank(state.habits());
+            if let Some((matrix_id, set_id, attributes)) = place {
+                (item.matrix_id, item.attribute_set_id, item.attributes) = (matrix_id, set_id, attributes);
+            }
             item.prices.insert(DEFAULT_LEVEL, new.default_price);
             if let Some((level, price)) = state.online_level().zip(new.online_price) {
                 item.prices.insert(level, price);
@@ -366,6 +377,8 @@ impl State {
             online_price: self.online_level().map(price).filter(|price| !price.is_zero()),
             publish_to_ecom: item.publish_to_ecom,
             archived: item.archived,
+            matrix_id: item.matrix_id,
+            attributes: item.attributes.clone(),
             stock: self.shops.keys().map(|shop| (*shop, self.qoh(item_id, *shop))).collect(),
             time_stamp: item.time_stamp,
         })

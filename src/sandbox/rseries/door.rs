@@ -150,6 +150,16 @@ impl State {
                     let id = self.post_item(now, body)?;
                     Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
                 }
+                (Which::ItemMatrix, &Method::POST) => {
+                    let relations = query.relations(resource)?;
+                    let id = self.post_matrix(now, body)?;
+                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
+                }
+                (Which::ItemAttributeSet, &Method::POST) => {
+                    let id = self.post_attribute_set(body)?;
+                    let relations = query.relations(resource)?;
+                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
+                }
                 (Which::Sale, &Method::POST) => {
                     let relations = query.relations(resource)?;
                     let id = self.post_sale(now, body)?;
@@ -170,10 +180,14 @@ impl State {
         body: &Map<String, Value>,
     ) -> Result<Value, Refusal> {
         let serves = match resource.which {
-            Which::Item | Which::Sale => [Method::GET, Method::PUT, Method::DELETE].contains(method),
-            Which::ItemShop | Which::PriceLevel => [Method::GET, Method::PUT].contains(method),
+            Which::Item | Which::ItemMatrix | Which::Sale => {
+                [Method::GET, Method::PUT, Method::DELETE].contains(method)
+            }
+            Which::ItemShop | Which::PriceLevel | Which::ItemAttributeSet => {
+                [Method::GET, Method::PUT].contains(method)
+            }
             // The log is query only (section 4.10).
-            Which::InventoryLog | Which::ItemMatrix => false,
+            Which::InventoryLog => false,
             Which::Shop | Which::TaxClass | Which::Register | Which::PaymentType => method == Method::GET,
         };
         if !serves {
@@ -186,6 +200,18 @@ impl State {
         let style = match (method, resource.which) {
             (&Method::PUT, Which::Item) => {
                 self.put_item(now, id, body)?;
+                Style::Written
+            }
+            (&Method::PUT, Which::ItemMatrix) => {
+                self.put_matrix(now, id, body)?;
+                Style::Written
+            }
+            (&Method::DELETE, Which::ItemMatrix) => {
+                self.archive_matrix(now, id)?;
+                Style::Deleted
+            }
+            (&Method::PUT, Which::ItemAttributeSet) => {
+                self.put_attribute_set(id, body)?;
                 Style::Written
             }
             (&Method::PUT, Which::ItemShop) => {

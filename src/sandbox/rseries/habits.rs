@@ -57,6 +57,8 @@ pub struct Habits {
     pub archived_items_take_stock: bool,
     /// A PUT with `Prices` sets the levels it does not name to 0 (section 4.2: inferred that it does not).
     pub prices_replace_all: bool,
+    /// A PUT to a matrix reaches its items as an edit in the shop's screens does (section 4.4: unknown).
+    pub matrix_write_reaches_items: bool,
     /// UPC and EAN must be 11 to 14 digits and nobody else's (section 4.1: reported).
     pub check_barcodes: bool,
     /// Filters on fields that do not exist have no effect (section 1.8: one recording). Off: 400.
@@ -123,6 +125,7 @@ impl Default for Habits {
             unchanged_write_moves_item_time_stamp: true,
             archived_items_take_stock: false,
             prices_replace_all: false,
+            matrix_write_reaches_items: false,
             check_barcodes: true,
             ignore_unknown_filters: true,
             fold_case: true,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::answer::Refusal;
 use super::cell::{Cell, second, truth};
 use super::habits::{Habits, LongText};
+use super::matrix::{Three, lay_attributes};
 use super::state::State;
 use super::stock::{ALL_SHOPS, Cause};
 use crate::clock::Instant;
@@ -47,6 +48,9 @@ pub(super) struct Item {
     pub(super) prices: BTreeMap<i64, Decimal>,
     /// IDs of the stock rows by shop, the summary under 0.
     pub(super) rows: BTreeMap<i64, i64>,
+    /// Its values in the matrix.
+    pub(super) attributes: Three,
+    pub(super) attribute_set_id: i64,
 }
 
 impl Item {
@@ -78,6 +82,8 @@ impl Item {
             default_vendor_id: 0,
             prices: BTreeMap::new(),
             rows: BTreeMap::new(),
+            attributes: Three::default(),
+            attribute_set_id: 0,
         }
     }
 
@@ -142,6 +148,7 @@ impl Item {
                 "manufacturerID" => self.manufacturer_id = reference(name, value)?,
                 "seasonID" => self.season_id = reference(name, value)?,
                 "defaultVendorID" => self.default_vendor_id = reference(name, value)?,
+                "ItemAttributes" => lay_attributes(self, value, habits)?,
                 "Prices" => self.lay_prices(value, levels, habits)?,
                 _ => {}
             }
@@ -194,6 +201,7 @@ impl State {
             return Err(Refusal::bad("Item not created. An Item must have a description."));
         }
         self.check_barcodes(None, &item)?;
+        self.check_matrix(&mut item)?;
         let writes = match body.get("ItemShops") {
             Some(payload) => self.read_stock(None, payload)?,
             None => Vec::new(),
@@ -236,6 +244,7 @@ impl State {
             return Err(Refusal::bad("Item not updated. An Item must have a description."));
         }
         self.check_barcodes(Some(id), &item)?;
+        self.check_matrix(&mut item)?;
         let writes = match body.get("ItemShops") {
             Some(payload) => self.read_stock(Some(id), payload)?,
             None => Vec::new(),
@@ -278,6 +287,19 @@ impl State {
             }
         }
         self.tell_item("item.delete", id);
+        Ok(())
+    }
+
+    /// A variant has a matrix that exists, and the matrix's attribute set unless it names one.
+    fn check_matrix(&self, item: &mut Item) -> Result<(), Refusal> {
+        if item.matrix_id == 0 {
+            return Ok(());
+        }
+        let matrix = self.matrices.get(&item.matrix_id);
+        let matrix = matrix.ok_or_else(|| Refusal::bad("There is no such ItemMatrix."))?;
+        if item.attribute_set_id == 0 {
+            item.attribute_set_id = matrix.set_id;
+        }
         Ok(())
     }
 
@@ -372,7 +394,7 @@ pub(super) fn integer(name: &str, value: &Value) -> Result<i64, Refusal> {
     text.parse().ok().filter(|number: &i64| number.abs() <= LARGEST_NUMBER).ok_or_else(|| invalid(name))
 }
 
-fn reference(name: &str, value: &Value) -> Result<i64, Refusal> {
+pub(super) fn reference(name: &str, value: &Value) -> Result<i64, Refusal> {
     integer(name, value).and_then(|id| if id < 0 { Err(invalid(name)) } else { Ok(id) })
 }
 

@@ -121,6 +121,10 @@ pub struct ItemView {
     pub publish_to_ecom: bool,
     /// Archived.
     pub archived: bool,
+    /// `itemMatrixID`, 0 for none.
+    pub matrix_id: i64,
+    /// `attribute1` to `attribute3`.
+    pub attributes: [String; 3],
     /// Quantity by shop, without the summary row.
     pub stock: BTreeMap<i64, i64>,
     /// The item's own timestamp.

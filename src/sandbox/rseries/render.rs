@@ -1,7 +1,9 @@
 //! From records to the text of an answer (sections 1.3 to 1.5).
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::cell::decimal;
@@ -103,6 +105,9 @@ impl State {
         if resource.which == Which::Item {
             self.item_relations(id, relations, style, &mut record);
         }
+        if resource.which == Which::ItemMatrix {
+            self.matrix_relations(id, relations, style, &mut record);
+        }
         if resource.which == Which::Sale {
             self.sale_relations(id, relations, style, &mut record);
         }
@@ -116,6 +121,11 @@ impl State {
             {
                 let row = self.record(tax_class, *row, &Relations::default(), Style::Nested);
                 record.insert("TaxClass".to_owned(), Value::Object(row));
+            }
+            let attributes = relations.has("ItemAttributes") || style == Style::Written;
+            let with_set = relations.has("ItemAttributes.ItemAttributeSet");
+            if let Some(row) = self.item_attributes(id, with_set).filter(|_| attributes) {
+                record.insert("ItemAttributes".to_owned(), row);
             }
             if relations.has("ItemShops") || style == Style::Written {
                 let rows = self.stock_rows(id).into_iter().map(|row| {
@@ -137,10 +147,15 @@ impl State {
 
     /// A row for every level that is not archived; unset is "0" (section 4.2).
     fn price_rows(&self, item_id: i64) -> Vec<Value> {
+        self.items.get(&item_id).map(|item| self.amounts(&item.prices)).unwrap_or_default()
+    }
+
+    /// Amounts by level as they are printed.
+    pub(super) fn amounts(&self, prices: &BTreeMap<i64, Decimal>) -> Vec<Value> {
         let levels = self.price_levels.iter().filter(|(_, level)| !level.archived);
         levels
             .map(|(id, level)| {
-                let amount = self.items.get(&item_id).and_then(|item| item.prices.get(id)).copied();
+                let amount = prices.get(id).copied();
                 serde_json::json!({
                     "amount": decimal(amount.unwrap_or_default()),
                     "useTypeID": id.to_string(),

@@ -1,13 +1,14 @@
 //! The resources as tables: fields in their fixed order, what may be sorted by, what may be loaded.
 
 use super::cell::Kind::{self, Boolean, Decimal, Integer, Text, Time};
-use super::sale;
+use super::{matrix, sale};
 
 /// Which resource a table describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     Item,
     ItemMatrix,
+    ItemAttributeSet,
     ItemShop,
     InventoryLog,
     Shop,
@@ -72,9 +73,10 @@ pub(super) fn behind(relation: &str) -> Option<&'static Resource> {
     }
 }
 
-const ALL: [&Resource; 10] = [
+const ALL: [&Resource; 11] = [
     &ITEM,
-    &ITEM_MATRIX,
+    &matrix::ITEM_MATRIX,
+    &matrix::ATTRIBUTE_SET,
     &ITEM_SHOP,
     &INVENTORY_LOG,
     &SHOP,
@@ -136,18 +138,6 @@ pub(super) static ITEM: Resource = Resource {
         ("CustomFieldValues.value", Reach::One),
         ("ItemPrices", Reach::Many),
     ],
-    filters: true,
-    archivable: true,
-    write_cost: 10,
-};
-
-pub(super) static ITEM_MATRIX: Resource = Resource {
-    which: Which::ItemMatrix,
-    name: "ItemMatrix",
-    key: "itemMatrixID",
-    fields: &[("itemMatrixID", Integer), ("description", Text), ("archived", Boolean), ("timeStamp", Time)],
-    sortable: &["timeStamp"],
-    relations: &[("ItemAttributeSet", Reach::One)],
     filters: true,
     archivable: true,
     write_cost: 10,

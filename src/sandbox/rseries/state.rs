@@ -10,6 +10,7 @@ use super::cell::Cell;
 use super::habits::Habits;
 use super::item::Item;
 use super::limits::Limits;
+use super::matrix::{AttributeSet, Matrix};
 use super::oauth::Tokens;
 use super::query::Relations;
 use super::render::Style;
@@ -38,6 +39,8 @@ pub(super) struct State {
     pub(super) redirect_uri: String,
     pub(super) opened_at: Instant,
     pub(super) items: BTreeMap<i64, Item>,
+    pub(super) matrices: BTreeMap<i64, Matrix>,
+    pub(super) attribute_sets: BTreeMap<i64, AttributeSet>,
     pub(super) stock: BTreeMap<i64, StockRow>,
     pub(super) log: BTreeMap<i64, LogRow>,
     pub(super) shops: BTreeMap<i64, String>,
@@ -77,6 +80,8 @@ impl State {
             redirect_uri: config.redirect_uri.clone(),
             opened_at: super::cell::second(now),
             items: BTreeMap::new(),
+            matrices: BTreeMap::new(),
+            attribute_sets: super::matrix::system_sets(),
             stock: BTreeMap::new(),
             log: BTreeMap::new(),
             shops,
@@ -128,7 +133,8 @@ impl State {
     pub(super) fn ids(&self, resource: &Resource) -> Vec<i64> {
         match resource.which {
             Which::Item => self.items.keys().copied().collect(),
-            Which::ItemMatrix => Vec::new(),
+            Which::ItemMatrix => self.matrices.keys().copied().collect(),
+            Which::ItemAttributeSet => self.attribute_sets.keys().copied().collect(),
             Which::ItemShop => self.stock.keys().copied().collect(),
             Which::InventoryLog => self.visible_log(),
             Which::Shop => self.shops.keys().copied().collect(),
@@ -143,7 +149,8 @@ impl State {
     pub(super) fn exists(&self, resource: &Resource, id: i64) -> bool {
         match resource.which {
             Which::Item => self.items.contains_key(&id),
-            Which::ItemMatrix => false,
+            Which::ItemMatrix => self.matrices.contains_key(&id),
+            Which::ItemAttributeSet => self.attribute_sets.contains_key(&id),
             Which::ItemShop => self.stock.contains_key(&id),
             Which::InventoryLog => self.log.contains_key(&id),
             Which::Shop => self.shops.contains_key(&id),
@@ -159,7 +166,8 @@ impl State {
     pub(super) fn cell(&self, resource: &Resource, id: i64, field: &str) -> Option<Cell> {
         match resource.which {
             Which::Item => self.items.get(&id)?.cell(id, field),
-            Which::ItemMatrix => None,
+            Which::ItemMatrix => self.matrices.get(&id)?.cell(id, field),
+            Which::ItemAttributeSet => self.attribute_sets.get(&id)?.cell(id, field),
             Which::ItemShop => {
                 let row = self.stock.get(&id)?;
                 let cost = self.items.get(&row.item_id).map(|item| item.default_cost).unwrap_or_default();
