@@ -1,10 +1,18 @@
 //! THE HANDS: carries out one step against a platform and returns what was read back. No choices here.
 
+mod matrix;
+mod variations;
+
 use crate::clock::Instant;
 use crate::decide::observe::{LogRow, StockOutcome, absolute_write};
-use crate::platforms::eseries::wire::{Product, ProductWrite, Variation, VariationWrite};
-use crate::platforms::rseries::wire::{Item, ItemWrite, Matrix};
+use crate::platforms::eseries::wire::{Product, ProductWrite};
+use crate::platforms::rseries::wire::{Item, ItemWrite};
 use crate::platforms::{CallError, eseries, rseries};
+
+pub use matrix::{MatrixWrite, update_matrix_on_r};
+pub use variations::{
+    create_variation_on_e, remove_variation_on_e, rename_options_on_e, update_variation_on_e,
+};
 
 /// A look at one shop's stock that is known to be consistent with the inventory log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,64 +127,6 @@ pub async fn update_on_r(
     by: Instant,
 ) -> Result<Item, CallError> {
     r.update_item(item_id, write, by).await
-}
-
-/// Renames a matrix, and publishes its items or takes them back: a matrix has no flag of its own. Items that show
-/// the flag already, and archived ones, are not written.
-pub async fn update_matrix_on_r(
-    r: &rseries::Client,
-    matrix: &Matrix,
-    items: &[Item],
-    write: &ItemWrite,
-    by: Instant,
-) -> Result<(Matrix, Vec<Item>), CallError> {
-    let mut saved = matrix.clone();
-    if let Some(name) = &write.description {
-        let renamed = r.rename_matrix(matrix.id, name, by).await?;
-        saved = Matrix { set: matrix.set.clone(), ..renamed };
-    }
-    let mut saved_items = items.to_vec();
-    for item in saved_items.iter_mut().filter(|item| !item.archived) {
-        let flag = write.publish_to_ecom.filter(|flag| *flag != item.publish_to_ecom);
-        if flag.is_some() {
-            let write = ItemWrite { publish_to_ecom: flag, ..ItemWrite::default() };
-            item.publish_to_ecom = r.update_item(item.id, &write, by).await?.publish_to_ecom;
-        }
-    }
-    Ok((saved, saved_items))
-}
-
-/// Creates a variation and reads it back with its product.
-pub async fn create_variation_on_e(
-    e: &eseries::Client,
-    product_id: i64,
-    write: &VariationWrite,
-    by: Instant,
-) -> Result<(Product, Variation), CallError> {
-    let id = e.create_variation(product_id, write, by).await?;
-    variation(e, product_id, id).await
-}
-
-/// Replaces fields of a variation and reads it back with its product: its price may follow the product's.
-pub async fn update_variation_on_e(
-    e: &eseries::Client,
-    product_id: i64,
-    id: i64,
-    write: &VariationWrite,
-    by: Instant,
-) -> Result<(Product, Variation), CallError> {
-    e.update_variation(product_id, id, write, by).await?;
-    variation(e, product_id, id).await
-}
-
-/// Reads back a variation that has just been written.
-async fn variation(e: &eseries::Client, product_id: i64, id: i64) -> Result<(Product, Variation), CallError> {
-    let unclear = |why: String| CallError::Unclear { why };
-    let product = e.product(product_id).await.map_err(|error| unclear(error.to_string()))?;
-    let variation = product.variation(id).cloned();
-    let variation =
-        variation.ok_or_else(|| unclear("E-Series: the variation is not in its product".into()))?;
-    Ok((product, variation))
 }
 
 /// Replaces fields of a product.

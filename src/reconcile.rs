@@ -477,8 +477,10 @@ fn plan_for(
     let changed = [news(&r, Side::RSeries), news(&e, Side::ESeries)];
     let verdicts = decide::merge(&link.shadow, &r, &e, &account.rules);
     let refuses = |side: Side, field, value: &_| match side {
-        Side::RSeries => mapping::rseries::refuses(shop.item(), &account.context, field, value),
-        Side::ESeries => mapping::eseries::refuses(field, value),
+        Side::RSeries => {
+            mapping::rseries::refuses(shop.item(), &account.context, reading.names.as_ref(), field, value)
+        }
+        Side::ESeries => mapping::eseries::refuses(reading.names.as_ref(), field, value),
     };
     let mut plan = decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses);
     brake::freeze(&mut plan, &brake::frozen(&link.holds));

@@ -126,7 +126,7 @@ pub fn write<'a>(values: impl Iterator<Item = (Field, &'a Value)>) -> ProductWri
 
 /// Why the product cannot say this value, if it cannot.
 #[must_use]
-pub fn refuses(field: Field, value: &Value) -> Option<Hold> {
+pub fn refuses(names: Option<&OptionNames>, field: Field, value: &Value) -> Option<Hold> {
     match (field, value) {
         (Field::Name, Value::Text(text)) if text.trim().is_empty() => {
             Some(Hold::new("name_empty", "E-Series needs a name. Give the item a description on R-Series."))
@@ -142,22 +142,9 @@ pub fn refuses(field: Field, value: &Value) -> Option<Hold> {
                  attributes, or take it out of the matrix.",
             ))
         }
-        _ => options_refused(field, value),
+        (Field::Options, Value::List(wanted)) => super::options::refused(names, wanted),
+        _ => None,
     }
-}
-
-/// Options are not renamed yet: on both platforms their names are the keys of all variants.
-#[must_use]
-pub fn options_refused(field: Field, value: &Value) -> Option<Hold> {
-    (field == Field::Options).then(|| {
-        Hold::new(
-            "options_differ",
-            format!(
-                "The options are called {value} on the other side. They are not renamed automatically: give them \
-                 the same names on both sides. Until then the variants' option values stay as they are."
-            ),
-        )
-    })
 }
 
 /// The marker that ties a product to its matrix.

@@ -3,7 +3,9 @@
 //! On neither platform does an option have an id: its name is its key. So what was tied once is kept as two lists
 //! in which the n-th name here means the n-th name there, and the values of variants are lists in that order.
 
-use crate::catalog::{Facts, Field};
+use std::collections::BTreeSet;
+
+use crate::catalog::{Facts, Field, Hold, Value};
 
 /// The names of a product's options on both sides, tied by their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,31 @@ impl OptionNames {
     pub fn has_on_e(&self, name: &str) -> bool {
         self.e_series.iter().any(|known| known.trim() == name.trim())
     }
+}
+
+/// Which names have to change so that they are these: the name now, and the name then.
+#[must_use]
+pub fn changes(now: &[String], then: &[String]) -> Vec<(String, String)> {
+    let pairs = now.iter().cloned().zip(then.iter().cloned());
+    pairs.filter(|(now, then)| now.trim() != then.trim()).collect()
+}
+
+/// Why options cannot be called like this, if they cannot: only names are carried, and only where it is known which
+/// is which. One option more or less would leave every variant without a value for it, or with one too many.
+pub(super) fn refused(names: Option<&OptionNames>, wanted: &[String]) -> Option<Hold> {
+    let as_many = names.is_some_and(|names| names.r_series.len() == wanted.len());
+    let mut places = BTreeSet::new();
+    let distinct = wanted.iter().all(|name| !name.trim().is_empty() && places.insert(name.trim()));
+    (!(as_many && distinct)).then(|| {
+        Hold::new(
+            "options_differ",
+            format!(
+                "The options on the other side are {}. Which of them is which cannot be told: give the product the \
+                 same options on both sides. Until then the variants' option values stay as they are.",
+                Value::List(wanted.to_vec())
+            ),
+        )
+    })
 }
 
 /// Brings names into the places they had: only their order may have changed, and order is no key. A name that was

@@ -141,7 +141,13 @@ pub fn write<'a>(values: impl Iterator<Item = (Field, &'a Value)>, context: &Con
 
 /// Why the item cannot say this value, if it cannot.
 #[must_use]
-pub fn refuses(item: Option<&Item>, context: &Context, field: Field, value: &Value) -> Option<Hold> {
+pub fn refuses(
+    item: Option<&Item>,
+    context: &Context,
+    names: Option<&OptionNames>,
+    field: Field,
+    value: &Value,
+) -> Option<Hold> {
     match (field, value) {
         (Field::Name, Value::Text(text)) if text.trim().is_empty() => Some(Hold::new(
             "name_empty",
@@ -174,7 +180,8 @@ pub fn refuses(item: Option<&Item>, context: &Context, field: Field, value: &Val
                 )
             })
         }
-        _ => super::eseries::options_refused(field, value),
+        (Field::Options, Value::List(wanted)) => super::options::refused(names, wanted),
+        _ => None,
     }
 }
 
@@ -232,9 +239,9 @@ mod tests {
         let write = write([(Field::Price, &price)].into_iter(), &context());
         assert_eq!(write, ItemWrite { price: Some((3, "9.99".parse().unwrap())), ..ItemWrite::default() });
         let zero = Value::Money(Money::ZERO);
-        assert!(refuses(Some(&item("0")), &context(), Field::Price, &zero).is_some());
-        assert!(refuses(Some(&item("0")), &context(), Field::Price, &price).is_none());
+        assert!(refuses(Some(&item("0")), &context(), None, Field::Price, &zero).is_some());
+        assert!(refuses(Some(&item("0")), &context(), None, Field::Price, &price).is_none());
         let without = Context { online_level: None, ..context() };
-        assert!(refuses(Some(&item("0")), &without, Field::Price, &price).is_some());
+        assert!(refuses(Some(&item("0")), &without, None, Field::Price, &price).is_some());
     }
 }

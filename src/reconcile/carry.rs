@@ -6,7 +6,7 @@ use tracing::{error, info};
 
 use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, Stop, Visit, plan_for};
-use crate::act::{self, StockVerdict};
+use crate::act::{self, MatrixWrite, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value};
 use crate::clock::{Instant, after};
 use crate::decide::brake::Act;
@@ -18,6 +18,8 @@ use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
+use crate::platforms::eseries::wire::ProductWrite;
+use crate::platforms::rseries::wire::ItemWrite;
 use crate::store::{self, StoreError, dirty, links};
 
 impl Corridor {
@@ -273,7 +275,13 @@ impl Corridor {
                 InShop::Item(Box::new(act::update_on_r(r, item.id, &write, by).await?))
             }
             InShop::Matrix { matrix, items } => {
-                let write = mapping::rseries::write(values, reading.context);
+                let renamed = match (&reading.names, wanted_options(changes)) {
+                    (Some(names), Some(wanted)) => mapping::options::changes(&names.r_series, wanted),
+                    _ => Vec::new(),
+                };
+                let ItemWrite { description, publish_to_ecom, .. } =
+                    mapping::rseries::write(values, reading.context);
+                let write = MatrixWrite { description, publish_to_ecom, renamed };
                 let (matrix, items) = act::update_matrix_on_r(r, matrix, items, &write, by).await?;
                 InShop::Matrix { matrix, items }
             }
@@ -295,12 +303,24 @@ impl Corridor {
             Some(variation) => {
                 let write = mapping::eseries::variation_write(values, reading.names.as_ref());
                 let (product, variation) =
-                    act::update_variation_on_e(e, online.product.id, variation.id, &write, by).await?;
+                    act::update_variation_on_e(e, &online.product, variation, &write, by).await?;
                 Online { product, variation: Some(variation) }
             }
             None => {
+                let id = online.product.id;
+                let renamed = match (&reading.names, wanted_options(changes)) {
+                    (Some(names), Some(wanted)) => mapping::options::changes(&names.e_series, wanted),
+                    _ => Vec::new(),
+                };
                 let write = mapping::eseries::write(values);
-                Online::whole(act::update_on_e(e, online.product.id, &write, by).await?)
+                let mut saved = None;
+                if !renamed.is_empty() {
+                    saved = Some(act::rename_options_on_e(e, id, &renamed, by).await?);
+                }
+                if write != ProductWrite::default() {
+                    saved = Some(act::update_on_e(e, id, &write, by).await?);
+                }
+                Online::whole(saved.unwrap_or_else(|| online.product.clone()))
             }
         };
         Ok(saved.facts(&reading))
@@ -513,6 +533,14 @@ impl Corridor {
         db.commit().await?;
         Ok(())
     }
+}
+
+/// What options are to be called, if that is among the changes.
+fn wanted_options(changes: &[Change]) -> Option<&[String]> {
+    changes.iter().find_map(|change| match (change.field, &change.after) {
+        (Field::Options, Value::List(names)) => Some(names.as_slice()),
+        _ => None,
+    })
 }
 
 /// A plan that must never be is a bug of ours: the product is parked, not harmed.

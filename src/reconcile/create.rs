@@ -169,7 +169,7 @@ impl Corridor {
         facts: &Facts,
     ) -> Result<(), Stop> {
         if let Some(hold) =
-            facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(Field::Name, name))
+            facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(None, Field::Name, name))
         {
             return Err(Stop::Park { code: "name_empty", reason: hold.reason });
         }

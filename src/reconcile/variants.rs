@@ -6,6 +6,7 @@ use tracing::info;
 use super::carry::remember;
 use super::sight::{InShop, Online, Reading, Sight, Sights};
 use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
+use crate::act;
 use crate::catalog::{Facts, Field, Side};
 use crate::clock::after;
 use crate::decide::brake::Act;
@@ -85,6 +86,7 @@ impl Corridor {
             Some(variation) => self.meet(visit, Online { product, variation: Some(variation) }).await,
             None => {
                 let refused = mapping::eseries::refuses(
+                    None,
                     Field::OptionValues,
                     &crate::catalog::Value::List(values.to_vec()),
                 );
@@ -318,8 +320,8 @@ impl Corridor {
         intent.cause = Some(why.to_owned());
         let by = after(intent.at, SEND_WITHIN);
         self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
-        match e.delete_variation(product_id, combination_id, by).await {
-            Ok(()) | Err(CallError::Gone { .. }) => self.removed(visit, &intent).await,
+        match act::remove_variation_on_e(e, product_id, variation, by).await {
+            Ok(()) => self.removed(visit, &intent).await,
             Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
             Err(error) => {
                 self.close(visit, &intent, Outcome::NotLanded).await?;

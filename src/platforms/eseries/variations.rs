@@ -1,7 +1,7 @@
 //! Variations (`combinations`), call by call (e-series-api.md, section 5).
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::Client;
 use super::wire::VariationWrite;
@@ -39,6 +39,18 @@ impl Client {
     pub async fn delete_variation(&self, product_id: i64, id: i64, by: Instant) -> Result<(), CallError> {
         let url = self.variation_url(product_id, id);
         self.call(Method::DELETE, url, None, Some(by)).await.map(|_| ())
+    }
+
+    /// Replaces the options of a product: what is not in the list goes (section 5.6). Not sent after `by`.
+    pub async fn set_options(
+        &self,
+        product_id: i64,
+        options: &[Value],
+        by: Instant,
+    ) -> Result<(), CallError> {
+        let url = self.url(&["products", &product_id.to_string()], &[]);
+        let body = json!({ "options": options });
+        self.call(Method::PUT, url, Some(&body), Some(by)).await.map(|_| ())
     }
 
     fn variation_url(&self, product_id: i64, id: i64) -> url::Url {

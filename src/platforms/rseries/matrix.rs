@@ -5,7 +5,7 @@ use url::Url;
 
 use super::client::{Client, Page};
 use super::feed::wire_time;
-use super::wire::{Item, Matrix};
+use super::wire::{AttributeSet, Item, Matrix};
 use crate::clock::Instant;
 use crate::platforms::CallError;
 
@@ -53,10 +53,46 @@ impl Client {
         Ok(items.into_iter().filter(|item| ids.contains(&item.matrix_id)).collect())
     }
 
-    /// Renames a matrix and returns the record as the platform saved it. Not sent after `by`.
-    pub async fn rename_matrix(&self, id: i64, name: &str, by: Instant) -> Result<Matrix, CallError> {
+    /// All attribute sets, archived ones too.
+    pub async fn attribute_sets(&self) -> Result<Vec<AttributeSet>, CallError> {
+        self.all("ItemAttributeSet", &[("archived", "true")], AttributeSet::read).await
+    }
+
+    /// Creates an attribute set and returns its id. Not sent after `by`.
+    pub async fn create_attribute_set(&self, names: &[String; 3], by: Instant) -> Result<i64, CallError> {
+        let used: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let [first, second, third] = names;
+        let body = json!({
+            "name": used.join("/"),
+            "attributeName1": first,
+            "attributeName2": second,
+            "attributeName3": third,
+        });
+        let url = self.url(&["ItemAttributeSet.json"], &[]);
+        let answer = self.call(reqwest::Method::POST, url, 1.0, Some(&body), Some(by)).await?;
+        let set = answer.json().and_then(|json| AttributeSet::read(json.get("ItemAttributeSet")?).ok());
+        let unclear = || CallError::Unclear { why: "R-Series: no attribute set in the answer".into() };
+        set.map(|set| set.id).ok_or_else(unclear)
+    }
+
+    /// Renames a matrix, or gives it another attribute set, and returns the record as the platform saved it. Not
+    /// sent after `by`.
+    pub async fn update_matrix(
+        &self,
+        id: i64,
+        name: Option<&str>,
+        set_id: Option<i64>,
+        by: Instant,
+    ) -> Result<Matrix, CallError> {
         let url = self.url(&["ItemMatrix", &format!("{id}.json")], &[]);
-        let body = json!({ "description": name });
+        let mut body = serde_json::Map::new();
+        if let Some(name) = name {
+            body.insert("description".to_owned(), json!(name));
+        }
+        if let Some(set_id) = set_id {
+            body.insert("itemAttributeSetID".to_owned(), json!(set_id.to_string()));
+        }
+        let body = serde_json::Value::Object(body);
         let answer = self.call(reqwest::Method::PUT, url, 1.0, Some(&body), Some(by)).await?;
         let unclear = |why: String| CallError::Unclear { why };
         let json = answer.json().ok_or_else(|| unclear("the answer is no JSON".into()))?;

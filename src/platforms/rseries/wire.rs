@@ -256,6 +256,8 @@ pub struct ItemWrite {
     pub qoh: Option<(i64, i64)>,
     /// `attribute1` to `attribute3`, in that order; an empty one where the set has none (section 4.4).
     pub attributes: Option<[String; 3]>,
+    /// `itemAttributeSetID`, where the attributes are of another set than before.
+    pub attribute_set_id: Option<i64>,
 }
 
 impl ItemWrite {
@@ -286,9 +288,13 @@ impl ItemWrite {
         );
         put(
             "ItemAttributes",
-            self.attributes.as_ref().map(
-                |[first, second, third]| json!({"attribute1": first, "attribute2": second, "attribute3": third}),
-            ),
+            self.attributes.as_ref().map(|[first, second, third]| {
+                let mut row = json!({"attribute1": first, "attribute2": second, "attribute3": third});
+                if let (Some(id), Some(row)) = (self.attribute_set_id, row.as_object_mut()) {
+                    row.insert("itemAttributeSetID".to_owned(), json!(id.to_string()));
+                }
+                row
+            }),
         );
         Value::Object(body)
     }

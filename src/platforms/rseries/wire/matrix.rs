@@ -21,6 +21,8 @@ pub struct Attributes {
 pub struct AttributeSet {
     /// `itemAttributeSetID`.
     pub id: i64,
+    /// `archived`.
+    pub archived: bool,
     /// `attributeName1` to `attributeName3`; an empty one where the set has none.
     pub names: [String; 3],
 }
@@ -59,6 +61,7 @@ impl AttributeSet {
         let text = |name: &str| Ok(record.text(name)?.unwrap_or_default());
         Ok(Self {
             id: record.needed("itemAttributeSetID", record.integer("itemAttributeSetID")?)?,
+            archived: record.flag("archived")?.unwrap_or(false),
             names: [text("attributeName1")?, text("attributeName2")?, text("attributeName3")?],
         })
     }

@@ -1,0 +1,97 @@
+//! Writing a matrix: itself, and what only its items carry.
+
+use crate::clock::Instant;
+use crate::platforms::rseries::wire::{AttributeSet, Attributes, Item, ItemWrite, Matrix};
+use crate::platforms::{CallError, rseries};
+
+/// What is written to a matrix; only what is set travels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MatrixWrite {
+    /// `description`.
+    pub description: Option<String>,
+    /// `publishToEcom` of all its items: a matrix has no flag of its own.
+    pub publish_to_ecom: Option<bool>,
+    /// What its attributes are to be called: the name now, and the name then.
+    pub renamed: Vec<(String, String)>,
+}
+
+/// Writes a matrix and returns it with its items. Items that show what they should already, and archived ones, are
+/// not written, so that what was broken off can be done again.
+pub async fn update_matrix_on_r(
+    r: &rseries::Client,
+    matrix: &Matrix,
+    items: &[Item],
+    write: &MatrixWrite,
+    by: Instant,
+) -> Result<(Matrix, Vec<Item>), CallError> {
+    let mut items = items.to_vec();
+    let mut set = matrix.set.clone();
+    if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
+        let new = set_called(r, &renamed(&known.names, &write.renamed), by).await?;
+        for item in items.iter_mut().filter(|item| !item.archived) {
+            let Some(attributes) = item.attributes.clone().filter(|attributes| attributes.set_id != new.id)
+            else {
+                continue;
+            };
+            let values = moved(&attributes, &write.renamed, &new);
+            let write = ItemWrite {
+                attributes: Some(values.clone()),
+                attribute_set_id: Some(new.id),
+                ..ItemWrite::default()
+            };
+            r.update_item(item.id, &write, by).await?;
+            item.attributes = Some(Attributes { set_id: new.id, values, set: Some(new.clone()) });
+        }
+        set = Some(new);
+    }
+    let known = matrix.set.as_ref().map(|set| set.id);
+    let set_id = set.as_ref().map(|set| set.id).filter(|id| known != Some(*id));
+    let mut saved = matrix.clone();
+    if write.description.is_some() || set_id.is_some() {
+        saved = r.update_matrix(matrix.id, write.description.as_deref(), set_id, by).await?;
+    }
+    saved.set = set;
+    for item in items.iter_mut().filter(|item| !item.archived) {
+        let flag = write.publish_to_ecom.filter(|flag| *flag != item.publish_to_ecom);
+        if flag.is_some() {
+            let write = ItemWrite { publish_to_ecom: flag, ..ItemWrite::default() };
+            item.publish_to_ecom = r.update_item(item.id, &write, by).await?.publish_to_ecom;
+        }
+    }
+    Ok((saved, items))
+}
+
+/// The attribute set with these names, looked up first: one that an earlier try created is found again.
+async fn set_called(
+    r: &rseries::Client,
+    names: &[String; 3],
+    by: Instant,
+) -> Result<AttributeSet, CallError> {
+    let sets = r.attribute_sets().await?;
+    if let Some(set) = sets.into_iter().find(|set| !set.archived && set.names == *names) {
+        return Ok(set);
+    }
+    let id = r.create_attribute_set(names, by).await?;
+    Ok(AttributeSet { id, archived: false, names: names.clone() })
+}
+
+/// The names with some of them changed.
+fn renamed(names: &[String; 3], changes: &[(String, String)]) -> [String; 3] {
+    names.each_ref().map(|name| then(name, changes).to_owned())
+}
+
+fn then<'a>(name: &'a str, changes: &'a [(String, String)]) -> &'a str {
+    let change = changes.iter().find(|(now, _)| now.trim() == name.trim() && !name.trim().is_empty());
+    change.map_or(name, |(_, then)| then.as_str())
+}
+
+/// An item's values in the places that the new set has for them.
+fn moved(attributes: &Attributes, changes: &[(String, String)], new: &AttributeSet) -> [String; 3] {
+    let names = attributes.set.as_ref().map(|set| &set.names);
+    new.names.each_ref().map(|place| {
+        let pairs = names.into_iter().flatten().zip(&attributes.values);
+        let mut pairs = pairs.filter(|(name, _)| !name.trim().is_empty());
+        let pair = pairs.find(|(name, _)| then(name, changes).trim() == place.trim());
+        pair.map(|(_, value)| value.clone()).unwrap_or_default()
+    })
+}

@@ -1,0 +1,181 @@
+//! Writing variations and the options they are made of.
+//!
+//! Options and choices have no ids, and a product cannot drop one that a variation uses (e-series-api.md, sections
+//! 4.3 and 5.6). So what is new is added first, then the variations follow, and what nobody uses any more goes last.
+//! Each of these steps can be done again.
+
+use serde_json::{Value, json};
+
+use crate::clock::Instant;
+use crate::platforms::eseries::wire::{Product, Variation, VariationWrite};
+use crate::platforms::{CallError, eseries};
+
+/// Creates a variation and reads it back with its product. Options and choices that the product lacks are added to
+/// it by that (section 5.3).
+pub async fn create_variation_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    write: &VariationWrite,
+    by: Instant,
+) -> Result<(Product, Variation), CallError> {
+    let id = e.create_variation(product_id, write, by).await?;
+    read_back(e, product_id, id).await
+}
+
+/// Replaces fields of a variation and reads it back with its product: its price may follow the product's.
+pub async fn update_variation_on_e(
+    e: &eseries::Client,
+    product: &Product,
+    variation: &Variation,
+    write: &VariationWrite,
+    by: Instant,
+) -> Result<(Product, Variation), CallError> {
+    if let Some(options) = &write.options {
+        add_choices(e, product, options, by).await?;
+    }
+    e.update_variation(product.id, variation.id, write, by).await?;
+    if write.options.is_some() {
+        // A choice without a variation cannot be bought: what is left over does no harm.
+        let _ = drop_choices(e, product.id, &variation.options, by).await;
+    }
+    read_back(e, product.id, variation.id).await
+}
+
+/// Removes a variation, and the choices that nobody uses after it.
+pub async fn remove_variation_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    variation: &Variation,
+    by: Instant,
+) -> Result<(), CallError> {
+    match e.delete_variation(product_id, variation.id, by).await {
+        Ok(()) | Err(CallError::Gone { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let _ = drop_choices(e, product_id, &variation.options, by).await;
+    Ok(())
+}
+
+/// Gives options other names, along with every variation that uses them.
+pub async fn rename_options_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    renamed: &[(String, String)],
+    by: Instant,
+) -> Result<Product, CallError> {
+    let raw = e.raw_product(product_id).await?;
+    let mut options = options_of(&raw);
+    let has = |options: &[Value], name: &str| options.iter().any(|option| called(option, name));
+    for (now, then) in renamed {
+        let Some(copy) = options.iter().find(|option| called(option, now)).cloned() else { continue };
+        if !has(&options, then) {
+            options.push(renamed_option(copy, then));
+        }
+    }
+    e.set_options(product_id, &options, by).await?;
+    let product = e.product(product_id).await?;
+    for variation in &product.variations {
+        let name = |name: &String| {
+            let change = renamed.iter().find(|(now, _)| now.trim() == name.trim());
+            change.map_or_else(|| name.clone(), |(_, then)| then.clone())
+        };
+        let pairs: Vec<(String, String)> =
+            variation.options.iter().map(|(option, value)| (name(option), value.clone())).collect();
+        if pairs != variation.options {
+            let write = VariationWrite { options: Some(pairs), ..VariationWrite::default() };
+            e.update_variation(product_id, variation.id, &write, by).await?;
+        }
+    }
+    options.retain(|option| !renamed.iter().any(|(now, _)| called(option, now)));
+    e.set_options(product_id, &options, by).await?;
+    e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+}
+
+/// Adds choices that a variation is about to use.
+async fn add_choices(
+    e: &eseries::Client,
+    product: &Product,
+    wanted: &[(String, String)],
+    by: Instant,
+) -> Result<(), CallError> {
+    let known = |(name, value): &(String, String)| {
+        let option = product.options.iter().find(|option| option.name.trim() == name.trim());
+        option.is_some_and(|option| option.choices.iter().any(|choice| choice.text.trim() == value.trim()))
+    };
+    if wanted.iter().all(known) {
+        return Ok(());
+    }
+    let raw = e.raw_product(product.id).await?;
+    let mut options = options_of(&raw);
+    for (name, value) in wanted.iter().filter(|pair| !known(pair)) {
+        let choice = json!({ "text": value });
+        match options.iter_mut().find(|option| called(option, name)) {
+            Some(option) => {
+                if let Some(choices) = option.get_mut("choices").and_then(Value::as_array_mut) {
+                    choices.push(choice);
+                }
+            }
+            None => options.push(json!({ "type": "SELECT", "name": name, "choices": [choice] })),
+        }
+    }
+    e.set_options(product.id, &options, by).await
+}
+
+/// Drops those of these choices that no variation uses any more. An option keeps its last choice.
+async fn drop_choices(
+    e: &eseries::Client,
+    product_id: i64,
+    unwanted: &[(String, String)],
+    by: Instant,
+) -> Result<(), CallError> {
+    let product = e.product(product_id).await?;
+    let used = |(name, value): &(String, String)| {
+        product.variations.iter().any(|variation| variation.value(name).map(str::trim) == Some(value.trim()))
+    };
+    let unwanted: Vec<&(String, String)> = unwanted.iter().filter(|pair| !used(pair)).collect();
+    if unwanted.is_empty() {
+        return Ok(());
+    }
+    let raw = e.raw_product(product_id).await?;
+    let mut options = options_of(&raw);
+    let before = options.clone();
+    for (name, value) in unwanted {
+        let option = options.iter_mut().find(|option| called(option, name));
+        let Some(choices) = option.and_then(|option| option.get_mut("choices")?.as_array_mut()) else {
+            continue;
+        };
+        let text =
+            |choice: &Value| choice.get("text").and_then(Value::as_str).map(|text| text.trim().to_owned());
+        if choices.len() > 1 {
+            choices.retain(|choice| text(choice).as_deref() != Some(value.trim()));
+        }
+    }
+    if options == before { Ok(()) } else { e.set_options(product_id, &options, by).await }
+}
+
+/// Reads back a variation that has just been written.
+async fn read_back(e: &eseries::Client, product_id: i64, id: i64) -> Result<(Product, Variation), CallError> {
+    let unclear = |why: String| CallError::Unclear { why };
+    let product = e.product(product_id).await.map_err(|error| unclear(error.to_string()))?;
+    let variation = product.variation(id).cloned();
+    let variation =
+        variation.ok_or_else(|| unclear("E-Series: the variation is not in its product".into()))?;
+    Ok((product, variation))
+}
+
+fn options_of(raw: &Value) -> Vec<Value> {
+    raw.get("options").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn called(option: &Value, name: &str) -> bool {
+    option.get("name").and_then(Value::as_str).map(str::trim) == Some(name.trim())
+}
+
+/// The same option under another name. Its translations were of the old one.
+fn renamed_option(mut option: Value, name: &str) -> Value {
+    if let Some(fields) = option.as_object_mut() {
+        fields.insert("name".to_owned(), json!(name));
+        fields.remove("nameTranslated");
+    }
+    option
+}
