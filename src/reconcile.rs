@@ -33,7 +33,7 @@ use crate::connections::{Account, Accounts};
 use crate::decide::{self, Plan, brake};
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
-use crate::mapping;
+use crate::mapping::{self, OptionNames};
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::queue::backoff;
@@ -70,6 +70,8 @@ struct Visit<'a> {
     link: Link,
     /// The product it is a variant of.
     parent: Option<Parent>,
+    /// What its options are taken to be called until they are tied.
+    assumed: Option<OptionNames>,
     notices: Vec<Notice>,
     /// The SKU as it was known before this visit.
     known_sku: String,
@@ -191,9 +193,20 @@ impl Corridor {
             let changed = [false, false];
             let account = &account;
             let (mark, braked) = (None, braked.contains(&product));
-            let parent = parents.remove(&product);
-            let mut visit =
-                Visit { account, claim, link, parent, notices, known_sku, changed, log_cursor, mark, braked };
+            let (parent, assumed) = (parents.remove(&product), None);
+            let mut visit = Visit {
+                account,
+                claim,
+                link,
+                parent,
+                assumed,
+                notices,
+                known_sku,
+                changed,
+                log_cursor,
+                mark,
+                braked,
+            };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
                 Some(sights) => Ok(sights),
@@ -476,11 +489,10 @@ fn plan_for(
     };
     let changed = [news(&r, Side::RSeries), news(&e, Side::ESeries)];
     let verdicts = decide::merge(&link.shadow, &r, &e, &account.rules);
+    let names = reading.names.as_ref().filter(|_| reading.tied);
     let refuses = |side: Side, field, value: &_| match side {
-        Side::RSeries => {
-            mapping::rseries::refuses(shop.item(), &account.context, reading.names.as_ref(), field, value)
-        }
-        Side::ESeries => mapping::eseries::refuses(reading.names.as_ref(), field, value),
+        Side::RSeries => mapping::rseries::refuses(shop.item(), &account.context, names, field, value),
+        Side::ESeries => mapping::eseries::refuses(names, field, value),
     };
     let mut plan = decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses);
     brake::freeze(&mut plan, &brake::frozen(&link.holds));

@@ -35,6 +35,7 @@ impl Corridor {
         // only read may be old: the shadow keeps what was carried, and what came later is news. Stock is
         // added to, so it needs no second look here.
         let mut looked = [fresh, fresh];
+        visit.assume_names(&shop);
         let mut plan = loop {
             let reading = visit.reading();
             let (plan, changed) = plan_for(visit.account, &visit.link, &reading, &shop, &online);

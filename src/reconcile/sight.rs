@@ -124,6 +124,8 @@ impl Online {
 pub(super) struct Reading<'a> {
     pub(super) context: &'a Context,
     pub(super) names: Option<OptionNames>,
+    /// The names were in step before, and are not only assumed to mean the same.
+    pub(super) tied: bool,
     pub(super) variant: bool,
     pub(super) matrix: bool,
 }
@@ -131,9 +133,11 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn of(account: &'a Account, link: &Link, parent: Option<&Parent>) -> Self {
         let shadow = parent.map_or(&link.shadow, |parent| &parent.shadow);
+        let names = OptionNames::tied(shadow.side(Side::RSeries), shadow.side(Side::ESeries));
         Self {
             context: &account.context,
-            names: OptionNames::tied(shadow.side(Side::RSeries), shadow.side(Side::ESeries)),
+            tied: names.is_some(),
+            names,
             variant: link.parent_id.is_some(),
             matrix: link.r_matrix_id.is_some(),
         }
@@ -143,7 +147,20 @@ impl<'a> Reading<'a> {
 impl Visit<'_> {
     /// How what the sides show is read for this product.
     pub(super) fn reading(&self) -> Reading<'_> {
-        Reading::of(self.account, &self.link, self.parent.as_ref())
+        let mut reading = Reading::of(self.account, &self.link, self.parent.as_ref());
+        if reading.names.is_none() {
+            reading.names.clone_from(&self.assumed);
+        }
+        reading
+    }
+
+    /// Where no options are tied yet, those of the same name are taken for the same, in whatever order they stand.
+    pub(super) fn assume_names(&mut self, shop: &InShop) {
+        let InShop::Matrix { matrix, .. } = shop else { return };
+        self.assumed = matrix.set.as_ref().map(|set| {
+            let names: Vec<String> = set.used().map(str::to_owned).collect();
+            OptionNames { r_series: names.clone(), e_series: names }
+        });
     }
 
     /// What a sight of R-Series says.
