@@ -1,36 +1,49 @@
 //! The E-Series sandbox: an in-memory Ecwid REST API v3 with its habits, its webhooks and its merchant.
 //!
-//! It is written from the E-Series reference and knows nothing of any client. Simple products are here;
-//! variations, categories and images are to come beside them.
+//! It is written from the E-Series reference and knows nothing of any client.
 //!
 //! | part | what it holds |
 //! |---|---|
 //! | `api` | HTTP in and out, and which call does what |
 //! | `access` | tokens, scopes, rate limit, OAuth |
 //! | `store`, `product` | the catalogue, its index and its notices |
+//! | `options`, `variation`, `variations` | what a product comes in, and the calls about it |
+//! | `category`, `categories` | the tree, and which products are in it |
+//! | `picture`, `images`, `fetch` | pictures of products, variations and categories |
 //! | `search`, `batch`, `profile` | the calls that are more than a record |
-//! | `merchant`, `control` | what happens in the shop, from a test or over HTTP |
+//! | `merchant`, `goods`, `shelves`, `control` | what happens in the shop, from a test or over HTTP |
 //! | `habits` | what is switchable |
-//! | `values`, `refusal`, `webhook` | the forms on the wire |
+//! | `fields`, `values`, `refusal`, `webhook` | the forms on the wire |
 
 mod access;
 mod api;
 mod batch;
+mod categories;
+mod category;
 mod control;
+mod fetch;
+mod fields;
+mod goods;
 mod habits;
+mod images;
 mod merchant;
+mod options;
+mod picture;
 mod product;
 mod profile;
 mod refusal;
 mod search;
+mod shelves;
 mod store;
 #[cfg(test)]
 mod tests;
 mod values;
+mod variation;
+mod variations;
 mod webhook;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -128,6 +141,25 @@ pub struct ProductView {
     pub json: Value,
 }
 
+/// One picture, as a test compares it with the shop's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PictureView {
+    /// Where it hangs: `main`, `gallery 3`, `variation 88001` or `category`.
+    pub place: String,
+    /// The number at the end of its file name, new with each upload.
+    pub number: i64,
+    /// SHA-256 of the bytes as they came, in hex; `None` where the platform has none.
+    pub sha256: Option<String>,
+    /// How many bytes came.
+    pub size: usize,
+    /// Where the platform says the original is.
+    pub url: String,
+    /// The id that a POS or an integration gave it.
+    pub external_id: Option<String>,
+    /// Its alternative text, as sent.
+    pub alt: Option<Value>,
+}
+
 /// The sandboxed E-Series. Clones share the same store.
 #[derive(Debug, Clone)]
 pub struct ESeriesSandbox {
@@ -135,6 +167,8 @@ pub struct ESeriesSandbox {
     faults: Faults,
     outbox: Outbox,
     store: Arc<Mutex<Store>>,
+    /// Fetches the pictures that are given by their address; made when the first one is.
+    fetcher: Arc<OnceLock<Option<reqwest::Client>>>,
 }
 
 impl ESeriesSandbox {
@@ -153,15 +187,22 @@ impl ESeriesSandbox {
             products: std::collections::BTreeMap::new(),
             index: store::Index::default(),
             deleted: Vec::new(),
+            categories: std::collections::BTreeMap::new(),
+            counts: category::Counts::default(),
+            edited_elsewhere: std::collections::BTreeMap::new(),
             batches: batch::Batches::default(),
             calls: VecDeque::new(),
             writes: 0,
             products_updated: values::whole_seconds(clock.now()),
+            categories_updated: values::whole_seconds(clock.now()),
             next_product_id: 555_001,
+            next_variation_id: 88_001,
+            next_category_id: 7_001,
+            next_picture: 4_400_001,
             next_auto_sku: 0,
         };
         let faults = Faults::seeded(seed.wrapping_add(2), clock.clone());
-        Self { clock, faults, outbox, store: Arc::new(Mutex::new(store)) }
+        Self { clock, faults, outbox, store: Arc::new(Mutex::new(store)), fetcher: Arc::default() }
     }
 
     /// The platform's HTTP side: `/api/v3/…` and `/api/oauth/…`, behind its faults.

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::access::require;
 use super::refusal::{Answer, Content, Refusal};
-use super::store::Store;
+use super::store::{Saving, Store};
 use super::values::{Keep, Query};
-use super::{Call, ESeriesSandbox, batch, profile, search};
+use super::{Call, ESeriesSandbox, batch, categories, fetch, images, profile, search, variations};
 use crate::clock::Instant;
 
 /// The largest body that is read: an image of 20 MB (section 6.2) and some more.
@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub segments: Vec<String>,
     pub query: Query,
     pub payload: Payload,
+    /// What stands at the addresses of pictures that it names.
+    pub fetched: fetch::Fetches,
 }
 
 /// The body of a call.
@@ -40,19 +42,29 @@ pub(super) enum Payload {
     Json(Value),
     /// Not JSON though it says so.
     Malformed,
-    /// Of another type than JSON.
-    Foreign,
+    /// Of another type than JSON, as pictures are.
+    Foreign {
+        kind: String,
+        bytes: Bytes,
+    },
 }
 
 impl Wanted {
-    fn object(&self) -> Result<&Map<String, Value>, Refusal> {
+    /// The body's fields.
+    pub fn object(&self) -> Result<&Map<String, Value>, Refusal> {
         match &self.payload {
             Payload::Json(Value::Object(fields)) => Ok(fields),
-            Payload::Foreign => Err(Refusal::new(415, None, "Unsupported media type")),
+            Payload::Foreign { .. } => Err(Refusal::new(415, None, "Unsupported media type")),
             Payload::None | Payload::Json(_) | Payload::Malformed => {
                 Err(Refusal::wrong_parameter("Request body is not a valid JSON object"))
             }
         }
+    }
+
+    /// The body of a change of stock (section 7).
+    pub fn delta(&self) -> Result<i64, Refusal> {
+        let delta = self.object()?.get("quantityDelta").and_then(Value::as_i64);
+        delta.ok_or_else(|| Refusal::wrong_parameter("Wrong parameter 'quantityDelta' value"))
     }
 }
 
@@ -70,11 +82,44 @@ pub(super) async fn answer(State(sandbox): State<ESeriesSandbox>, request: Reque
     let Ok(bytes) = to_bytes(body, LARGEST_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let fetched = fetched(&sandbox, &parts, &bytes).await;
     let now = sandbox.clock.now();
-    sandbox.with(|store| serve(store, &parts, &bytes, now))
+    sandbox.with(|store| serve(store, &parts, &bytes, fetched, now))
 }
 
-fn serve(store: &mut Store, parts: &Parts, bytes: &Bytes, now: Instant) -> Response {
+/// Fetches what a call will want, if it may call at all.
+async fn fetched(sandbox: &ESeriesSandbox, parts: &Parts, bytes: &Bytes) -> fetch::Fetches {
+    let path = segments(parts.uri.path());
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let ["api", "v3", _, path @ ..] = path.as_slice() else { return fetch::Fetches::default() };
+    let may_name_some = matches!(path, ["batch"] | [.., "image" | "gallery" | "async" | "media"]);
+    if parts.method.is_safe() || !may_name_some {
+        return fetch::Fetches::default();
+    }
+    let body = serde_json::from_slice::<Value>(bytes).ok();
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let mut addresses = fetch::addresses(parts.method.as_str(), path, &query, body.as_ref());
+    sandbox.with(|store| {
+        let may_call = bearer(parts).is_some_and(|token| store.access.scopes(token).is_ok());
+        let habits = &store.config.habits;
+        let needs_https = habits.external_urls_need_https;
+        // The asynchronous calls take any URL (section 6.2).
+        let is_async = path.last() == Some(&"async") || path == ["batch"];
+        let fetches = may_call && habits.external_urls_are_fetched;
+        addresses.retain(|it| fetches && fetch::is_usable(it, needs_https && !is_async));
+    });
+    if addresses.is_empty() {
+        return fetch::Fetches::default();
+    }
+    fetch::all(sandbox.fetcher.get_or_init(fetch::client).as_ref(), addresses).await
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+    header.and_then(|it| it.strip_prefix("Bearer "))
+}
+
+fn serve(store: &mut Store, parts: &Parts, bytes: &Bytes, fetched: fetch::Fetches, now: Instant) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     let path = segments(parts.uri.path());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -94,6 +139,7 @@ fn serve(store: &mut Store, parts: &Parts, bytes: &Bytes, now: Instant) -> Respo
                 segments: rest.iter().map(|segment| (*segment).to_owned()).collect(),
                 query: Query::parse(query),
                 payload: payload(parts, bytes, body.clone()),
+                fetched,
             };
             render(call(store, parts, store_id, &wanted, now))
         }
@@ -121,7 +167,7 @@ fn payload(parts: &Parts, bytes: &Bytes, body: Option<Value>) -> Payload {
     let is_json = ["application/json", "text/json"].iter().any(|it| kind.eq_ignore_ascii_case(it));
     match (bytes.is_empty(), is_json, body) {
         (true, _, _) => Payload::None,
-        (false, false, _) => Payload::Foreign,
+        (false, false, _) => Payload::Foreign { kind: kind.to_ascii_lowercase(), bytes: bytes.clone() },
         (false, true, Some(body)) => Payload::Json(body),
         (false, true, None) => Payload::Malformed,
     }
@@ -139,8 +185,7 @@ fn call(store: &mut Store, parts: &Parts, store_id: &str, wanted: &Wanted, now: 
 
 fn admit(store: &mut Store, parts: &Parts, store_id: &str, now: Instant) -> Result<String, Refusal> {
     // `?token=` no longer works (section 1.2), and a token belongs to one store.
-    let header = parts.headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
-    let token = header.and_then(|it| it.strip_prefix("Bearer ")).ok_or_else(Refusal::bad_token)?;
+    let token = bearer(parts).ok_or_else(Refusal::bad_token)?;
     store.access.scopes(token)?;
     if store_id.parse() != Ok(store.config.store_id) {
         return Err(Refusal::bad_token());
@@ -175,22 +220,27 @@ fn dispatch(store: &mut Store, token: &str, wanted: &Wanted, now: Instant) -> Re
     let query = &wanted.query;
     let body = match (path.as_slice(), wanted.method.as_str()) {
         (["products", rest @ ..], method) => return products(store, &scopes, rest, method, wanted, now),
-        // None yet; categories come with their own calls.
-        (["categories"], "GET") => {
+        (["categories", rest @ ..], method) => {
+            if let Some(body) = images::call(store, &scopes, "categories", rest, wanted, now)? {
+                return Ok(Answer::ok(body));
+            }
+            return categories::call(store, &scopes, rest, method, wanted, now);
+        }
+        (["categoriesByPath"], "GET") => {
             require(&scopes, &["read_catalog"])?;
-            super::values::page(query, Vec::<Value>::new(), |it| it)?
+            categories::by_path(store, query, now)?
         }
         (["profile"], "GET") => profile::profile(store, &scopes, query)?,
         (["latest-stats"], "GET") => profile::latest_stats(store, query)?,
         (["batch"], "GET") => return batch::get(store, query, now),
         (["batch"], "POST") => {
-            if let Payload::Foreign = wanted.payload {
+            if let Payload::Foreign { .. } = wanted.payload {
                 return Err(Refusal::new(415, None, "Unsupported media type"));
             }
             return batch::post(store, token, wanted, now);
         }
         (["batch", "cancel-group"], "POST") => return batch::cancel_group(store, query, now),
-        (["categories" | "profile" | "latest-stats" | "batch"], _) => {
+        (["categoriesByPath" | "profile" | "latest-stats" | "batch"], _) => {
             return Err(Refusal::method_not_allowed());
         }
         _ => return Err(Refusal::no_such_path()),
@@ -206,19 +256,20 @@ fn products(
     wanted: &Wanted,
     now: Instant,
 ) -> Result<Answer, Refusal> {
+    if let Some(body) = images::call(store, scopes, "products", path, wanted, now)? {
+        return Ok(Answer::ok(body));
+    }
     // Update and delete need the right to read as well (section 1.4).
     match method {
         "GET" => require(scopes, &["read_catalog"])?,
         "POST" => require(scopes, &["create_catalog"])?,
         _ => require(scopes, &["read_catalog", "update_catalog"])?,
     }
-    if method != "GET" && store.config.habits.import_running {
-        return Err(Refusal::new(449, None, "Catalog is locked: an import is running. Try again later"));
-    }
+    store.admit_writes(method)?;
     let query = &wanted.query;
     let body = match (path, method) {
         ([], "GET") => search::products(store, query, now)?,
-        ([], "POST") => json!({"id": store.create(wanted.object()?, now)?}),
+        ([], "POST") => json!({"id": store.create(wanted.object()?, saving(query)?, now)?}),
         ([], "DELETE") => {
             require(scopes, &["update_catalog_batch_delete"])?;
             for id in store.products.keys().copied().collect::<Vec<_>>() {
@@ -229,45 +280,67 @@ fn products(
         (["deleted"], "GET") => search::deleted(store, query, now)?,
         ([id], "GET") => {
             let keep = Keep::of(query)?;
-            let record = wire(store, product_id(id)?)?;
+            let record = store.wire(product_id(id)?)?;
             keep.map_or_else(|| record.clone(), |keep| keep.cut(record.clone()))
         }
         ([id], "PUT") => update(store, product_id(id)?, wanted, now)?,
         ([id], "DELETE") => {
             let deleted = store.delete(product_id(id)?, now);
-            match deleted {
-                Err(refusal) if store.config.habits.delete_unknown_is_404 => return Err(refusal),
-                other => json!({"deleteCount": i32::from(other.is_ok())}),
-            }
+            store.delete_count(deleted)?
         }
-        ([id, "inventory"], "PUT") => inventory(store, product_id(id)?, wanted, now)?,
-        // A plain list, not a page (section 13, trap 7). Variations come with their own calls.
-        ([id, "combinations"], "GET") => {
-            store.product(product_id(id)?)?;
-            json!([])
+        ([id, "inventory"], "PUT") => {
+            let id = product_id(id)?;
+            store.product(id)?;
+            moved_stock(store.move_stock(id, wanted.delta()?, now)?)
         }
-        ([] | [_] | [_, "inventory" | "combinations"], _) => return Err(Refusal::method_not_allowed()),
+        ([id, "combinations", rest @ ..], method) => {
+            variations::call(store, product_id(id)?, rest, method, wanted, now)?
+        }
+        ([] | [_] | [_, "inventory"], _) => return Err(Refusal::method_not_allowed()),
         _ => return Err(Refusal::no_such_path()),
     };
     Ok(Answer::ok(body))
+}
+
+impl Store {
+    /// While an import runs nothing of the catalogue is written (section 2.2).
+    pub fn admit_writes(&self, method: &str) -> Result<(), Refusal> {
+        if method != "GET" && self.config.habits.import_running {
+            return Err(Refusal::new(449, None, "Catalog is locked: an import is running. Try again later"));
+        }
+        Ok(())
+    }
+
+    /// The answer to a DELETE; that of an unknown id is a habit.
+    pub fn delete_count(&self, deleted: Result<(), Refusal>) -> Result<Value, Refusal> {
+        match deleted {
+            Err(refusal) if refusal.status != 404 || self.config.habits.delete_unknown_is_404 => Err(refusal),
+            other => Ok(json!({"deleteCount": i32::from(other.is_ok())})),
+        }
+    }
+}
+
+/// What a save takes along.
+fn saving(query: &Query) -> Result<Saving, Refusal> {
+    Ok(Saving {
+        combinations: query.is_on("saveCombinations")?,
+        rebuild: query.is_on("rebuildVariationsOnOptionsUpdate")?,
+        backwards: false,
+    })
 }
 
 fn product_id(text: &str) -> Result<i64, Refusal> {
     text.parse().map_err(|_| Refusal::wrong_parameter("Wrong parameter 'productId' value"))
 }
 
-fn wire(store: &Store, id: i64) -> Result<Value, Refusal> {
-    Ok(store.product(id)?.wire(store.config.store_id, &store.config.habits.languages))
-}
-
 fn update(store: &mut Store, id: i64, wanted: &Wanted, now: Instant) -> Result<Value, Refusal> {
     let keep = Keep::of(&wanted.query)?;
     let return_item = wanted.query.is_on("returnItem")?;
     store.product(id)?;
-    let updated = store.update(id, wanted.object()?, now)?;
+    let updated = store.update(id, wanted.object()?, saving(&wanted.query)?, now)?;
     let mut body = json!({"updateCount": i32::from(updated)});
     if let (true, Some(fields)) = (return_item, body.as_object_mut()) {
-        let item = wire(store, id)?;
+        let item = store.wire(id)?;
         let item = match keep.as_ref().and_then(|keep| keep.inside("item")) {
             Some(keep) => keep.cut(item),
             None => item,
@@ -277,15 +350,14 @@ fn update(store: &mut Store, id: i64, wanted: &Wanted, now: Instant) -> Result<V
     Ok(body)
 }
 
-fn inventory(store: &mut Store, id: i64, wanted: &Wanted, now: Instant) -> Result<Value, Refusal> {
-    store.product(id)?;
-    let delta = wanted.object()?.get("quantityDelta").and_then(Value::as_i64);
-    let delta = delta.ok_or_else(|| Refusal::wrong_parameter("Wrong parameter 'quantityDelta' value"))?;
-    Ok(match store.move_stock(id, delta, now)? {
+/// The answer to a change of stock: nothing is moved where it is unlimited, and below zero there is a warning
+/// (section 7).
+pub(super) fn moved_stock(after: Option<i64>) -> Value {
+    match after {
         None => json!({"updateCount": 0}),
         Some(stock) if stock < 0 => json!({"updateCount": 1, "warning": "Product has negative stock."}),
         Some(_) => json!({"updateCount": 1}),
-    })
+    }
 }
 
 fn render(answer: Answer) -> Response {

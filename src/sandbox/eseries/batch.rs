@@ -78,7 +78,7 @@ pub(super) fn post(store: &mut Store, token: &str, wanted: &Wanted, now: Instant
     if let Some(known) = store.batches.keys.iter().find(|known| Some(&known.text) == key.as_ref()) {
         return Ok(Answer::ok(json!({"ticket": known.ticket})));
     }
-    let requests = read(&wanted.payload)?;
+    let requests = read(wanted)?;
     let mut to_do: Vec<usize> = (0..requests.len()).collect();
     if parallel {
         // "Order not kept".
@@ -103,11 +103,11 @@ pub(super) fn post(store: &mut Store, token: &str, wanted: &Wanted, now: Instant
     Ok(Answer::ok(json!({"ticket": ticket})))
 }
 
-fn read(payload: &Payload) -> Result<Vec<Inner>, Refusal> {
+fn read(outer: &Wanted) -> Result<Vec<Inner>, Refusal> {
     let invalid = |why: &str| {
         Refusal::wrong_parameter(format!("Can't create batch. Batch request body is invalid. {why}"))
     };
-    let Payload::Json(Value::Array(items)) = payload else {
+    let Payload::Json(Value::Array(items)) = &outer.payload else {
         return Err(invalid("Path $ contains bad value"));
     };
     if items.is_empty() || items.len() > MOST {
@@ -133,7 +133,8 @@ fn read(payload: &Payload) -> Result<Vec<Inner>, Refusal> {
             None | Some(Value::Null) => Payload::None,
             Some(body) => Payload::Json(body.clone()),
         };
-        requests.push(Inner { id, wanted: Wanted { method, segments, query: Query::parse(query), payload } });
+        let (query, fetched) = (Query::parse(query), outer.fetched.clone());
+        requests.push(Inner { id, wanted: Wanted { method, segments, query, payload, fetched } });
     }
     Ok(requests)
 }

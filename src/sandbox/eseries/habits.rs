@@ -49,6 +49,58 @@ pub struct Habits {
     pub error_bodies: ErrorBodies,
     /// The store's languages, its default first (section 3).
     pub languages: Vec<String>,
+    /// Variations can be built from `SWATCHES` (newer stores; section 4.3).
+    pub swatches_vary: bool,
+    /// Prices with modifiers are reckoned in doubles and show their noise (section 13, trap 13).
+    pub derived_prices_have_noise: bool,
+    /// A PUT of `options` that drops what a variation uses deletes that variation; otherwise it is refused with 409
+    /// (sections 5.6 and 14).
+    pub unfit_variations_are_deleted: bool,
+    /// `saveCombinations` on PUT leaves variations that are not in the list; otherwise they go (section 5.3).
+    pub saved_combinations_merge: bool,
+    /// A PUT of a variation adds options and values that the product lacks, as a create does; otherwise 400
+    /// (unknown; section 5.3 speaks of creating only).
+    pub variation_updates_add_options: bool,
+    /// A variation that is given a SKU but no quantity begins with the product's stock; otherwise it is unlimited
+    /// (unknown).
+    pub given_sku_copies_stock: bool,
+    /// The plan has variations; otherwise creating one answers 402 (section 5.3).
+    pub plan_has_variations: bool,
+    /// Each variation counts toward the limit of products, as it does on the POS side; otherwise products alone do
+    /// (sections 5.3 and 11).
+    pub variations_count: bool,
+    /// How many categories the plan allows; without a number there is no limit (section 2.2).
+    pub category_limit: Option<usize>,
+    /// The longest name of a category, in characters; beyond it 409 (the limit is not given; section 2.2).
+    pub longest_category_name: usize,
+    /// The longest description of a category, in characters.
+    pub longest_category_description: usize,
+    /// The children of a deleted category go with it; otherwise they move up to its parent (section 9.3).
+    pub category_deletes_cascade: bool,
+    /// Writing `externalReferenceId` makes a category count as one from the POS, whose products are fixed
+    /// (unknown; sections 9.1 and 9.3).
+    pub category_reference_makes_it_external: bool,
+    /// How old the counts of products of a category may be (section 9.1: "lag by minutes").
+    pub category_counts_lag_seconds: u32,
+    /// A product's write that moves it between categories fires `category.updated` for each of them, too
+    /// (section 12.3).
+    pub assignments_fire_both: bool,
+    /// The largest picture (section 6.2).
+    pub largest_image_bytes: usize,
+    /// A picture that is too large answers 413, as the older docs have it; otherwise 400.
+    pub large_images_answer_413: bool,
+    /// WEBP counts as an image (unknown; section 6.2).
+    pub webp_is_an_image: bool,
+    /// The most pictures in a gallery; without a number there is no limit (none is published).
+    pub most_gallery_images: Option<usize>,
+    /// The first gallery picture of a product without any becomes its main one, with id 0 (section 6.2).
+    pub first_gallery_image_becomes_main: bool,
+    /// When the main picture is deleted, the first of the gallery takes its place (unknown).
+    pub gallery_fills_empty_main: bool,
+    /// `externalUrl` must be HTTPS (section 6.2); to be switched off where pictures come from this machine.
+    pub external_urls_need_https: bool,
+    /// Pictures given by an address are fetched; otherwise they are taken for granted, without a hash.
+    pub external_urls_are_fetched: bool,
     /// The merchant says no when asked to let the app in (section 1.3).
     pub merchant_refuses: bool,
     /// `state` comes back from the authorisation page (undocumented; section 1.3).
@@ -93,6 +145,29 @@ impl Default for Habits {
             long_block_seconds: 600,
             error_bodies: ErrorBodies::Full,
             languages: vec!["en".to_owned()],
+            swatches_vary: true,
+            derived_prices_have_noise: true,
+            unfit_variations_are_deleted: false,
+            saved_combinations_merge: false,
+            variation_updates_add_options: false,
+            given_sku_copies_stock: false,
+            plan_has_variations: true,
+            variations_count: false,
+            category_limit: None,
+            longest_category_name: 255,
+            longest_category_description: 65_535,
+            category_deletes_cascade: true,
+            category_reference_makes_it_external: false,
+            category_counts_lag_seconds: 180,
+            assignments_fire_both: true,
+            largest_image_bytes: 20 << 20,
+            large_images_answer_413: false,
+            webp_is_an_image: false,
+            most_gallery_images: None,
+            first_gallery_image_becomes_main: true,
+            gallery_fills_empty_main: false,
+            external_urls_need_https: true,
+            external_urls_are_fetched: true,
             merchant_refuses: false,
             echo_oauth_state: false,
         }

@@ -1,4 +1,5 @@
-//! What happens in the shop: the merchant's edits and the customers' orders. None of it is an API call, all of it
+//! What happens in the shop: the merchant's edits and the customers' orders. Options and variations are in `goods`,
+//! categories and pictures in `shelves`. None of it is an API call, all of it
 //! fires webhooks (section 12.4 of the E-Series reference).
 
 use rust_decimal::Decimal;
@@ -6,9 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::product::Product;
 use super::refusal::Refusal;
-use super::store::{Event, Store};
+use super::store::{Event, Saving, Store};
 use super::values::number;
 use super::{ESeriesSandbox, ProductView};
+
+/// The merchant's own pages save variations with their product.
+const MERCHANT: Saving = Saving { combinations: true, rebuild: false, backwards: true };
 
 /// Why the store did not let the merchant do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +48,7 @@ impl ESeriesSandbox {
     /// The merchant makes a product, unless the store refuses it.
     pub fn try_create_product(&self, fields: Value) -> Result<i64, Refused> {
         let fields = object(fields)?;
-        self.settled(|store, now| store.create(&fields, now)).map_err(Refused::from)
+        self.settled(|store, now| store.create(&fields, MERCHANT, now)).map_err(Refused::from)
     }
 
     /// The merchant edits some fields.
@@ -55,7 +59,7 @@ impl ESeriesSandbox {
     /// The merchant edits some fields, unless the store refuses it.
     pub fn try_edit_product(&self, id: i64, fields: Value) -> Result<(), Refused> {
         let fields = object(fields)?;
-        self.settled(|store, now| store.update(id, &fields, now)).map(|_| ()).map_err(Refused::from)
+        self.settled(|store, now| store.update(id, &fields, MERCHANT, now)).map(|_| ()).map_err(Refused::from)
     }
 
     /// Customers buy.
@@ -134,7 +138,7 @@ impl ESeriesSandbox {
     }
 }
 
-fn object(fields: Value) -> Result<Map<String, Value>, Refused> {
+pub(super) fn object(fields: Value) -> Result<Map<String, Value>, Refused> {
     match fields {
         Value::Object(fields) => Ok(fields),
         _ => Err(Refused { status: 400, message: "fields must be a JSON object".to_owned() }),
@@ -150,6 +154,6 @@ fn view(store: &Store, product: &Product) -> ProductView {
         enabled: product.enabled,
         quantity: product.stock,
         external_reference_id: product.external_reference_id.clone(),
-        json: product.wire(store.config.store_id, &store.config.habits.languages),
+        json: product.wire(&store.scene()),
     }
 }

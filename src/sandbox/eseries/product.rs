@@ -1,15 +1,30 @@
 //! A product as the store keeps it, what may be written to it, and how it is shown (section 4 of the
 //! E-Series reference).
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
+use super::category::Category;
+use super::fields::{self, TRANSLATED, sent, sent_money, sent_switch, sent_text, sent_whole, translate};
 use super::habits::Habits;
+use super::options::{self, Choice, ProductOption, selected};
+use super::picture::Pictures;
 use super::refusal::Refusal;
-use super::values::{date, decimal, number, tidy};
+use super::values::{date, decimal, number};
+use super::variation::Variation;
 use crate::clock::Instant;
 
-/// One simple product.
+/// What a record has to know of the store it stands in, to be shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub store_id: i64,
+    pub habits: &'a Habits,
+    pub categories: &'a BTreeMap<i64, Category>,
+}
+
+/// One product with its options, variations and pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Product {
     pub id: i64,
@@ -24,79 +39,15 @@ pub(super) struct Product {
     pub external_reference_id: Option<String>,
     pub created: Instant,
     pub updated: Instant,
+    pub options: Vec<ProductOption>,
+    /// By id.
+    pub variations: Vec<Variation>,
+    /// How many variations it ever had; their numbers are not used again.
+    pub variations_made: i64,
+    pub pictures: Pictures,
     /// Every other writable field that was ever sent, as it was sent.
     pub more: Map<String, Value>,
 }
-
-/// What kind of value a field of [`FIELDS`] takes.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Text,
-    Number,
-    Whole,
-    Switch,
-    List,
-    Object,
-    /// A map of language code to text, merged into the stored one.
-    Translations,
-}
-
-/// The writable fields that the store keeps as they are sent (section 4.2). Fields that stand neither here nor
-/// in [`Change`] are read-only or unknown and are ignored (section 3).
-const FIELDS: &[(&str, Kind)] = &[
-    ("nameTranslated", Kind::Translations),
-    ("description", Kind::Text),
-    ("descriptionTranslated", Kind::Translations),
-    ("subtitle", Kind::Text),
-    ("subtitleTranslated", Kind::Translations),
-    ("compareToPrice", Kind::Number),
-    ("costPrice", Kind::Number),
-    ("wholesalePrices", Kind::List),
-    ("warningLimit", Kind::Whole),
-    ("outOfStockVisibilityBehaviour", Kind::Text),
-    ("minPurchaseQuantity", Kind::Whole),
-    ("maxPurchaseQuantity", Kind::Whole),
-    ("categoryIds", Kind::List),
-    ("defaultCategoryId", Kind::Whole),
-    ("showOnFrontpage", Kind::Whole),
-    ("options", Kind::List),
-    ("productClassId", Kind::Whole),
-    ("attributes", Kind::List),
-    ("weight", Kind::Number),
-    ("dimensions", Kind::Object),
-    ("volume", Kind::Number),
-    ("isShippingRequired", Kind::Switch),
-    ("shipping", Kind::Object),
-    ("fixedShippingRateOnly", Kind::Switch),
-    ("fixedShippingRate", Kind::Number),
-    ("tax", Kind::Object),
-    ("seoTitle", Kind::Text),
-    ("seoTitleTranslated", Kind::Translations),
-    ("seoDescription", Kind::Text),
-    ("seoDescriptionTranslated", Kind::Translations),
-    ("customSlug", Kind::Text),
-    ("relatedProducts", Kind::Object),
-    ("lowestPriceSettings", Kind::Object),
-    ("ribbon", Kind::Object),
-    ("ribbonTranslated", Kind::Object),
-    ("nameYourPriceEnabled", Kind::Switch),
-    ("customPriceTiers", Kind::List),
-    ("priceDefaultTier", Kind::Number),
-    ("subscriptionSettings", Kind::Object),
-    ("productCondition", Kind::Text),
-    ("googleItemCondition", Kind::Text),
-    ("googleProductCategory", Kind::Whole),
-    ("customsHsTariffCode", Kind::Text),
-    ("batteryIncluded", Kind::Switch),
-    ("reviewsCollectingAllowed", Kind::Switch),
-    ("discountsAllowed", Kind::Switch),
-    ("shippingPreparationTime", Kind::Object),
-    ("showDeliveryTimeInStorefront", Kind::Switch),
-    ("isSampleProduct", Kind::Switch),
-];
-
-/// Fields with a `…Translated` twin.
-const TRANSLATED: &[&str] = &["name", "description", "subtitle", "seoTitle", "seoDescription"];
 
 /// What one create or update asks for, checked field by field.
 #[derive(Debug, Default)]
@@ -108,49 +59,34 @@ pub(super) struct Change {
     pub quantity: Option<i64>,
     pub unlimited: Option<bool>,
     pub external_reference_id: Option<String>,
+    pub options: Option<Vec<ProductOption>>,
     more: Vec<(&'static str, Value)>,
 }
 
 impl Change {
     /// Reads a body. `null` counts as absent, except where it clears (section 3).
-    pub fn read(fields: &Map<String, Value>, habits: &Habits) -> Result<Self, Refusal> {
-        let sent = |name: &str| fields.get(name).filter(|value| !value.is_null());
-        let text = |name: &str| sent(name).map(|it| owned(it, name)).transpose();
+    pub fn read(body: &Map<String, Value>, habits: &Habits) -> Result<Self, Refusal> {
+        let more = fields::read(body, fields::PRODUCT, habits)?;
         let mut change = Self {
-            sku: text("sku")?.map(|it| if habits.trim_skus { it.trim().to_owned() } else { it }),
-            name: text("name")?,
-            price: sent("price").map(|it| money(it, "price")).transpose()?,
-            enabled: sent("enabled").map(|it| it.as_bool().ok_or_else(|| wrong("enabled"))).transpose()?,
-            quantity: sent("quantity").map(|it| it.as_i64().ok_or_else(|| wrong("quantity"))).transpose()?,
-            unlimited: sent("unlimited")
-                .map(|it| it.as_bool().ok_or_else(|| wrong("unlimited")))
-                .transpose()?,
-            external_reference_id: text("externalReferenceId")?,
-            more: Vec::new(),
+            sku: sent_text(body, "sku")?.map(|it| if habits.trim_skus { it.trim().to_owned() } else { it }),
+            name: sent_text(body, "name")?,
+            price: sent_money(body, "price", habits)?,
+            enabled: sent_switch(body, "enabled")?,
+            quantity: sent_whole(body, "quantity")?,
+            unlimited: sent_switch(body, "unlimited")?,
+            external_reference_id: sent_text(body, "externalReferenceId")?,
+            options: sent(body, "options").map(|it| options::read(it, habits)).transpose()?,
+            more,
         };
-        if sent("locationInventory").is_some() {
+        if sent(body, "locationInventory").is_some() {
             // Stock by location belongs to the POS (section 2.2).
             let message = "Not allowed to update parameter 'locationInventory'";
             return Err(Refusal::new(409, "NOT_ALLOWED_TO_UPDATE_PARAMETER", message));
         }
-        for (name, kind) in FIELDS {
-            match fields.get(*name) {
-                Some(Value::Null) if *name == "googleProductCategory" => {
-                    change.more.push((name, Value::Null));
-                }
-                None | Some(Value::Null) => {}
-                Some(value) => {
-                    check(value, *kind, name, habits)?;
-                    change.more.push((name, tidy(value.clone())));
-                }
-            }
-        }
-        change.lift_default_language(habits);
+        let lifted = fields::lift_default_language(&mut change.more, habits);
+        change.name = change.name.or(lifted);
         if habits.trim_names {
             change.name = change.name.map(|name| name.trim().to_owned());
-        }
-        if habits.round_prices {
-            change.price = change.price.map(|price| price.round_dp(2));
         }
         if change.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             return Err(Refusal::wrong_parameter("Product name must not be empty"));
@@ -158,26 +94,17 @@ impl Change {
         Ok(change)
     }
 
-    /// The plain field is the text in the store's default language (section 3), so a translation into that
-    /// language writes the plain field, unless that was sent as well.
-    fn lift_default_language(&mut self, habits: &Habits) {
-        let Some(default) = habits.languages.first() else { return };
-        for base in TRANSLATED {
-            let twin = format!("{base}Translated");
-            let text = self
-                .more
-                .iter()
-                .find(|(name, _)| *name == twin)
-                .and_then(|(_, map)| map.get(default))
-                .and_then(Value::as_str)
-                .map(str::to_owned);
-            let Some(text) = text else { continue };
-            if *base == "name" {
-                self.name.get_or_insert(text);
-            } else if !self.more.iter().any(|(name, _)| name == base) {
-                self.more.push((base, text.into()));
+    /// Takes the categories out, which the store has a say in.
+    pub fn take_categories(&mut self) -> Option<Vec<i64>> {
+        let at = self.more.iter().position(|(name, _)| *name == "categoryIds")?;
+        let (_, list) = self.more.remove(at);
+        let mut ids: Vec<i64> = Vec::new();
+        for id in list.as_array()?.iter().filter_map(Value::as_i64) {
+            if !ids.contains(&id) {
+                ids.push(id);
             }
         }
+        Some(ids)
     }
 
     /// Writes the change into `product`, all but the SKU, which the store has a say in.
@@ -201,76 +128,88 @@ impl Change {
         if let Some(id) = self.external_reference_id {
             product.external_reference_id = Some(id).filter(|id| !id.is_empty());
         }
-        for (name, value) in self.more {
-            match (product.more.get_mut(name), value) {
-                (_, Value::Null) => {
-                    product.more.shift_remove(name);
-                }
-                (Some(Value::Object(stored)), Value::Object(sent)) if name.ends_with("Translated") => {
-                    stored.extend(sent);
-                }
-                (_, value) => {
-                    product.more.insert(name.to_owned(), value);
-                }
-            }
+        if let Some(options) = self.options {
+            product.options = options;
         }
+        fields::keep(self.more, &mut product.more);
     }
-}
-
-fn wrong(name: &str) -> Refusal {
-    Refusal::wrong_parameter(format!("Wrong parameter '{name}' value"))
-}
-
-fn owned(value: &Value, name: &str) -> Result<String, Refusal> {
-    value.as_str().map(str::to_owned).ok_or_else(|| wrong(name))
-}
-
-fn money(value: &Value, name: &str) -> Result<Decimal, Refusal> {
-    decimal(value).filter(|it| !it.is_sign_negative() || it.is_zero()).ok_or_else(|| wrong(name))
-}
-
-fn check(value: &Value, kind: Kind, name: &str, habits: &Habits) -> Result<(), Refusal> {
-    let fits = match kind {
-        Kind::Text => value.is_string(),
-        Kind::Number => value.is_number(),
-        Kind::Whole => value.is_i64(),
-        Kind::Switch => value.is_boolean(),
-        Kind::List => value.is_array(),
-        Kind::Object => value.is_object(),
-        Kind::Translations => value.as_object().is_some_and(|map| map.values().all(Value::is_string)),
-    };
-    if !fits {
-        return Err(wrong(name));
-    }
-    match (kind, value, name) {
-        (Kind::Translations, Value::Object(map), _) => {
-            if let Some(language) = map.keys().find(|language| !habits.languages.contains(language)) {
-                let message = format!("Language '{language}' is not enabled in the store");
-                return Err(Refusal::new(400, "LANGUAGES_NOT_ALLOWED", message));
-            }
-        }
-        (Kind::Number, cost, "costPrice") if cost.as_f64().is_some_and(|cost| cost < 0.0) => {
-            return Err(Refusal::new(400, "COST_PRICE_CANT_BE_NEGATIVE", "Cost price can't be negative"));
-        }
-        (Kind::Whole, class, "productClassId") if class.as_i64() != Some(0) => {
-            // A linked entity that does not exist; only the class "General" does so far (section 2.2).
-            return Err(Refusal::new(404, None, format!("Product class #{class} not found")));
-        }
-        (Kind::List, Value::Array(ids), "categoryIds") if ids.len() > 100 => {
-            let code = "MAX_CATEGORIES_FOR_API_REQUEST_LIMIT_EXCEEDED";
-            return Err(Refusal::new(402, code, "Too many categories in one request"));
-        }
-        (Kind::List, Value::Array(ids), "categoryIds") if !ids.iter().all(Value::is_i64) => {
-            return Err(wrong(name));
-        }
-        _ => {}
-    }
-    Ok(())
 }
 
 impl Product {
+    /// Whether the product or any of its variations is in stock (section 4.2).
     pub fn in_stock(&self) -> bool {
-        self.in_stock_stuck || self.stock.is_none_or(|stock| stock > 0)
+        let there = |stock: Option<i64>| stock.is_none_or(|stock| stock > 0);
+        self.in_stock_stuck || there(self.stock) || self.variations.iter().any(|it| there(self.stock_of(it)))
+    }
+
+    /// A variation without a SKU of its own has no stock of its own (section 5.4).
+    pub fn shares_stock(&self, variation: &Variation) -> bool {
+        variation.sku.as_ref().is_none_or(|sku| *sku == self.sku)
+    }
+
+    /// What a variation's `quantity` shows; `None` is unlimited.
+    pub fn stock_of(&self, variation: &Variation) -> Option<i64> {
+        if self.shares_stock(variation) { self.stock } else { variation.stock }
+    }
+
+    /// Where a variation shared the stock under the SKU that the product had before, it goes on by itself.
+    pub fn part_stock(&mut self, before: &Self) {
+        for variation in &mut self.variations {
+            if variation.sku.as_ref() == Some(&before.sku) {
+                variation.stock = before.stock;
+            }
+        }
+    }
+
+    /// The option of this name.
+    pub fn option(&self, name: &str) -> Option<&ProductOption> {
+        self.options.iter().find(|option| option.name == name)
+    }
+
+    /// The variation with this id.
+    pub fn variation(&self, id: i64) -> Result<&Variation, Refusal> {
+        self.variations.iter().find(|it| it.id == id).ok_or_else(|| Refusal::combination_not_found(id))
+    }
+
+    /// The variation with this id, to be changed.
+    pub fn variation_mut(&mut self, id: i64) -> Result<&mut Variation, Refusal> {
+        self.variations.iter_mut().find(|it| it.id == id).ok_or_else(|| Refusal::combination_not_found(id))
+    }
+
+    /// The ids of the categories it is assigned to.
+    pub fn category_ids(&self) -> Vec<i64> {
+        let ids = self.more.get("categoryIds").and_then(Value::as_array);
+        ids.map(|ids| ids.iter().filter_map(Value::as_i64).collect()).unwrap_or_default()
+    }
+
+    /// Assigns it to these categories and no others. What is left without a category sits on the front page, and
+    /// the category of no product is no default (sections 4.2 and 9.2).
+    pub fn set_categories(&mut self, ids: Vec<i64>) {
+        if !self.category_ids().is_empty() && ids.is_empty() {
+            self.more.entry("showOnFrontpage").or_insert_with(|| 1.into());
+        }
+        let default = self.more.get("defaultCategoryId").and_then(Value::as_i64);
+        if default.is_some_and(|default| !ids.contains(&default)) {
+            self.more.shift_remove("defaultCategoryId");
+        }
+        self.more.insert("categoryIds".to_owned(), ids.into());
+    }
+
+    /// The variation that the default choices select.
+    fn default_variation(&self) -> Option<&Variation> {
+        let choice = |it: &ProductOption| it.default().map(|choice| (it.name.clone(), choice.text.clone()));
+        let defaults: Vec<(String, String)> = self.options.iter().filter_map(choice).collect();
+        self.variations.iter().find(|it| it.is_for(&defaults))
+    }
+
+    /// What it sells for without a choice of the customer: an own price of the variation selected by default, else
+    /// the base with the modifiers of the default choices.
+    fn displayed(&self, habits: &Habits) -> Value {
+        if let Some(price) = self.default_variation().and_then(|it| it.price) {
+            return number(price);
+        }
+        let defaults: Vec<&Choice> = self.options.iter().filter_map(ProductOption::default).collect();
+        selected(self.price, &defaults, habits)
     }
 
     /// A number among the fields kept as sent.
@@ -279,7 +218,9 @@ impl Product {
     }
 
     /// The full wire record.
-    pub fn wire(&self, store_id: i64, languages: &[String]) -> Value {
+    pub fn wire(&self, scene: &Scene<'_>) -> Value {
+        let (store_id, languages) = (scene.store_id, &scene.habits.languages);
+        let displayed = self.displayed(scene.habits);
         let mut record = Map::new();
         let mut put = |name: &str, value: Value| {
             record.insert(name.to_owned(), value);
@@ -294,9 +235,10 @@ impl Product {
         put("inStock", self.in_stock().into());
         put("name", self.name.as_str().into());
         put("price", number(self.price));
-        put("priceInProductList", number(self.price));
-        put("defaultDisplayedPrice", number(self.price));
-        put("defaultDisplayedPriceFormatted", format!("${:.2}", self.price).into());
+        put("priceInProductList", displayed.clone());
+        let formatted = format!("${:.2}", decimal(&displayed).unwrap_or(self.price));
+        put("defaultDisplayedPrice", displayed);
+        put("defaultDisplayedPriceFormatted", formatted.into());
         put("costPrice", 0.into());
         put("isShippingRequired", true.into());
         put("url", format!("https://store{store_id}.company.site/products/p{}", self.id).into());
@@ -306,21 +248,19 @@ impl Product {
         put("updateTimestamp", self.updated.timestamp().into());
         put("productClassId", 0.into());
         put("enabled", self.enabled.into());
-        put("options", json!([]));
+        put("options", self.options.iter().map(|it| it.wire(languages)).collect());
         put("warningLimit", 0.into());
         put("fixedShippingRateOnly", false.into());
         put("fixedShippingRate", 0.into());
         put("shipping", json!({"type": "GLOBAL_METHODS", "methodMarkup": 0, "flatRate": 0}));
-        put("defaultCombinationId", 0.into());
+        put("defaultCombinationId", self.default_variation().map_or(0, |it| it.id).into());
         put("categoryIds", json!([]));
-        put("categories", json!([]));
+        put("categories", self.category_ids().iter().filter_map(|id| Category::brief(*id, scene)).collect());
         put("defaultCategoryId", 0.into());
         put("attributes", json!([]));
-        put("combinations", json!([]));
+        put("combinations", self.variations.iter().map(|it| it.wire(self, scene)).collect());
         put("dimensions", json!({"length": 0, "width": 0, "height": 0}));
         put("volume", 0.into());
-        put("media", json!({"images": [], "videos": []}));
-        put("galleryImages", json!([]));
         put("files", json!([]));
         put("productCondition", "NEW".into());
         put("isGiftCard", false.into());
@@ -329,6 +269,7 @@ impl Product {
         if let Some(id) = &self.external_reference_id {
             put("externalReferenceId", id.as_str().into());
         }
+        self.pictures.put(store_id, &mut record);
         record.extend(self.more.clone());
         for base in TRANSLATED {
             translate(&mut record, base, languages);
@@ -339,22 +280,18 @@ impl Product {
     /// The words that a keyword search looks through (section 4.5).
     pub fn words(&self) -> Vec<String> {
         let description = self.more.get("description").and_then(Value::as_str).unwrap_or_default();
-        let text = format!("{} {} {description}", self.name, self.sku).to_lowercase();
+        let mut text = format!("{} {} {description}", self.name, self.sku);
+        let skus = self.variations.iter().filter_map(|it| it.sku.as_deref());
+        let options = self.options.iter().map(|it| it.name.as_str());
+        let choices = self.options.iter().flat_map(|it| &it.choices).map(|it| it.text.as_str());
+        let alts = self.pictures.all().filter_map(|(_, it)| it.alt.as_ref()?.get("main")?.as_str());
+        for word in skus.chain(options).chain(choices).chain(alts) {
+            text.push(' ');
+            text.push_str(word);
+        }
+        let text = text.to_lowercase();
         let whole = text.split_whitespace().map(str::to_owned);
         let parts = text.split(|letter: char| !letter.is_alphanumeric()).map(str::to_owned);
         whole.chain(parts).filter(|word| !word.is_empty()).collect()
     }
-}
-
-/// A fetched map has every enabled language, `""` where untranslated (section 3).
-fn translate(record: &mut Map<String, Value>, base: &str, languages: &[String]) {
-    let twin = format!("{base}Translated");
-    let Some(plain) = record.get(base).cloned() else { return };
-    let mut whole = Map::new();
-    for (place, language) in languages.iter().enumerate() {
-        let stored = record.get(&twin).and_then(|map| map.get(language)).cloned();
-        let text = if place == 0 { plain.clone() } else { stored.unwrap_or_else(|| "".into()) };
-        whole.insert(language.clone(), text);
-    }
-    record.insert(twin, Value::Object(whole));
 }

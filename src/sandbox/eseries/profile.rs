@@ -19,6 +19,12 @@ pub(super) fn profile(store: &Store, scopes: &[String], query: &Query) -> Result
             "PRODUCT_DIMENSIONS", "SEO_FIELDS", "MULTILINGUAL_STORE", "COST_PRICE_FEATURE",
         ],
     });
+    if let (false, Some(features)) = (
+        config.habits.plan_has_variations,
+        account.get_mut("availableFeatures").and_then(Value::as_array_mut),
+    ) {
+        features.retain(|it| it != "COMBINATIONS");
+    }
     // Two pages name two different scopes for the limits, so both are asked for (section 1.4).
     let limits = require(scopes, &["read_store_limits", "read_store_profile_extended"]);
     if let (Ok(()), Some(account)) = (limits, account.as_object_mut()) {
@@ -68,14 +74,14 @@ pub(super) fn latest_stats(store: &Store, query: &Query) -> Result<Value, Refusa
     let born = "2020-01-01 00:00:00 +0000";
     let mut stats = json!({
         "productsUpdated": date(store.products_updated), "ordersUpdated": born, "customersUpdated": born,
-        "categoriesUpdated": born, "profileUpdated": born,
+        "categoriesUpdated": date(store.categories_updated), "profileUpdated": born,
     });
     if let Some(stats) = stats.as_object_mut() {
         if query.is_on("productCountRequired")? {
             stats.insert("productCount".to_owned(), store.products.len().into());
         }
         if query.is_on("categoryCountRequired")? {
-            stats.insert("categoryCount".to_owned(), 0.into());
+            stats.insert("categoryCount".to_owned(), store.categories.len().into());
         }
     }
     Ok(stats)

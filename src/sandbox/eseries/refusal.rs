@@ -49,6 +49,14 @@ impl Refusal {
         Self::new(404, "PRODUCT_NOT_FOUND", format!("Product #{id} not found"))
     }
 
+    pub fn combination_not_found(id: i64) -> Self {
+        Self::new(404, "COMBINATION_NOT_FOUND", format!("Combination #{id} not found"))
+    }
+
+    pub fn category_not_found(id: i64) -> Self {
+        Self::new(404, "CATEGORIES_NOT_FOUND", format!("Category #{id} not found"))
+    }
+
     /// A missing, wrong or revoked token is 403, not 401 (section 1.2).
     pub fn bad_token() -> Self {
         Self::new(403, "INVALID_API_TOKEN", "Invalid API token")

@@ -2,10 +2,12 @@
 //! E-Series reference).
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::product::Product;
+use super::category::{Category, ancestors};
+use super::product::{Product, Scene};
 use super::refusal::Refusal;
 use super::store::{Deleted, Store};
 use super::values::{Keep, Query, date, page, whole_seconds};
@@ -15,22 +17,21 @@ use crate::clock::Instant;
 pub(super) fn products(store: &mut Store, query: &Query, now: Instant) -> Result<Value, Refusal> {
     let keep = Keep::of(query)?;
     let order = Order::of(query)?;
-    let filter = Filter::of(query)?;
-    let store_id = store.config.store_id;
-    let languages = store.config.habits.languages.clone();
+    let filter = Filter::of(query, &store.categories)?;
+    let (habits, categories) = (&store.config.habits, &store.categories);
+    let scene = Scene { store_id: store.config.store_id, habits, categories };
     let mut found: Vec<&Product> = if let Some(ids) = query.text("productId") {
         // By id there is no lag, and all other filters are ignored.
-        let ids: Result<Vec<i64>, _> = ids.split(',').map(|id| id.trim().parse()).collect();
-        let ids = ids.map_err(|_| Refusal::wrong_parameter("Wrong parameter 'productId' value"))?;
+        let ids = whole_numbers(ids)?;
         store.products.values().filter(|product| ids.contains(&product.id)).collect()
     } else if let Some(sku) = query.text("sku") {
         // Other filters except `productId` are ignored.
-        store.index.at(now).into_iter().filter(|product| product.sku == sku).collect()
+        store.index.at(now).into_iter().filter(|product| has_sku(product, sku)).collect()
     } else {
         store.index.at(now).into_iter().filter(|product| filter.fits(product)).collect()
     };
     found.sort_by(|one, other| order.compare(one, other));
-    let list = page(query, found, |product| product.wire(store_id, &languages))?;
+    let list = page(query, found, |product| product.wire(&scene))?;
     Ok(keep.map_or_else(|| list.clone(), |keep| keep.cut(list.clone())))
 }
 
@@ -48,6 +49,7 @@ fn within(at: Instant, from: Option<Instant>, to: Option<Instant>) -> bool {
 
 struct Filter {
     external_reference_id: Option<String>,
+    categories: Option<Vec<i64>>,
     keyword: Vec<String>,
     created: (Option<Instant>, Option<Instant>),
     updated: (Option<Instant>, Option<Instant>),
@@ -58,9 +60,18 @@ struct Filter {
 }
 
 impl Filter {
-    fn of(query: &Query) -> Result<Self, Refusal> {
+    fn of(query: &Query, tree: &BTreeMap<i64, Category>) -> Result<Self, Refusal> {
         let inventory = choice(query, "inventory", "instock", "outofstock")?;
+        let below = query.is_on("includeProductsFromSubcategories")? || query.is_on("withSubcategories")?;
+        let mut categories =
+            query.text("category").or(query.text("categories")).map(whole_numbers).transpose()?;
+        if let (true, Some(wanted)) = (below, &mut categories) {
+            let within = |id: &&i64| ancestors(tree, **id).iter().any(|above| wanted.contains(above));
+            let more: Vec<i64> = tree.keys().filter(within).copied().collect();
+            wanted.extend(more);
+        }
         Ok(Self {
+            categories,
             external_reference_id: query.text("externalReferenceId").map(str::to_owned),
             keyword: query
                 .text("keyword")
@@ -76,11 +87,14 @@ impl Filter {
     }
 
     fn fits(&self, product: &Product) -> bool {
-        let same_reference = match &self.external_reference_id {
-            None => true,
-            wanted => *wanted == product.external_reference_id,
+        // Of a product or of one of its variations.
+        let same_reference = |wanted: &String| {
+            let own = std::iter::once(&product.external_reference_id);
+            own.chain(product.variations.iter().map(|it| &it.external_reference_id))
+                .any(|it| it.as_ref() == Some(wanted))
         };
-        same_reference
+        self.external_reference_id.as_ref().is_none_or(same_reference)
+            && self.has_category(product)
             && self.has_keyword(product)
             && within(product.created, self.created.0, self.created.1)
             && within(product.updated, self.updated.0, self.updated.1)
@@ -89,6 +103,15 @@ impl Filter {
             && self.enabled.is_none_or(|enabled| product.enabled == enabled)
             && self.in_stock.is_none_or(|in_stock| product.in_stock() == in_stock)
             && self.on_sale.is_none_or(|on_sale| is_on_sale(product) == on_sale)
+    }
+
+    /// In any of the categories; 0 is the front page, where what has no category sits. Those below are looked
+    /// through only where that is asked for.
+    fn has_category(&self, product: &Product) -> bool {
+        let ids = product.category_ids();
+        let front = ids.is_empty() || product.more.contains_key("showOnFrontpage");
+        let fits = |id: &i64| if *id == 0 { front } else { ids.contains(id) };
+        self.categories.as_ref().is_none_or(|wanted| wanted.iter().any(fits))
     }
 
     /// Whole words; a trailing `*` makes it a prefix search. All words must be there.
@@ -102,6 +125,16 @@ impl Filter {
             None => words.contains(wanted),
         })
     }
+}
+
+fn whole_numbers(text: &str) -> Result<Vec<i64>, Refusal> {
+    let ids: Result<Vec<i64>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+    ids.map_err(|_| Refusal::wrong_parameter("Wrong parameter: expected ids, separated by commas"))
+}
+
+/// A SKU finds the product of its variation, too.
+fn has_sku(product: &Product, sku: &str) -> bool {
+    product.sku == sku || product.variations.iter().any(|it| it.sku.as_deref() == Some(sku))
 }
 
 fn is_on_sale(product: &Product) -> bool {

@@ -10,9 +10,13 @@ use serde_json::{Map, Value};
 
 use super::access::Access;
 use super::batch::Batches;
-use super::product::{Change, Product};
+use super::category::{Category, Counts};
+use super::fields::sent;
+use super::picture::Pictures;
+use super::product::{Change, Product, Scene};
 use super::refusal::Refusal;
 use super::values::whole_seconds;
+use super::variation::Variation;
 use super::{Call, Config, webhook};
 use crate::clock::{Instant, after};
 use crate::sandbox::outbox::Outbox;
@@ -28,11 +32,19 @@ pub(super) struct Store {
     pub products: BTreeMap<i64, Product>,
     pub index: Index,
     pub deleted: Vec<Deleted>,
+    pub categories: BTreeMap<i64, Category>,
+    pub counts: Counts,
+    /// How many writes to a category meet somebody who edits it elsewhere.
+    pub edited_elsewhere: BTreeMap<i64, usize>,
     pub batches: Batches,
     pub calls: VecDeque<Call>,
     pub writes: usize,
     pub products_updated: Instant,
+    pub categories_updated: Instant,
     pub next_product_id: i64,
+    pub next_variation_id: i64,
+    pub next_category_id: i64,
+    pub next_picture: i64,
     pub next_auto_sku: u32,
 }
 
@@ -83,7 +95,27 @@ impl Index {
     }
 }
 
-/// The three things that can happen to a product.
+/// What a save of a product takes along (section 4.1).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Saving {
+    /// `saveCombinations`: the variations in the body are saved; without it they are ignored.
+    pub combinations: bool,
+    /// `rebuildVariationsOnOptionsUpdate`: variations follow the options.
+    pub rebuild: bool,
+    /// New variations of a new product are numbered backwards, as bulk creation in the admin does (section 5.2).
+    pub backwards: bool,
+}
+
+/// Whose SKU or external id it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Nobody,
+    Product(i64),
+    Variation(i64),
+    Category(i64),
+}
+
+/// The three things that can happen to a product or a category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Created,
@@ -96,7 +128,17 @@ impl Store {
         self.products.get(&id).ok_or_else(|| Refusal::product_not_found(id))
     }
 
-    pub fn create(&mut self, fields: &Map<String, Value>, now: Instant) -> Result<i64, Refusal> {
+    /// What a record has to know to be shown.
+    pub fn scene(&self) -> Scene<'_> {
+        Scene { store_id: self.config.store_id, habits: &self.config.habits, categories: &self.categories }
+    }
+
+    /// A product as the API shows it.
+    pub fn wire(&self, id: i64) -> Result<Value, Refusal> {
+        Ok(self.product(id)?.wire(&self.scene()))
+    }
+
+    pub fn create(&mut self, fields: &Map<String, Value>, how: Saving, now: Instant) -> Result<i64, Refusal> {
         let mut change = Change::read(fields, &self.config.habits)?;
         if change.name.is_none() {
             return Err(Refusal::wrong_parameter("Missing required parameter 'name'"));
@@ -106,12 +148,12 @@ impl Store {
         }
         let wanted = change.sku.take().unwrap_or_default();
         let sku = self.admit_sku(wanted, None)?;
-        self.admit_external_id(change.external_reference_id.as_deref(), None)?;
+        self.admit_external_id(change.external_reference_id.as_deref(), Owner::Nobody, None)?;
         check_frontpage(fields, fields)?;
-        let id = self.next_product_id;
-        self.next_product_id += 1;
+        let categories = change.take_categories().unwrap_or_default();
+        self.admit_categories(fields, &[], &categories)?;
         let mut product = Product {
-            id,
+            id: self.next_product_id,
             sku,
             name: String::new(),
             price: Decimal::ZERO,
@@ -121,16 +163,42 @@ impl Store {
             external_reference_id: None,
             created: whole_seconds(now),
             updated: whole_seconds(now),
+            options: Vec::new(),
+            variations: Vec::new(),
+            variations_made: 0,
+            pictures: Pictures::default(),
             more: Map::new(),
         };
         change.apply(&mut product);
+        if !categories.is_empty() {
+            product.more.insert("categoryIds".to_owned(), categories.clone().into());
+        }
+        if let Some(list) = how.combinations.then(|| sent(fields, "combinations")).flatten() {
+            self.save_combinations(&mut product, &[], list)?;
+            let numbers: Vec<i64> = product.variations.iter().rev().map(|it| it.number).collect();
+            for (variation, number) in product.variations.iter_mut().zip(numbers).filter(|_| how.backwards) {
+                variation.number = number;
+            }
+        }
+        if self.count_with(&product) > self.config.max_product_limit {
+            return Err(limit_reached());
+        }
+        let id = product.id;
+        self.next_product_id += 1;
         self.products.insert(id, product);
         self.happened(id, Event::Created, now);
+        self.assigned(&[], &categories, now);
         Ok(id)
     }
 
     /// Applies a partial update. Tells whether anything counts as updated.
-    pub fn update(&mut self, id: i64, fields: &Map<String, Value>, now: Instant) -> Result<bool, Refusal> {
+    pub fn update(
+        &mut self,
+        id: i64,
+        fields: &Map<String, Value>,
+        how: Saving,
+        now: Instant,
+    ) -> Result<bool, Refusal> {
         let before = self.product(id)?.clone();
         let mut change = Change::read(fields, &self.config.habits)?;
         if self.config.habits.limit_blocks_updates && self.count() > self.config.max_product_limit {
@@ -140,23 +208,61 @@ impl Store {
         if let Some(wanted) = change.sku.take()
             && wanted != before.sku
         {
-            product.sku = self.admit_sku(wanted, Some(id))?;
+            product.sku = self.admit_sku(wanted, Some(&before))?;
+            product.part_stock(&before);
         }
-        self.admit_external_id(change.external_reference_id.as_deref(), Some(id))?;
+        self.admit_external_id(change.external_reference_id.as_deref(), Owner::Product(id), None)?;
         check_frontpage(fields, &before.more)?;
+        let categories = change.take_categories();
+        let assigned = before.category_ids();
+        self.admit_categories(fields, &assigned, categories.as_ref().unwrap_or(&assigned))?;
+        let options_change = change.options.is_some();
         change.apply(&mut product);
-        if product == before && !self.config.habits.noop_puts_fire {
+        if let Some(ids) = categories.filter(|ids| *ids != assigned) {
+            product.set_categories(ids);
+        }
+        if let Some(media) = sent(fields, "media") {
+            product.pictures.arrange(media)?;
+        }
+        let list = how.combinations.then(|| sent(fields, "combinations")).flatten();
+        if let Some(list) = list {
+            self.save_combinations(&mut product, &before.options, list)?;
+        }
+        if options_change || list.is_some() {
+            self.fit_variations(&mut product, how.rebuild)?;
+        }
+        self.commit(&before, product, true, now)
+    }
+
+    /// Puts a changed product in its place. Tells whether anything counts as updated.
+    pub fn commit(
+        &mut self,
+        before: &Product,
+        mut product: Product,
+        moves_updated: bool,
+        now: Instant,
+    ) -> Result<bool, Refusal> {
+        let grown = product.variations.len() > before.variations.len();
+        if grown && self.count_with(&product) > self.config.max_product_limit {
+            return Err(limit_reached());
+        }
+        if product == *before && !self.config.habits.noop_puts_fire {
             return Ok(false);
         }
-        product.updated = moved(&before, now);
+        if moves_updated {
+            product.updated = moved(before, now);
+        }
+        let (id, after) = (product.id, product.category_ids());
         self.products.insert(id, product);
         self.happened(id, Event::Updated, now);
+        self.assigned(&before.category_ids(), &after, now);
         Ok(true)
     }
 
     pub fn delete(&mut self, id: i64, now: Instant) -> Result<(), Refusal> {
-        self.products.remove(&id).ok_or_else(|| Refusal::product_not_found(id))?;
+        let gone = self.products.remove(&id).ok_or_else(|| Refusal::product_not_found(id))?;
         self.happened(id, Event::Deleted, now);
+        self.assigned(&gone.category_ids(), &[], now);
         Ok(())
     }
 
@@ -178,41 +284,71 @@ impl Store {
         Ok(Some(after))
     }
 
+    /// How much of the plan is used: variations do not count, says the API (section 11); the POS counts them.
     fn count(&self) -> i64 {
-        i64::try_from(self.products.len()).unwrap_or(i64::MAX)
+        self.products.values().map(|product| self.weight(product)).sum()
+    }
+
+    /// As [`Self::count`], with a product as it would be.
+    fn count_with(&self, pending: &Product) -> i64 {
+        let before = self.products.get(&pending.id).map_or(0, |product| self.weight(product));
+        self.count() - before + self.weight(pending)
+    }
+
+    fn weight(&self, product: &Product) -> i64 {
+        let variations = if self.config.habits.variations_count { product.variations.len() } else { 1 };
+        i64::try_from(variations.max(1)).unwrap_or(i64::MAX)
     }
 
     /// A SKU as the store will take it: an empty one gets the next free number, a taken one is refused
     /// (sections 4.4 and 5.5).
-    fn admit_sku(&mut self, wanted: String, of: Option<i64>) -> Result<String, Refusal> {
+    fn admit_sku(&mut self, wanted: String, of: Option<&Product>) -> Result<String, Refusal> {
         if self.config.habits.sku_may_repeat {
             return Ok(wanted);
         }
+        let owner = of.map_or(Owner::Nobody, |of| Owner::Product(of.id));
         if !wanted.is_empty() {
-            return if self.sku_is_taken(&wanted, of) {
-                let message = format!("SKU '{wanted}' is already in use");
-                Err(Refusal::new(409, "SKU_ALREADY_EXISTS", message))
-            } else {
-                Ok(wanted)
-            };
+            return if self.sku_is_taken(&wanted, owner, of) { Err(sku_taken(&wanted)) } else { Ok(wanted) };
         }
         loop {
             let sku = format!("{:05}", self.next_auto_sku);
             self.next_auto_sku += 1;
-            if !self.sku_is_taken(&sku, of) {
+            if !self.sku_is_taken(&sku, owner, of) {
                 return Ok(sku);
             }
         }
     }
 
-    fn sku_is_taken(&self, sku: &str, of: Option<i64>) -> bool {
-        self.products.values().any(|other| Some(other.id) != of && other.sku == sku)
+    /// All products, one of them as it would be.
+    fn with_pending<'a>(&'a self, pending: Option<&'a Product>) -> impl Iterator<Item = &'a Product> {
+        let others = move |it: &&Product| pending.is_none_or(|pending| pending.id != it.id);
+        self.products.values().filter(others).chain(pending)
     }
 
-    fn admit_external_id(&self, id: Option<&str>, of: Option<i64>) -> Result<(), Refusal> {
+    /// Whether any product or variation but `of` has this SKU (section 5.5).
+    pub fn sku_is_taken(&self, sku: &str, of: Owner, pending: Option<&Product>) -> bool {
+        self.with_pending(pending).any(|product| {
+            let own = |it: &Variation| it.sku.as_deref() == Some(sku) && of != Owner::Variation(it.id);
+            product.sku == sku && of != Owner::Product(product.id) || product.variations.iter().any(own)
+        })
+    }
+
+    /// Ids in an external system are unique among all entities of the store (section 2.2).
+    pub fn admit_external_id(
+        &self,
+        id: Option<&str>,
+        of: Owner,
+        pending: Option<&Product>,
+    ) -> Result<(), Refusal> {
         let Some(id) = id.filter(|id| !id.is_empty()) else { return Ok(()) };
-        let taken = |it: &Product| Some(it.id) != of && it.external_reference_id.as_deref() == Some(id);
-        if self.products.values().any(taken) {
+        let has = |other: Option<&str>, owner: Owner| other == Some(id) && owner != of;
+        let taken = self.with_pending(pending).any(|product| {
+            let own = |it: &Variation| has(it.external_reference_id.as_deref(), Owner::Variation(it.id));
+            has(product.external_reference_id.as_deref(), Owner::Product(product.id))
+                || product.variations.iter().any(own)
+        });
+        let by_category = |it: &Category| has(it.external_reference_id.as_deref(), Owner::Category(it.id));
+        if taken || self.categories.values().any(by_category) {
             let message = format!("External reference id '{id}' is already used");
             return Err(Refusal::new(409, "EXTERNAL_ID_ALREADY_USED", message));
         }
@@ -228,14 +364,18 @@ impl Store {
         if event == Event::Deleted {
             self.deleted.push(Deleted { id, at: whole_seconds(now), visible_from });
         }
-        let kind = match event {
-            Event::Created => "product.created",
-            Event::Updated => "product.updated",
-            Event::Deleted => "product.deleted",
+        self.tell_of_catalog("product", id, event, now);
+    }
+
+    /// A notice about a product or a category. Events are limited to those whose scope the app holds (section 12.1).
+    pub fn tell_of_catalog(&mut self, what: &str, id: i64, event: Event, now: Instant) {
+        let how = match event {
+            Event::Created => "created",
+            Event::Updated => "updated",
+            Event::Deleted => "deleted",
         };
-        // Events are limited to those whose scope the app holds (section 12.1).
         if self.config.scopes.iter().any(|scope| scope == "read_catalog") {
-            self.tell(kind, &webhook::Entity::Number(id), now);
+            self.tell(&format!("{what}.{how}"), &webhook::Entity::Number(id), now);
         }
     }
 
@@ -254,6 +394,11 @@ impl Store {
         let high = u64::from(habits.index_lag_max_seconds) * 1000;
         Duration::from_millis(self.generator.random_range(low..=high.max(low)))
     }
+}
+
+/// A SKU that is in use (section 2.2).
+pub(super) fn sku_taken(sku: &str) -> Refusal {
+    Refusal::new(409, "SKU_ALREADY_EXISTS", format!("SKU '{sku}' is already in use"))
 }
 
 /// When a product touched now was updated; it does not go back with the clock.
