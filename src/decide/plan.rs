@@ -169,10 +169,13 @@ pub fn plan(
 /// and arrives in the product it belongs to.
 #[must_use]
 pub fn plan_creation(r: &Facts) -> Plan {
-    let step = if r.get(Field::Enabled).is_some() {
-        Step::CreateOnE { facts: r.clone().with(Field::Enabled, Value::Flag(false)) }
+    let mut facts = r.clone();
+    let step = if r.get(Field::OptionValues).is_some() {
+        facts.forget(Field::Enabled);
+        Step::CreateVariationOnE { facts }
     } else {
-        Step::CreateVariationOnE { facts: r.clone() }
+        facts.set(Field::Enabled, Value::Flag(false));
+        Step::CreateOnE { facts }
     };
     Plan { steps: vec![step], ..Plan::default() }
 }

@@ -138,14 +138,14 @@ async fn take_r_series(
         let words = format!("X-Delivery-Id is longer than {} characters", hint::LONGEST);
         return Err(no_envelope(&hint::NoEnvelope(words)));
     }
-    let worked_on = hint.item.is_some();
+    let worked_on = hint.record.is_some();
     let delivery = Delivery {
         connection_id,
         side: Side::RSeries,
         // Without an id nothing is a repeat: equal bodies may be two sales.
         event_id: event_id.map_or_else(|| desk.ids.uuid(desk.clock.now()).to_string(), str::to_owned),
         event_type: hint.event_type,
-        record: hint.item,
+        record: hint.record,
     };
     write_down(desk, delivery, worked_on).await
 }

@@ -37,14 +37,16 @@ pub fn matrix_facts(matrix: &Matrix, items: &[Item], names: Option<&OptionNames>
     facts
 }
 
-/// What an item says as a variant. A variation needs a SKU of its own to have a stock of its own (e-series-api.md,
+/// What an item says as a variant. Its flag is one of those that put its product on the web; a variation has none. A
+/// variation needs a SKU of its own to have a stock of its own (e-series-api.md,
 /// section 5.4): where the item has none, the system SKU stands in.
 #[must_use]
 pub fn variant_facts(item: &Item, context: &Context, names: Option<&OptionNames>) -> Facts {
     let sku = Some(sku(item, context.sku_source)).filter(|sku| !sku.trim().is_empty());
     let mut facts = Facts::new()
         .with(Field::Sku, Value::Text(sku.unwrap_or(&item.system_sku).to_owned()))
-        .with(Field::Price, Value::Money(price(item, context)));
+        .with(Field::Price, Value::Money(price(item, context)))
+        .with(Field::Enabled, Value::Flag(item.publish_to_ecom));
     if let Some(stock) = stock(item, context) {
         facts.set(Field::Stock, Value::Stock(stock));
     }

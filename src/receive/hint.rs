@@ -64,8 +64,8 @@ pub fn e_series(body: &[u8]) -> Result<EEnvelope, NoEnvelope> {
 pub struct RHint {
     /// `type`.
     pub event_type: String,
-    /// The item to look at, if the event is about one.
-    pub item: Option<i64>,
+    /// The item or matrix to look at, if the event is about one.
+    pub record: Option<i64>,
 }
 
 /// Reads a notice at the R-Series door: a form with `type` and `payload`, or the same as JSON.
@@ -88,18 +88,18 @@ pub fn r_series(content_type: &str, body: &[u8]) -> Result<RHint, NoEnvelope> {
     if event_type.is_empty() || event_type.len() > LONGEST || event_type.contains('\0') {
         return Err(NoEnvelope("type is missing or no short text".into()));
     }
-    let about_item = event_type.starts_with("item.") || event_type.starts_with("inventory.");
-    let item = if about_item {
-        let id = payload.get("itemID").and_then(|id| match id {
+    let kinds = [("item.", "itemID"), ("inventory.", "itemID"), ("item_matrix.", "itemMatrixID")];
+    let key = kinds.into_iter().find(|(kind, _)| event_type.starts_with(kind)).map(|(_, key)| key);
+    let id = |key: &str| {
+        let id = payload.get(key).and_then(|id| match id {
             Value::String(text) => text.parse().ok(),
             other => other.as_i64(),
         });
         let id = id.filter(|id: &i64| *id > 0);
-        Some(id.ok_or_else(|| NoEnvelope("payload.itemID is missing or no id".into()))?)
-    } else {
-        None
+        id.ok_or_else(|| NoEnvelope(format!("payload.{key} is missing or no id")))
     };
-    Ok(RHint { event_type, item })
+    let record = key.map(id).transpose()?;
+    Ok(RHint { event_type, record })
 }
 
 #[cfg(test)]
@@ -136,7 +136,7 @@ mod tests {
         let hint = RHint { event_type: "inventory.update".into(), item: Some(318) };
         assert_eq!(r_series("application/x-www-form-urlencoded", form).unwrap(), hint);
         assert_eq!(r_series("application/json; charset=utf-8", json).unwrap(), hint);
-        assert_eq!(r_series("", b"type=customer.update&payload=%7B%7D").unwrap().item, None);
+        assert_eq!(r_series("", b"type=customer.update&payload=%7B%7D").unwrap().record, None);
         assert!(r_series("", b"payload=%7B%7D").is_err());
         assert!(r_series("", b"type=item.update&payload=%7B%7D").is_err());
         assert!(r_series("application/json", b"[]").is_err());

@@ -96,6 +96,7 @@ impl Corridor {
             return Err(self.still_in_doubt(visit, reason).await?);
         }
         visit.mark(&r);
+        self.note_flag(visit, &r).await?;
         if let InShop::Matrix { items, .. } = &shop {
             self.see_to_variants(visit, items, Some(&online.product)).await?;
         }

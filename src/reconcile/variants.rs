@@ -38,6 +38,15 @@ impl Visit<'_> {
         }
     }
 
+    /// Who asks for visits that follow from this one.
+    fn asker(&self) -> Asker {
+        match (self.claim.noticed, self.claim.swept) {
+            (true, _) => Asker::Notice,
+            (false, true) => Asker::Sweep,
+            (false, false) => Asker::Other,
+        }
+    }
+
     /// How what the sides show is read for the variants of this product.
     fn reading_of_variants(&self) -> Reading<'_> {
         Reading { variant: true, matrix: false, ..self.reading() }
@@ -54,6 +63,7 @@ impl Corridor {
     ) -> Result<(), Stop> {
         let Some(product_id) = visit.parent.as_ref().and_then(|parent| parent.e_product_id) else {
             // Its product comes first, and calls for its variants then.
+            self.call_for_parent(visit).await?;
             return self.settle(visit, false).await;
         };
         let Some(values) = facts.list(Field::OptionValues) else {
@@ -206,14 +216,31 @@ impl Corridor {
                 wanted.push(child.product_id);
             }
         }
-        let asker = match (visit.claim.noticed, visit.claim.swept) {
-            (true, _) => Asker::Notice,
-            (false, true) => Asker::Sweep,
-            (false, false) => Asker::Other,
-        };
-        dirty::mark(&mut db, connection, &wanted, asker, now, now).await?;
+        dirty::mark(&mut db, connection, &wanted, visit.asker(), now, now).await?;
         db.commit().await?;
         visit.changed = changed;
+        Ok(())
+    }
+
+    /// Notes whether the item is published: that is what its product goes by, and where it has changed, its product
+    /// is called for.
+    pub(super) async fn note_flag(&self, visit: &mut Visit<'_>, r: &Facts) -> Result<(), Stop> {
+        let Some(flag) = r.get(Field::Enabled).filter(|_| visit.parent.is_some()) else { return Ok(()) };
+        if visit.link.shadow.r_series.get(Field::Enabled) == Some(flag) {
+            return Ok(());
+        }
+        self.call_for_parent(visit).await?;
+        visit.link.shadow.r_series.set(Field::Enabled, flag.clone());
+        Ok(())
+    }
+
+    /// Has the product visited that this is a variant of.
+    async fn call_for_parent(&self, visit: &Visit<'_>) -> Result<(), Stop> {
+        let Some(parent) = visit.parent.as_ref().map(|parent| parent.product_id) else { return Ok(()) };
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        dirty::mark(&mut db, visit.link.connection_id, &[parent], visit.asker(), now, now).await?;
+        db.commit().await?;
         Ok(())
     }
 
@@ -223,7 +250,8 @@ impl Corridor {
         let simple = mapping::rseries::facts(item, &visit.account.context);
         remember(visit, &item.description, &simple);
         visit.changed = [true, false];
-        if visit.parent.is_none() && visit.link.e_product_id.is_some() {
+        let own_product = visit.parent.is_none() && matches!(sights.e, Sight::Here(_));
+        if own_product {
             return Err(Stop::Park {
                 code: "joined_matrix",
                 reason: format!(
@@ -279,11 +307,8 @@ impl Corridor {
         let siblings = siblings.map_err(|error| self.stop(Side::RSeries, error))?;
         if siblings.iter().any(|item| !item.archived) {
             self.remove_variation(visit, online, "the item was archived").await?;
-        } else if let Some(parent) = visit.parent.as_ref().map(|parent| parent.product_id) {
-            let now = self.clock.now();
-            let mut db = self.store.begin().await?;
-            dirty::mark(&mut db, visit.link.connection_id, &[parent], Asker::Sweep, now, now).await?;
-            db.commit().await?;
+        } else {
+            self.call_for_parent(visit).await?;
         }
         self.settle(visit, true).await
     }

@@ -10,6 +10,9 @@ use crate::ids::{ConnectionId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::planted::{Mistake, planted};
 
+/// How the types of notices about matrices begin; others of R-Series are about items.
+pub const MATRIX: &str = "item_matrix.";
+
 /// A notice to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -43,7 +46,7 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[])
                 as new (connection_id, side, event_id, event_type, entity_id)
            on conflict do nothing
-           returning connection_id, side, event_id, entity_id"#,
+           returning connection_id, side, event_id, event_type, entity_id"#,
         &connections,
         &sides,
         &events,
@@ -56,16 +59,20 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
     let count = new.len();
 
     // Grouped and ordered, so that two batches lock rows in the same order.
-    let mut groups: BTreeMap<(uuid::Uuid, String), Vec<(i64, String)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(uuid::Uuid, String, Half), Vec<(i64, String)>> = BTreeMap::new();
     for row in new {
         if let Some(record) = row.entity_id {
-            groups.entry((row.connection_id, row.side)).or_default().push((record, row.event_id));
+            let half = match row.side.as_str() {
+                "e_series" => Half::EProducts,
+                _ if row.event_type.starts_with(MATRIX) => Half::RMatrices,
+                _ => Half::RItems,
+            };
+            groups.entry((row.connection_id, row.side, half)).or_default().push((record, row.event_id));
         }
     }
-    for ((connection, side), mut notices) in groups {
+    for ((connection, side, half), mut notices) in groups {
         notices.sort_unstable();
         let connection_id = ConnectionId(connection);
-        let half = if side == Side::RSeries.as_str() { Half::RItems } else { Half::EProducts };
         let met = |(record, _): &(i64, String)| Met { id: *record, name: String::new(), sku: String::new() };
         let met: Vec<Met> = notices.iter().map(met).collect();
         let products = homes(&mut *db, connection_id, half, &met, ids, now).await?;

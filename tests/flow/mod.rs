@@ -12,3 +12,4 @@ mod stock_doubts;
 mod stock_races;
 mod stock_sales;
 mod stop;
+pub mod variants;

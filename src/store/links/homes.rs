@@ -8,7 +8,7 @@ use crate::ids::{ConnectionId, ProductId, SharedIds};
 use crate::store::{Db, Result};
 
 /// Which half of a link a platform's id is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Half {
     /// R-Series items.
     RItems,
