@@ -133,7 +133,7 @@ mod tests {
     fn the_r_series_door_takes_forms_and_json() {
         let form = b"type=inventory.update&payload=%7B%22itemID%22%3A%22318%22%7D";
         let json = br#"{"type":"inventory.update","payload":{"itemID":318}}"#;
-        let hint = RHint { event_type: "inventory.update".into(), item: Some(318) };
+        let hint = RHint { event_type: "inventory.update".into(), record: Some(318) };
         assert_eq!(r_series("application/x-www-form-urlencoded", form).unwrap(), hint);
         assert_eq!(r_series("application/json; charset=utf-8", json).unwrap(), hint);
         assert_eq!(r_series("", b"type=customer.update&payload=%7B%7D").unwrap().record, None);

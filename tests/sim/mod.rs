@@ -5,6 +5,7 @@
 //! only one of all the actors goes at a time, from point to point (`concord::turnstile`), so that one seed is
 //! one trace, byte for byte. `make storm SEED=17` plays one again, `make storm SEEDS=10000` many.
 
+mod goods;
 #[cfg(feature = "planted")]
 mod planted;
 mod policies;

@@ -18,6 +18,8 @@ pub struct Setting {
     pub items: usize,
     /// Pieces of each item in each shop when the storm begins.
     pub opening: i64,
+    /// A matrix with three variants beside the items.
+    pub matrix: bool,
     /// What is sold on the web is booked in the shop as a sale, not as a count.
     pub books_sales: bool,
     /// Habits of the platforms.
@@ -43,6 +45,8 @@ pub enum Act {
     Relabel(Side, usize, u32),
     Offer(Side, usize, bool),
     Archive(usize, bool),
+    /// A variant gets another value of its first option.
+    Revalue(Side, usize, u32),
     /// A new item in the shop, or a product that only the web has.
     Create(Side, u32),
 }
@@ -111,6 +115,7 @@ impl Script {
             shops: dice.random_range(1..3),
             items: 3,
             opening: 40,
+            matrix: seed % 4 == 1,
             books_sales: seed.is_multiple_of(3),
             trims: dice.random_bool(0.5),
             rounds: dice.random_bool(0.5),
@@ -124,6 +129,11 @@ impl Script {
         for number in 0..dice.random_range(0..3) {
             let at = dice.random_range(0..=events.len());
             events.splice(at..at, scene(&mut dice, number));
+        }
+        for number in 0..if setting.matrix { dice.random_range(2..8) } else { 0 } {
+            let at = dice.random_range(0..=events.len());
+            let act = Act::Revalue(side(&mut dice), dice.random_range(0..8), number);
+            events.insert(at, Event::Merchant(act));
         }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }

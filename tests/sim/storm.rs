@@ -57,6 +57,8 @@ pub struct Storm {
     pub truth: BTreeMap<i64, i64>,
     pub elsewhere: BTreeMap<i64, i64>,
     pub typed: BTreeMap<i64, Typed>,
+    /// What people have typed for a whole matrix.
+    pub whole: BTreeMap<i64, Typed>,
     /// Products that only the web has.
     pub only_online: usize,
     /// Events that were acknowledged.
@@ -88,7 +90,15 @@ impl Storm {
             }
             item
         });
-        let world = World::with(plan, items.collect()).await;
+        let mut world = World::open(plan).await;
+        for item in items {
+            world.stage.r.create_item(item);
+        }
+        if setting.matrix {
+            world.stage.r.create_matrix(Self::matrix(&setting));
+        }
+        world.connect().await;
+        world.settle().await;
         if setting.books_sales {
             let (status, answer) = world.set_web_sales("sale").await;
             assert_eq!(status, StatusCode::OK, "{answer}");
@@ -109,6 +119,7 @@ impl Storm {
             truth: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             typed: BTreeMap::new(),
+            whole: BTreeMap::new(),
             only_online: 0,
             acknowledged: BTreeSet::new(),
             trace: String::new(),
@@ -133,8 +144,19 @@ impl Storm {
         self.truth.insert(id, item.stock.values().sum());
         self.elsewhere.insert(id, item.stock.get(&2).copied().unwrap_or_default());
         let typed = self.typed.entry(id).or_default();
-        typed.ever.entry("name").or_default().insert(item.description);
+        let matrix = self.world.stage.r.matrix(item.matrix_id);
         typed.ever.entry("sku").or_default().insert(item.custom_sku);
+        match matrix {
+            None => {
+                typed.ever.entry("name").or_default().insert(item.description);
+            }
+            Some(matrix) => {
+                typed.ever.entry("values").or_default().insert(values(&item.attributes));
+                let whole = self.whole.entry(matrix.matrix_id).or_default();
+                whole.ever.entry("name").or_default().insert(matrix.description);
+            }
+        }
+        let typed = self.typed.entry(id).or_default();
         typed.ever.entry("price").or_default().insert(item.default_price.normalize().to_string());
     }
 
@@ -260,39 +282,63 @@ impl Storm {
             | Act::Reprice(_, item, _)
             | Act::Relabel(_, item, _)
             | Act::Offer(_, item, _)
+            | Act::Revalue(_, item, _)
             | Act::Archive(item, _) => *item,
             Act::Create(side, number) => return self.create(*side, *number),
         };
         let id = self.items[number % self.items.len()];
         let (r, e) = (&self.world.stage.r, &self.world.stage.e);
         let item = r.item(id).unwrap();
-        let product = self.world.product_of(id);
-        let online = product.as_ref().map(|product| product.id);
+        let goods = self.world.goods(id);
         let typed = self.typed.get_mut(&id).unwrap();
-        match (act, online) {
+        let matrix = (item.matrix_id != 0).then_some(item.matrix_id);
+        match (act, &goods) {
             // Nobody sells what is archived.
             (Act::Sell(Side::RSeries, ..) | Act::SellElsewhere(..) | Act::Restock(Side::RSeries, ..), _)
                 if item.archived => {}
             (Act::Sell(Side::RSeries, _, pieces), _) => r.sell(id, 1, *pieces),
             (Act::Restock(Side::RSeries, _, pieces), _) => r.restock(id, 1, *pieces),
             (Act::SellElsewhere(_, pieces), _) if self.setting.shops > 1 => r.sell(id, 2, *pieces),
-            (Act::Sell(Side::ESeries, _, pieces), Some(online)) => assert!(e.sell(online, *pieces)),
-            (Act::Restock(Side::ESeries, _, pieces), Some(online)) => assert!(e.restock(online, *pieces)),
+            (Act::Sell(Side::ESeries, _, pieces), Some(goods)) => assert!(goods.sell(&self.world, *pieces)),
+            (Act::Restock(Side::ESeries, _, pieces), Some(goods)) => {
+                assert!(goods.restock(&self.world, *pieces));
+            }
             (Act::Rename(Side::RSeries, _, name), _) => {
-                r.rename(id, name);
+                match matrix {
+                    None => r.rename(id, name),
+                    Some(matrix) => r.rename_matrix(matrix, name),
+                }
+                let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
                 typed.type_in("name", Side::RSeries, name);
             }
-            (Act::Rename(Side::ESeries, _, name), Some(online)) => {
-                e.rename(online, name);
+            (Act::Rename(Side::ESeries, _, name), Some(goods)) => {
+                e.rename(goods.product, name);
+                let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
                 typed.type_in("name", Side::ESeries, name);
+            }
+            (Act::Revalue(Side::RSeries, _, number), _) if matrix.is_some() => {
+                let [_, size, _] = &item.attributes;
+                let attributes = [format!("R{number}"), size.clone(), String::new()];
+                r.set_attributes(id, attributes.each_ref().map(String::as_str));
+                typed.type_in("values", Side::RSeries, &values(&attributes));
+            }
+            (Act::Revalue(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
+                let (product, variation) = (goods.product, goods.variation.unwrap());
+                let size = goods.values.split(" / ").last().unwrap().to_owned();
+                let color = format!("E{number}");
+                e.add_choice(product, "Color", json!({ "text": color }));
+                let options = json!([{"name": "Color", "value": color}, {"name": "Size", "value": size}]);
+                if e.edit_variation(product, variation, json!({ "options": options })).is_ok() {
+                    typed.type_in("values", Side::ESeries, &format!("{color} / {size}"));
+                }
             }
             (Act::Reprice(Side::RSeries, _, price), _) => {
                 r.reprice_online(id, decimal(price));
                 typed.type_in("price", Side::RSeries, &decimal(price).normalize().to_string());
             }
-            (Act::Reprice(Side::ESeries, _, price), Some(online)) => {
-                e.reprice(online, decimal(price));
-                let shown = self.world.product_of(id).unwrap().price;
+            (Act::Reprice(Side::ESeries, _, price), Some(goods)) => {
+                goods.reprice(&self.world, decimal(price));
+                let shown = self.world.goods(id).unwrap().price;
                 typed.type_in("price", Side::ESeries, &shown.normalize().to_string());
             }
             (Act::Relabel(Side::RSeries, _, label), _) => {
@@ -300,21 +346,23 @@ impl Storm {
                 r.set_sku(id, &sku);
                 typed.type_in("sku", Side::RSeries, &sku);
             }
-            (Act::Relabel(Side::ESeries, _, label), Some(online)) => {
+            (Act::Relabel(Side::ESeries, _, label), Some(goods)) => {
                 let sku = format!("E-{label}");
-                e.set_sku(online, &sku);
+                goods.set_sku(&self.world, &sku);
                 typed.type_in("sku", Side::ESeries, &sku);
             }
             (Act::Offer(Side::RSeries, _, on), _) => r.publish(id, *on),
-            (Act::Offer(Side::ESeries, _, on), Some(online)) => assert!(e.enable(online, *on)),
+            (Act::Offer(Side::ESeries, _, on), Some(goods)) => assert!(e.enable(goods.product, *on)),
+            // What is left of a variation's stock when it is removed nobody can say.
+            (Act::Archive(..), _) if matrix.is_some() => {}
             (Act::Archive(_, true), _) => r.archive(id),
             (Act::Archive(_, false), _) => r.unarchive(id),
             _ => {}
         }
         let after = self.world.stage.r.item(id).unwrap();
         let moved = |shop: i64| after.stock.get(&shop).unwrap_or(&0) - item.stock.get(&shop).unwrap_or(&0);
-        let sold_online = self.world.product_of(id).and_then(|product| product.quantity).unwrap_or_default()
-            - product.and_then(|product| product.quantity).unwrap_or_default();
+        let sold_online = self.world.goods(id).and_then(|goods| goods.quantity).unwrap_or_default()
+            - goods.and_then(|goods| goods.quantity).unwrap_or_default();
         *self.truth.get_mut(&id).unwrap() += moved(1) + moved(2) + sold_online;
         *self.elsewhere.get_mut(&id).unwrap() += moved(2);
     }
@@ -322,7 +370,7 @@ impl Storm {
     fn create(&mut self, side: Side, number: u32) {
         match side {
             // As many as a visit has room for; more would only make storms slow.
-            Side::RSeries if self.items.len() < 5 => {
+            Side::RSeries if self.items.len() < if self.setting.matrix { 8 } else { 5 } => {
                 let fresh = item(&format!("Fresh {number}"), &format!("F-{number}"), "7", 5);
                 let id = self.world.stage.r.create_item(fresh);
                 self.know(id);
@@ -405,6 +453,12 @@ impl Storm {
         }
         panic!("it never becomes quiet: {}", self.world.get("/status").await);
     }
+}
+
+/// Attributes as the web shows them.
+pub fn values(attributes: &[String; 3]) -> String {
+    let used: Vec<&str> = attributes.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
+    used.join(" / ")
 }
 
 /// The event that a delivery is about, as its receiver keeps it.

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use concord::catalog::Side;
+use concord::sandbox::rseries::MatrixView;
 use rust_decimal::Decimal;
+use serde_json::Value;
 
-use super::storm::Storm;
+use super::goods::Goods;
+use super::storm::{Storm, Typed};
 
 /// Asserts, and asks for the item's story only when it has to be told.
 macro_rules! hold {
@@ -26,7 +29,14 @@ impl Storm {
         self.world.check_queue_and_ledger().await;
         self.judge_stock().await;
         let made = self.world.stage.e.products().len();
-        assert_eq!(made, self.items.len() + self.only_online, "a product is there twice, or missing");
+        let simple = self.items.iter().filter(|id| self.world.stage.r.item(**id).unwrap().matrix_id == 0);
+        let wanted = simple.count() + self.whole.len() + self.only_online;
+        assert_eq!(made, wanted, "a product is there twice, or missing");
+        for matrix in self.world.stage.r.matrices() {
+            let product = self.world.product_of_matrix(matrix.matrix_id).expect("the matrix is online");
+            let made = self.world.stage.e.variations(product).len();
+            assert_eq!(made, matrix.variants.len(), "a variation is there twice, or missing");
+        }
         self.judge_inbox().await;
         let before = self.world.writes();
         self.world.sweep().await;
@@ -38,8 +48,9 @@ impl Storm {
     /// Stock truth: opening and every sale and restock, on both sides, in each shop.
     async fn judge_stock(&self) {
         for (id, truth) in &self.truth {
-            let (item, product) = self.world.pair(*id);
-            let there = (item.stock.values().sum::<i64>(), product.quantity);
+            let item = self.world.stage.r.item(*id).unwrap();
+            let goods = self.world.goods(*id).expect("it is online");
+            let there = (item.stock.values().sum::<i64>(), goods.quantity);
             let stock_is_true = there == (*truth, Some(*truth));
             hold!(self, *id, stock_is_true, "the stock of item {id} is {there:?}, and should be {truth}");
             let elsewhere = item.stock.get(&2).copied().unwrap_or_default();
@@ -53,13 +64,18 @@ impl Storm {
     /// Both sides equal; nothing that nobody typed; nobody's only edit lost.
     async fn judge_fields(&self) {
         for (id, typed) in &self.typed {
-            let (item, product) = self.world.pair(*id);
+            let item = self.world.stage.r.item(*id).unwrap();
+            let product = self.world.goods(*id).expect("it is online");
             let at = || format!("item {id}: {item:#?}\n{product:#?}");
             let r_price = item.online_price.unwrap_or(item.default_price);
-            let texts = [
-                ("name", item.description.clone(), product.name.clone()),
-                ("sku", item.custom_sku.clone(), product.sku.clone()),
-            ];
+            let sku = ("sku", item.custom_sku.clone(), product.sku.clone());
+            let texts = match self.world.stage.r.matrix(item.matrix_id) {
+                None => [("name", item.description.clone(), product.name.clone()), sku],
+                Some(matrix) => {
+                    self.judge_whole(*id, &matrix, &product).await;
+                    [("values", super::storm::values(&item.attributes), product.values.clone()), sku]
+                }
+            };
             let mut shown: Vec<(&str, String)> = Vec::new();
             for (field, r, e) in texts {
                 hold!(self, *id, r.trim() == e.trim(), "{field} of {}", at());
@@ -69,25 +85,34 @@ impl Storm {
             hold!(self, *id, same, "price of {}", at());
             shown.push(("price", r_price.normalize().to_string()));
             for (field, value) in shown {
-                let ever: BTreeSet<&str> = typed.ever[field].iter().map(|text| text.trim()).collect();
-                let typed_once = ever.contains(value.as_str());
-                hold!(self, *id, typed_once, "nobody typed the {field} {value}: {}", at());
-                let last = |side| typed.last.get(&(field, side)).map(|text| text.trim());
-                let lasts = [last(Side::RSeries), last(Side::ESeries)];
-                if lasts != [None, None] {
-                    let kept = lasts.contains(&Some(value.as_str()));
-                    hold!(
-                        self,
-                        *id,
-                        kept,
-                        "the {field} is {value}, and people last typed {lasts:?}: {}",
-                        at()
-                    );
-                }
+                self.judge_typed(*id, typed, field, &value).await;
             }
-            let offered = (item.publish_to_ecom, product.enabled);
-            let wanted = offered != (false, true);
+            let published = self.world.stage.r.items().iter().any(|other| {
+                (other.item_id == *id || item.matrix_id != 0 && other.matrix_id == item.matrix_id)
+                    && other.publish_to_ecom
+            });
+            let wanted = (published, product.enabled) != (false, true);
             hold!(self, *id, wanted, "offered against the shop's will: {}", at());
+        }
+    }
+
+    /// What a matrix shows as a whole.
+    async fn judge_whole(&self, id: i64, matrix: &MatrixView, goods: &Goods) {
+        let (r, e) = (matrix.description.trim(), goods.name.trim());
+        hold!(self, id, r == e, "the matrix is called {r} and {e}");
+        self.judge_typed(id, &self.whole[&matrix.matrix_id], "name", r).await;
+    }
+
+    /// Somebody typed it, and it is what somebody typed last.
+    async fn judge_typed(&self, id: i64, typed: &Typed, field: &'static str, value: &str) {
+        let ever: BTreeSet<&str> = typed.ever[field].iter().map(|text| text.trim()).collect();
+        let at = || format!("item {id}: {:#?}\n{:#?}", self.world.stage.r.item(id), self.world.goods(id));
+        hold!(self, id, ever.contains(value), "nobody typed the {field} {value}: {}", at());
+        let last = |side| typed.last.get(&(field, side)).map(|text| text.trim());
+        let lasts = [last(Side::RSeries), last(Side::ESeries)];
+        if lasts != [None, None] {
+            let kept = lasts.contains(&Some(value));
+            hold!(self, id, kept, "the {field} is {value}, and people last typed {lasts:?}: {}", at());
         }
     }
 
@@ -102,11 +127,20 @@ impl Storm {
     pub async fn story(&self, id: i64) -> String {
         let products = self.world.get("/products?limit=200").await;
         let id = id.to_string();
-        let mut products = products["items"].as_array().unwrap().iter();
-        let product = products.find(|product| product["r_series"]["id"] == id.as_str());
-        let product = product.map(|product| product["id"].clone()).unwrap_or_default();
+        let mut mine = Vec::new();
+        for product in products["items"].as_array().unwrap() {
+            let detail = self.world.get(&format!("/products/{}", product["id"].as_str().unwrap())).await;
+            let variants = detail["variant_products"].as_array().cloned().unwrap_or_default();
+            let is_it =
+                |product: &Value| product["r_series"]["kind"] == "item" && product["r_series"]["id"] == *id;
+            if let Some(variant) = variants.iter().find(|variant| is_it(variant)) {
+                mine.extend([product["id"].clone(), variant["id"].clone()]);
+            } else if is_it(product) {
+                mine.push(product["id"].clone());
+            }
+        }
         let ledger = self.world.ledger().await;
-        let mine = ledger.iter().rev().filter(|entry| entry["product_id"] == product);
+        let mine = ledger.iter().rev().filter(|entry| mine.contains(&entry["product_id"]));
         let lines = mine.map(|entry| {
             let of = |name: &str| entry[name].to_string();
             ["at", "kind", "side", "field", "before", "after", "result", "detail", "cause"].map(of).join(" ")
@@ -121,7 +155,7 @@ impl Storm {
             writeln!(trace, "{entry}").unwrap();
         }
         let (r, e) = (&self.world.stage.r, &self.world.stage.e);
-        writeln!(trace, "{:#?}\n{:#?}", r.items(), e.products()).unwrap();
+        writeln!(trace, "{:#?}\n{:#?}\n{:#?}", r.items(), r.matrices(), e.products()).unwrap();
         for call in r.calls() {
             writeln!(trace, "{} {} {} {} {}", call.at, call.method, call.path, call.query, call.status)
                 .unwrap();
