@@ -2,6 +2,8 @@
 
 mod calls;
 mod categories;
+mod door;
+mod goods;
 mod notices;
 mod pictures;
 mod variations;
