@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::variations::{add, of, with_shirt};
+use super::Stage;
+use super::variations::{add, of, shirt, with_shirt};
 
 #[tokio::test]
 async fn the_limit_counts_products_and_by_habit_variations() {
@@ -89,4 +90,57 @@ async fn every_change_of_a_variation_is_an_update_of_its_product() {
     let one = add(&stage, &path, json!({"options": of("M", "red")})).await;
     let (_, nothing) = stage.call("PUT", &format!("{path}/{one}"), json!({"options": of("M", "red")})).await;
     assert_eq!(nothing, json!({"updateCount": 0}));
+}
+
+#[tokio::test]
+async fn a_record_sent_back_as_it_was_read_changes_nothing() {
+    let stage = Stage::new();
+    stage.sandbox.habits(|habits| habits.languages = vec!["en".into(), "de".into()]);
+    let category = stage.sandbox.create_category(json!({"name": "a"}));
+    let mut body = shirt();
+    body["categoryIds"] = json!([category]);
+    body["options"][0]["nameTranslated"] = json!({"de": "Größe"});
+    body["combinations"] = json!([
+        {"options": of("S", "red")}, {"options": of("M", "red"), "sku": "S", "price": 3},
+        {"options": of("M", "blue"), "sku": "A", "quantity": 4, "externalReferenceId": "7"},
+    ]);
+    let id = stage.sandbox.create_product(body);
+    stage.sandbox.set_picture(id, b"GIF89a\x01\0\x01\0").unwrap();
+    stage.sandbox.add_gallery_picture(id, b"GIF89a\x01\0\x01\0").unwrap();
+    let before = stage.sandbox.product_record(id);
+    assert_eq!(before.as_ref().unwrap()["product"]["options"][0]["nameTranslated"]["de"], "Größe");
+    for query in ["", "?saveCombinations=true", "?rebuildVariationsOnOptionsUpdate=no"] {
+        let path = format!("/products/{id}");
+        let (_, read) = stage.get(&path).await;
+        assert_eq!(stage.call("PUT", &format!("{path}{query}"), read).await.0, 200);
+        assert_eq!(stage.sandbox.product_record(id), before, "{query}");
+    }
+    let path = format!("/products/{id}/combinations");
+    stage.sandbox.habits(|habits| habits.noop_puts_fire = false);
+    for variation in stage.get(&path).await.1.as_array().unwrap() {
+        assert_eq!(stage.call("PUT", &format!("{path}/{}", variation["id"]), variation.clone()).await.0, 200);
+    }
+    assert_eq!(stage.sandbox.product_record(id), before);
+}
+
+#[tokio::test]
+async fn search_sees_variations_as_late_as_products() {
+    let stage = Stage::with_lag();
+    let id = stage.sandbox.create_product(shirt());
+    stage.wait(5);
+    let path = format!("/products/{id}/combinations");
+    let one =
+        add(&stage, &path, json!({"options": of("S", "red"), "sku": "A", "externalReferenceId": "7"})).await;
+    assert_eq!(stage.get(&path).await.1[0]["id"], one, "by the product's id at once");
+    for query in ["sku=A", "externalReferenceId=7", "keyword=a"] {
+        assert!(stage.ids(query).await.is_empty(), "{query}");
+    }
+    let (_, page) = stage.get("/products?responseFields=items(combinations(id))").await;
+    assert_eq!(page["items"][0]["combinations"], json!([]));
+    stage.wait(5);
+    for query in ["sku=A", "externalReferenceId=7", "keyword=a"] {
+        assert_eq!(stage.ids(query).await, [id], "{query}");
+    }
+    let (_, page) = stage.get("/products?responseFields=items(combinations(id))").await;
+    assert_eq!(page["items"][0]["combinations"], json!([{"id": one}]));
 }

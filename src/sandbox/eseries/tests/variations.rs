@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Stage;
 use crate::sandbox::eseries::Habits;
 
-fn shirt() -> Value {
+pub(super) fn shirt() -> Value {
     json!({
         "name": "Shirt", "sku": "S", "price": 20, "quantity": 7,
         "options": [
