@@ -11,7 +11,7 @@
 //! | `category`, `categories` | the tree, and which products are in it |
 //! | `picture`, `images`, `fetch` | pictures of products, variations and categories |
 //! | `search`, `batch`, `profile` | the calls that are more than a record |
-//! | `merchant`, `goods`, `shelves`, `control` | what happens in the shop, from a test or over HTTP |
+//! | `merchant`, `goods`, `shelves`, `control`, `stagehands` | what happens in the shop, from a test or over HTTP |
 //! | `habits` | what is switchable |
 //! | `fields`, `values`, `refusal`, `webhook` | the forms on the wire |
 
@@ -34,6 +34,7 @@ mod profile;
 mod refusal;
 mod search;
 mod shelves;
+mod stagehands;
 mod store;
 #[cfg(test)]
 mod tests;

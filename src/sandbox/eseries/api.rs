@@ -18,7 +18,7 @@ use super::{Call, ESeriesSandbox, batch, categories, fetch, images, profile, sea
 use crate::clock::Instant;
 
 /// The largest body that is read: an image of 20 MB (section 6.2) and some more.
-const LARGEST_BODY: usize = 25 << 20;
+pub(super) const LARGEST_BODY: usize = 25 << 20;
 
 /// How many calls are remembered; a sandbox may be left running for long.
 const MOST_CALLS: usize = 100_000;

@@ -37,7 +37,7 @@ impl Store {
         if self.config.habits.category_limit.is_some_and(|most| self.categories.len() >= most) {
             return Err(Refusal::new(402, None, "The category limit of your plan has been reached"));
         }
-        let parent = change.parent.flatten();
+        let parent = change.parent.filter(|id| *id != 0);
         self.admit_parent(parent, None)?;
         self.admit_external_id(change.external_reference_id.as_deref(), Owner::Nobody, None)?;
         let products = change.product_ids.take().unwrap_or_default();
@@ -77,7 +77,7 @@ impl Store {
         let before = self.category(id)?.clone();
         let mut change = CategoryChange::read(fields, &self.config.habits)?;
         if let Some(parent) = change.parent {
-            self.admit_parent(parent, Some(id))?;
+            self.admit_parent(Some(parent).filter(|id| *id != 0), Some(id))?;
         }
         self.admit_external_id(change.external_reference_id.as_deref(), Owner::Category(id), None)?;
         let there = self.products_in(id);

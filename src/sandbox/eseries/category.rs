@@ -37,8 +37,8 @@ pub(super) struct Category {
 #[derive(Debug, Default)]
 pub(super) struct CategoryChange {
     pub name: Option<String>,
-    /// `Some(None)` makes it a root.
-    pub parent: Option<Option<i64>>,
+    /// 0 makes it a root.
+    pub parent: Option<i64>,
     pub order: Option<i64>,
     pub enabled: Option<bool>,
     pub external_reference_id: Option<String>,
@@ -67,7 +67,7 @@ impl CategoryChange {
         let product_ids = sent(body, "productIds").map(ids).transpose()?;
         Ok(Self {
             name,
-            parent: sent_whole(body, "parentId")?.map(|id| Some(id).filter(|id| *id != 0)),
+            parent: sent_whole(body, "parentId")?,
             order: sent_whole(body, "orderBy")?,
             enabled: sent_switch(body, "enabled")?,
             external_reference_id: sent_text(body, "externalReferenceId")?,
@@ -82,7 +82,7 @@ impl CategoryChange {
             category.name = name;
         }
         if let Some(parent) = self.parent {
-            category.parent = parent;
+            category.parent = Some(parent).filter(|id| *id != 0);
         }
         if let Some(order) = self.order {
             category.order = order;

@@ -1,7 +1,7 @@
 //! The stage door: the merchant, the faults, the habits and the outbox as plain JSON over HTTP, for a sandbox that
 //! is served. It is not part of the platform and asks for no token.
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Call, ESeriesSandbox, Habits, ProductView, Refused};
+use super::{Call, ESeriesSandbox, Habits, ProductView, Refused, stagehands};
 use crate::sandbox::faults::{Aim, Fault};
 use crate::sandbox::outbox::DeliveryFaults;
 
@@ -34,6 +34,8 @@ impl ESeriesSandbox {
     /// | `GET`, `POST /deliveries` | the delivery faults to change |
     /// | `POST /webhook-url` | `{"url": "…"}` or `{"url": null}` |
     /// | `GET /calls`, `POST /calls/clear` | |
+    ///
+    /// Options, variations, categories and pictures have their own list, in `stagehands`.
     pub fn control_router(&self) -> Router {
         Router::new()
             .route("/products", get(products).post(create))
@@ -57,6 +59,8 @@ impl ESeriesSandbox {
             .route("/webhook-url", post(webhook_url))
             .route("/calls", get(calls))
             .route("/calls/clear", post(clear_calls))
+            .merge(stagehands::routes())
+            .layer(DefaultBodyLimit::max(super::api::LARGEST_BODY))
             .with_state(self.clone())
     }
 }
@@ -258,16 +262,16 @@ where
     serde_json::from_value(Value::Object(whole)).map_err(|error| error.to_string())
 }
 
-fn done(found: bool) -> Response {
+pub(super) fn done(found: bool) -> Response {
     if found {
         Json(json!({"done": true})).into_response()
     } else {
-        (StatusCode::NOT_FOUND, Json(json!({"error": "no such product, or the store refuses"})))
+        (StatusCode::NOT_FOUND, Json(json!({"error": "there is no such thing, or the store refuses"})))
             .into_response()
     }
 }
 
-fn refuse(refused: &Refused) -> Response {
+pub(super) fn refuse(refused: &Refused) -> Response {
     let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
     (status, Json(json!({"error": refused.message}))).into_response()
 }

@@ -5,6 +5,7 @@
 //! behind a lock that is never held over a network call.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,9 +75,9 @@ pub(super) fn client() -> Option<reqwest::Client> {
 pub(super) async fn all(client: Option<&reqwest::Client>, addresses: Vec<String>) -> Fetches {
     let mut fetched = BTreeMap::new();
     for address in addresses {
-        if !fetched.contains_key(&address) {
-            let bytes = one(client, &address).await;
-            fetched.insert(address, bytes);
+        if let Entry::Vacant(place) = fetched.entry(address) {
+            let bytes = one(client, place.key()).await;
+            place.insert(bytes);
         }
     }
     Arc::new(fetched)

@@ -199,6 +199,11 @@ fn named(
     let text = sent_text(fields, plain)?.or_else(|| of_default().map(str::to_owned));
     let text = text.map(|it| if habits.trim_names { it.trim().to_owned() } else { it });
     let text = text.filter(|it| !it.trim().is_empty()).ok_or_else(|| wrong(plain))?;
+    // Only what says more than the plain text is kept, so that a record sent back as it was read changes nothing.
+    let default = habits.languages.first();
+    if let Some(map) = more.get_mut(&twin).and_then(Value::as_object_mut) {
+        map.retain(|language, text| Some(language) != default && text != "");
+    }
     Ok((text, more))
 }
 

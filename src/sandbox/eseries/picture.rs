@@ -157,7 +157,8 @@ pub(super) struct Pictures {
 impl Pictures {
     /// The smallest number that no picture of the gallery has.
     fn free(&self) -> i64 {
-        (1..).find(|id| self.gallery.iter().all(|(other, _)| other != id)).unwrap_or(i64::MAX)
+        let is_free = |id: &i64| self.gallery.iter().all(|(other, _)| other != id);
+        (1..i64::MAX).find(is_free).unwrap_or(i64::MAX)
     }
 
     /// Appends to the gallery and tells the id. Without a main picture the first one may become it, with id 0.

@@ -1,7 +1,12 @@
 //! What the sandbox promises, tried over its router: the catalogue here, the rest in the parts.
 
 mod calls;
+mod categories;
+mod door;
+mod goods;
 mod notices;
+mod pictures;
+mod variations;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -36,8 +36,8 @@ pub(super) struct Variation {
 pub(super) struct VariationChange {
     pub id: Option<i64>,
     pub options: Option<Vec<(String, String)>>,
-    /// `Some(None)` clears.
-    pub sku: Option<Option<String>>,
+    /// An empty one clears.
+    pub sku: Option<String>,
     pub price: Option<Decimal>,
     pub quantity: Option<i64>,
     pub unlimited: Option<bool>,
@@ -55,11 +55,10 @@ impl VariationChange {
         let sku = match body.get("sku") {
             None => None,
             // Both `null` and `""` clear it (section 3).
-            Some(Value::Null) => Some(None),
+            Some(Value::Null) => Some(String::new()),
             Some(text) => {
                 let text = owned(text, "sku")?;
-                let text = if habits.trim_skus { text.trim().to_owned() } else { text };
-                Some(Some(text).filter(|text| !text.is_empty()))
+                Some(if habits.trim_skus { text.trim().to_owned() } else { text })
             }
         };
         let change = Self {

@@ -129,15 +129,13 @@ impl Store {
             }
             after.options.clone_from(options);
         }
-        if let Some(sku) = change.sku.as_ref().filter(|sku| **sku != before.sku) {
+        if let Some(sku) = change.sku.as_ref().filter(|sku| **sku != *before.sku.as_deref().unwrap_or("")) {
             // The product's own SKU may be repeated by its variations: then they are one stock.
-            if let Some(wanted) = sku.as_ref().filter(|wanted| **wanted != product.sku)
-                && !habits.sku_may_repeat
-                && self.sku_is_taken(wanted, Owner::Variation(id), Some(product))
-            {
-                return Err(sku_taken(wanted));
+            let may_clash = !sku.is_empty() && *sku != product.sku && !habits.sku_may_repeat;
+            if may_clash && self.sku_is_taken(sku, Owner::Variation(id), Some(product)) {
+                return Err(sku_taken(sku));
             }
-            after.sku.clone_from(sku);
+            after.sku = Some(sku.clone()).filter(|sku| !sku.is_empty());
         }
         self.admit_external_id(change.external_reference_id.as_deref(), Owner::Variation(id), Some(product))?;
         if product.shares_stock(&after) {
