@@ -8,9 +8,9 @@ use crate::support::{Plan, World, decimal, item, mug};
 /// A T-shirt in two colours and two sizes, 5 pieces each.
 pub fn shirt() -> NewMatrix {
     let mut variants = Vec::new();
-    for color in ["Red", "Blue"] {
+    for (color, letter) in [("Red", "R"), ("Blue", "B")] {
         for size in ["S", "M"] {
-            let sku = format!("TS-{}-{size}", &color[..1]);
+            let sku = format!("TS-{letter}-{size}");
             let attributes = [color.to_owned(), size.to_owned(), String::new()];
             variants.push(NewVariant { attributes, item: item("", &sku, "19.9", 5) });
         }
