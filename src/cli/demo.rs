@@ -8,8 +8,9 @@ mod summary;
 mod terminal;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -22,7 +23,7 @@ use crate::config::LogFormat;
 use crate::sandbox::relay::RelayTarget;
 use crate::sandbox::stage::Stage;
 use crate::sandbox::visitor::Visitor;
-use crate::sandbox::{eseries, rseries};
+use crate::sandbox::{catalogue, eseries, import, rseries};
 use crate::telemetry;
 
 /// Most items of a generated catalogue: the E-Series sandbox's plan allows 2,500 products.
@@ -37,6 +38,9 @@ pub(super) struct Options {
     /// Items in the shop
     #[arg(long, default_value_t = 200, value_parser = item_count)]
     items: usize,
+    /// A catalogue of your own instead: a CSV file in the columns of a Shopify product export
+    #[arg(long, value_name = "FILE", conflicts_with = "items")]
+    catalog: Option<PathBuf>,
     /// Where everything random comes from: the same number makes the same catalogue
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -52,6 +56,15 @@ pub(super) struct Options {
     /// Log filter
     #[arg(long, env = "CONCORD_LOG", default_value = "warn")]
     log: String,
+}
+
+/// Puts a catalogue into the shop: the one of a file, or a made-up one. Gives how many items that made.
+pub(super) fn fill(stage: &Stage, catalog: Option<&Path>, items: usize, seed: u64) -> anyhow::Result<usize> {
+    let Some(path) = catalog else {
+        return Ok(catalogue::fill(&stage.r, items, seed).len());
+    };
+    let products = import::read(path).with_context(|| format!("reading the catalogue {}", path.display()))?;
+    Ok(import::fill(&stage.r, &products))
 }
 
 /// Reads a number of items.
@@ -120,7 +133,7 @@ async fn act_out(
     let Some(Connected { id, sync }) = unless(stop, connect(house, &visitor)).await.transpose()? else {
         return Ok(());
     };
-    terminal.line(&format!("Connected: {} items in the shop, nothing on the web yet.", options.items));
+    terminal.line(&format!("Connected: {} items in the shop, nothing on the web yet.", house.items));
     let limits = if options.no_r_limit {
         "minute. R-Series has no limit now; really it allows a burst, then a read a second or a write in ten."
     } else {

@@ -1,6 +1,7 @@
 //! `concord sandbox`: the two sandbox platforms alone, with everything it takes to connect a service to them.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -12,7 +13,7 @@ use super::{say, told_to_stop};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::LogFormat;
 use crate::sandbox::stage::{Setup, Stage};
-use crate::sandbox::{catalogue, eseries, rseries};
+use crate::sandbox::{eseries, rseries};
 use crate::telemetry;
 
 /// Where `concord serve` listens unless told otherwise.
@@ -30,6 +31,9 @@ pub(super) struct Options {
     /// Items in the shop
     #[arg(long, default_value_t = 200, value_parser = super::demo::item_count)]
     items: usize,
+    /// A catalogue of your own instead: a CSV file in the columns of a Shopify product export
+    #[arg(long, value_name = "FILE", conflicts_with = "items")]
+    catalog: Option<PathBuf>,
     /// Where everything random comes from: the same number makes the same catalogue
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -52,10 +56,10 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<u8> {
         ..Setup::default()
     };
     let stage = Stage::open(setup, clock).await.map_err(|error| taken(error, options))?;
-    catalogue::fill(&stage.r, options.items, options.seed);
+    let items = super::demo::fill(&stage, options.catalog.as_deref(), options.items, options.seed)?;
     let concord = options.webhook_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     stage.e.set_webhook_url(concord.as_ref().map(|url| format!("{url}/webhooks/e-series")));
-    say(&manual(&stage, options.items, concord.as_deref()).context("writing the manual")?);
+    say(&manual(&stage, items, concord.as_deref()).context("writing the manual")?);
     told_to_stop().await;
     stage.close().await;
     Ok(0)

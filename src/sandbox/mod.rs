@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod eseries;
 pub mod faults;
+pub mod import;
 pub mod line;
 pub mod merchants;
 pub mod outbox;

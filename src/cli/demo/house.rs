@@ -22,7 +22,7 @@ use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
 use crate::sandbox::stage::{Setup, Stage};
-use crate::sandbox::{catalogue, eseries, rseries};
+use crate::sandbox::{eseries, rseries};
 use crate::store::cluster::{Cluster, Options};
 use crate::store::{Store, connections};
 use crate::turnstile::Turnstile;
@@ -101,6 +101,8 @@ impl Ground {
 pub(super) struct House {
     pub(super) stage: Stage,
     pub(super) base: String,
+    /// How many items are in the shop.
+    pub(super) items: usize,
     /// Whether the address is another one than was asked for, because that is taken.
     pub(super) moved: bool,
     pub(super) token: SecretString,
@@ -119,7 +121,7 @@ impl House {
             (setup.r.bucket_size, setup.r.drip_rate, setup.r.burst_limit) = (1e6, 1e6, 1_000_000);
         }
         let stage = Stage::open(setup, ground.clock.clone()).await.context("opening the sandboxes")?;
-        catalogue::fill(&stage.r, options.items, options.seed);
+        let items = super::fill(&stage, options.catalog.as_deref(), options.items, options.seed)?;
 
         let mut bytes = [0_u8; 24];
         ground.ids.fill(&mut bytes);
@@ -139,7 +141,7 @@ impl House {
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         let base = format!("http://{}", SocketAddr::new(host, address.port()));
         let running = Running::start(parts, listener, &base, Capacity::default())?;
-        Ok(Self { stage, base, moved, token, clock: ground.clock.clone(), running })
+        Ok(Self { stage, base, items, moved, token, clock: ground.clock.clone(), running })
     }
 
     /// Ends the service, then the sandboxes.

@@ -141,6 +141,38 @@ impl RSeriesSandbox {
         })
     }
 
+    /// The attribute set with these names in use, made if there is none, and the place of each name in it.
+    pub fn attribute_set_of(&self, names: &[String]) -> (i64, Vec<usize>) {
+        let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = self.inner.look(|state| {
+            let used = |set: &AttributeSet| -> Vec<usize> {
+                (0..).zip(&set.names).filter(|(_, name)| !name.is_empty()).map(|(place, _)| place).collect()
+            };
+            let fits = |set: &&AttributeSet| {
+                set.names
+                    .iter()
+                    .filter(|name| !name.is_empty())
+                    .map(String::as_str)
+                    .eq(wanted.iter().copied())
+            };
+            let found = state.attribute_sets.iter().find(|(_, set)| !set.archived && fits(set));
+            found.map(|(id, set)| (*id, used(set)))
+        });
+        found.unwrap_or_else(|| {
+            let mut three = [""; 3];
+            for (slot, name) in three.iter_mut().zip(&wanted) {
+                *slot = name;
+            }
+            let id = self.create_attribute_set(&wanted.join("/"), three);
+            (id, (0..wanted.len().min(three.len())).collect())
+        })
+    }
+
+    /// The shop with the lowest ID.
+    pub fn first_shop(&self) -> i64 {
+        self.inner.look(|state| state.shops.keys().next().copied().unwrap_or(1))
+    }
+
     /// Archives a matrix and all its items.
     pub fn archive_matrix(&self, matrix_id: i64) {
         // A matrix that is not there cannot be archived: nothing to say.
