@@ -299,7 +299,13 @@ async fn options_in_use_are_not_dropped_unless_that_is_asked_for() {
         json!([{"type": "SELECT", "name": "Size", "choices": choices}, all[1]])
     };
     let renamed = json!([all[0], {"type": "RADIO", "name": "Color", "choices": all[1]["choices"]}]);
+    let of_kind =
+        |kind: &str| json!([all[0], {"type": kind, "name": "Colour", "choices": all[1]["choices"]}]);
+    assert_eq!(put("", of_kind("SWATCHES")).await.0, 200);
+    stage.sandbox.habits(|habits| habits.swatches_vary = false);
     for (options, refusal) in [
+        (of_kind("SWATCHES"), "COMBINATION_CONTAINS_REMOVED_OPTION"),
+        (of_kind("CHECKBOX"), "COMBINATION_CONTAINS_REMOVED_OPTION"),
         (json!([all[0]]), "COMBINATION_CONTAINS_REMOVED_OPTION"),
         (json!([]), "COMBINATION_CONTAINS_REMOVED_OPTION"),
         (renamed, "COMBINATION_CONTAINS_REMOVED_OPTION"),
