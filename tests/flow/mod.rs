@@ -1,6 +1,7 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
 mod brake;
+mod catalogue;
 mod crash;
 mod doors;
 mod fields;

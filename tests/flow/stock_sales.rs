@@ -38,7 +38,7 @@ impl World {
         (item.stock.values().sum(), product.quantity)
     }
 
-    fn drips(&self) -> f64 {
+    pub fn drips(&self) -> f64 {
         self.stage.r.calls().iter().map(|call| call.drips).sum()
     }
 
