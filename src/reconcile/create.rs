@@ -6,7 +6,7 @@ use super::carry::{allow, remember, written};
 use super::sight::{InShop, Online, Sight};
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
-use crate::catalog::{Facts, Field, Side};
+use crate::catalog::{Facts, Field, Side, Value};
 use crate::clock::{Instant, after};
 use crate::decide::plan::{created, plan_creation};
 use crate::decide::{Shadow, Step};
@@ -53,7 +53,7 @@ impl Corridor {
         };
         match found {
             Some(product) => self.meet(visit, Online::whole(product)).await,
-            None => self.create(visit, shop, &facts).await,
+            None => self.create(visit, shop, &facts, None).await,
         }
     }
 
@@ -161,12 +161,13 @@ impl Corridor {
         Ok(())
     }
 
-    /// Creates the product on E-Series, disabled, or the variation.
+    /// Creates the product on E-Series, disabled, or the variation. `stand_in` is sent in place of the SKU.
     pub(super) async fn create(
         &self,
         visit: &mut Visit<'_>,
         shop: &InShop,
         facts: &Facts,
+        stand_in: Option<&str>,
     ) -> Result<(), Stop> {
         if let Some(hold) =
             facts.get(Field::Name).and_then(|name| mapping::eseries::refuses(None, Field::Name, name))
@@ -187,14 +188,18 @@ impl Corridor {
         else {
             return Ok(());
         };
+        let mut sent = sent.clone();
+        if let Some(sku) = stand_in {
+            sent.set(Field::Sku, Value::Text(sku.to_owned()));
+        }
         let marker = visit.marker();
         let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
-        intent.after = serde_json::to_value(sent).ok();
+        intent.after = serde_json::to_value(&sent).ok();
         let by = after(intent.at, SEND_WITHIN);
         self.intend(visit, std::slice::from_ref(&intent)).await?;
 
-        let online = match self.send_creation(visit, sent, &marker, by).await {
+        let online = match self.send_creation(visit, &sent, &marker, by).await {
             Ok(online) => online,
             Err(error) if error.code() == Some(MARKER_TAKEN) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
@@ -213,7 +218,7 @@ impl Corridor {
             }
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
-        let shadow = created(facts, sent, &online.facts(&visit.reading()));
+        let shadow = created(facts, &sent, &online.facts(&visit.reading()));
         self.creation_landed(visit, &intent, &online, shadow).await?;
         written(Side::ESeries, "create");
         info!(product = %visit.link.product_id, e_series = online.product.id, "created on E-Series");

@@ -84,8 +84,14 @@ impl Corridor {
         let names = visit.reading().names;
         let marker = visit.marker();
         let sku = facts.sku().trim();
+        let mut db = self.store.begin().await?;
+        let (connection, own) = (visit.link.connection_id, visit.link.product_id);
+        let twins = links::others_with_sku(&mut db, connection, facts.sku(), own).await? > 0;
+        drop(db);
         let ours = |variation: &&Variation| variation.external_reference_id.as_deref() == Some(&marker);
-        let same_sku = |variation: &&Variation| variation.sku.as_deref().map(str::trim) == Some(sku);
+        // A SKU that several items have tells none of them apart.
+        let same_sku =
+            |variation: &&Variation| !twins && variation.sku.as_deref().map(str::trim) == Some(sku);
         let same_values = |variation: &&Variation| {
             let facts = mapping::eseries::variation_facts(&product, variation, names.as_ref());
             facts.list(Field::OptionValues) == Some(values)
@@ -103,7 +109,10 @@ impl Corridor {
                 if let Some(hold) = refused {
                     return Err(Stop::Park { code: "option_values_empty", reason: hold.reason });
                 }
-                self.create(visit, shop, facts).await
+                // E-Series takes each SKU once (section 5.5), so the system SKU stands in for one that several
+                // items have. Once the item has one of its own, that is carried like any other.
+                let system_sku = shop.item().map(|item| item.system_sku.as_str());
+                self.create(visit, shop, facts, system_sku.filter(|_| twins)).await
             }
         }
     }
@@ -128,6 +137,13 @@ impl Corridor {
             shop.live_items().map(sku).filter(|sku| !sku.is_empty()).take(SKUS_TRIED).collect();
         let mut found: Option<Product> = None;
         for sku in skus {
+            let mut db = self.store.begin().await?;
+            let (connection, own) = (visit.link.connection_id, visit.link.product_id);
+            let shared = links::others_with_sku(&mut db, connection, &sku, own).await? > 1;
+            drop(db);
+            if shared {
+                continue;
+            }
             let products =
                 e.products_with_sku(&sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
             for product in products {

@@ -11,7 +11,7 @@ const FILE: &str = "\
 Handle,Title,Published,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Option3 Name,Option3 Value,Variant SKU,Variant Inventory Qty,Variant Price
 mug,\"Mug \"\"Oma\"\" & <b>co</b> 🥄\",true,Title,Default Title,,,,,M-1,4,12.50
 tee,Tee,true,Size,S,Color,Red,Cut,Slim,T-1,1,19
-tee,,,,S,,Red,,Wide,T-2,0,19.95
+tee,,,,S,,Red,,Wide,T-1,0,19.95
 tee,,,,M,,Blue,,Slim,,-2,21
 shoe,Shoe,false,Size,38,,,,,S-38,3,80
 shoe,,,,39,,,,,S-39,3,80
@@ -45,6 +45,10 @@ async fn compare(file: &Path) {
     assert_eq!(parked["items"].as_array().map(Vec::len), Some(0), "{}: {parked}", file.display());
     world.check_laws().await;
 
+    // A SKU that is missing, or that several have: E-Series shows the system SKU in its place.
+    let skus: Vec<&str> = products.iter().flat_map(|it| &it.variants).map(|it| it.sku.as_str()).collect();
+    let unclear = |sku: &str| sku.is_empty() || skus.iter().filter(|other| **other == sku).count() > 1;
+
     // By what the file says, and not by what the shop made of it.
     let online = world.stage.e.products();
     assert_eq!(online.len(), products.len(), "{}", file.display());
@@ -73,7 +77,7 @@ async fn compare(file: &Path) {
                         };
                         let values: Vec<String> = product.options.iter().map(value).collect();
                         values == variant.values
-                            && (variant.sku.is_empty() || shown["sku"] == *variant.sku)
+                            && (unclear(&variant.sku) || shown["sku"] == *variant.sku)
                             && shown["quantity"].as_i64() == Some(variant.quantity)
                             && shown["price"].to_string().parse() == Ok(variant.price)
                     })

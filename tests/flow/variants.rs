@@ -285,6 +285,27 @@ async fn items_without_a_sku_have_variations_with_a_stock_of_their_own() {
 }
 
 #[tokio::test]
+async fn items_that_share_a_sku_are_all_online_and_get_their_own_once_it_is_theirs_alone() {
+    let mut world = World::open(Plan::default()).await;
+    let mut new = shirt();
+    new.variants[1].item.custom_sku = "TS-R-S".into();
+    let matrix = world.stage.r.create_matrix(new);
+    world.connect().await;
+    world.settle().await;
+    let product = world.product_of_matrix(matrix).unwrap();
+    assert_eq!(world.stage.e.variations(product).len(), 4);
+    let twins: Vec<_> =
+        world.stage.r.items().into_iter().filter(|item| item.custom_sku == "TS-R-S").collect();
+    for twin in &twins {
+        assert_eq!(world.variation(product, &twin.system_sku)["quantity"], 5);
+    }
+    world.stage.r.set_sku(twins[1].item_id, "TS-R-M");
+    world.settle().await;
+    assert_eq!(world.variation(product, "TS-R-M")["quantity"], 5);
+    world.check_queue_and_ledger().await;
+}
+
+#[tokio::test]
 async fn publishing_and_enabling_a_matrix_go_both_ways() {
     let (world, _, product) = World::with_a_shirt().await;
     for item in world.stage.r.items() {

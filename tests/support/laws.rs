@@ -69,7 +69,11 @@ impl World {
             for (item_id, attributes) in &matrix.variants {
                 let item = self.stage.r.item(*item_id).unwrap();
                 let marker = format!("concord-r-variant-{item_id}");
-                let sku = if item.custom_sku.is_empty() { &item.system_sku } else { &item.custom_sku };
+                // A SKU that is missing, or that several items have, cannot be that of a variation.
+                let items = self.stage.r.items();
+                let shared = items.iter().filter(|other| other.custom_sku == item.custom_sku).count() > 1;
+                let stands_in = item.custom_sku.is_empty() || shared;
+                let sku = if stands_in { &item.system_sku } else { &item.custom_sku };
                 let mine = variations.iter().find(|variation| {
                     variation["externalReferenceId"] == *marker
                         || variation["sku"].as_str().map(str::trim) == Some(sku.trim())
