@@ -17,6 +17,7 @@ mod sell;
 mod settle;
 mod sight;
 mod variants;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,20 +6,17 @@ use tracing::{error, info};
 
 use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, Stop, Visit, plan_for};
-use crate::act::{self, MatrixWrite, StockVerdict};
+use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value};
-use crate::clock::{Instant, after};
+use crate::clock::after;
 use crate::decide::brake::Act;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
 use crate::ids::EntryId;
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
-use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
-use crate::platforms::eseries::wire::ProductWrite;
-use crate::platforms::rseries::wire::ItemWrite;
 use crate::store::{self, StoreError, dirty, links};
 
 impl Corridor {
@@ -254,80 +251,6 @@ impl Corridor {
         }
     }
 
-    /// Writes values on R-Series, and returns what it shows then.
-    async fn write_on_r(
-        &self,
-        visit: &Visit<'_>,
-        shop: &InShop,
-        changes: &[Change],
-        by: Instant,
-    ) -> Result<Facts, CallError> {
-        let (r, reading) = (&visit.account.r, visit.reading());
-        let values = changes.iter().map(|change| (change.field, &change.after));
-        let saved = match shop {
-            InShop::Item(item) if reading.variant => {
-                let names = reading.names.as_ref();
-                let write = mapping::rseries::variant_write(values, item, reading.context, names);
-                InShop::Item(Box::new(
-                    act::update_on_r(r, item.id, &write, by).await?.with_relations_of(item),
-                ))
-            }
-            InShop::Item(item) => {
-                let write = mapping::rseries::write(values, reading.context);
-                InShop::Item(Box::new(act::update_on_r(r, item.id, &write, by).await?))
-            }
-            InShop::Matrix { matrix, items } => {
-                let renamed = match (&reading.names, wanted_options(changes)) {
-                    (Some(names), Some(wanted)) => mapping::options::changes(&names.r_series, wanted),
-                    _ => Vec::new(),
-                };
-                let ItemWrite { description, publish_to_ecom, .. } =
-                    mapping::rseries::write(values, reading.context);
-                let write = MatrixWrite { description, publish_to_ecom, renamed };
-                let (matrix, items) = act::update_matrix_on_r(r, matrix, items, &write, by).await?;
-                InShop::Matrix { matrix, items }
-            }
-        };
-        Ok(saved.facts(&reading))
-    }
-
-    /// Writes values on E-Series, and returns what it shows then.
-    async fn write_on_e(
-        &self,
-        visit: &Visit<'_>,
-        online: &Online,
-        changes: &[Change],
-        by: Instant,
-    ) -> Result<Facts, CallError> {
-        let (e, reading) = (&visit.account.e, visit.reading());
-        let values = changes.iter().map(|change| (change.field, &change.after));
-        let saved = match &online.variation {
-            Some(variation) => {
-                let write = mapping::eseries::variation_write(values, reading.names.as_ref());
-                let (product, variation) =
-                    act::update_variation_on_e(e, &online.product, variation, &write, by).await?;
-                Online { product, variation: Some(variation) }
-            }
-            None => {
-                let id = online.product.id;
-                let renamed = match (&reading.names, wanted_options(changes)) {
-                    (Some(names), Some(wanted)) => mapping::options::changes(&names.e_series, wanted),
-                    _ => Vec::new(),
-                };
-                let write = mapping::eseries::write(values);
-                let mut saved = None;
-                if !renamed.is_empty() {
-                    saved = Some(act::rename_options_on_e(e, id, &renamed, by).await?);
-                }
-                if write != ProductWrite::default() {
-                    saved = Some(act::update_on_e(e, id, &write, by).await?);
-                }
-                Online::whole(saved.unwrap_or_else(|| online.product.clone()))
-            }
-        };
-        Ok(saved.facts(&reading))
-    }
-
     /// Adds pieces on E-Series, once.
     async fn add_stock_on_e(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
         let Some(half) = visit.e_half() else { return Err(Stop::Again("no E-Series half")) };
@@ -535,14 +458,6 @@ impl Corridor {
         db.commit().await?;
         Ok(())
     }
-}
-
-/// What options are to be called, if that is among the changes.
-fn wanted_options(changes: &[Change]) -> Option<&[String]> {
-    changes.iter().find_map(|change| match (change.field, &change.after) {
-        (Field::Options, Value::List(names)) => Some(names.as_slice()),
-        _ => None,
-    })
 }
 
 /// A plan that must never be is a bug of ours: the product is parked, not harmed.
