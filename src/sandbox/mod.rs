@@ -6,6 +6,7 @@ pub mod faults;
 pub mod line;
 pub mod merchants;
 pub mod outbox;
+pub mod picture;
 pub mod relay;
 pub mod rseries;
 pub mod stage;

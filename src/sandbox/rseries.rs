@@ -19,29 +19,36 @@ use self::stock::Cause;
 use crate::clock::{Instant, SharedClock};
 use crate::sandbox::faults::{Faults, meet};
 
-pub use self::habits::{EmptyCollection, Habits, LongText};
+pub use self::habits::{EmptyCollection, Habits, LongText, TagForm};
 pub use self::nouns::{Call, Change, Config, ItemView, LogView, NewItem, SaleView};
 
 mod answer;
+mod attributes;
+mod category;
 mod cell;
 mod control;
 mod door;
 mod filter;
 mod habits;
+mod image;
 mod item;
 mod limits;
+mod matrix;
 mod nouns;
 mod oauth;
 mod paging;
 mod query;
 mod render;
 mod resource;
+mod routes;
 mod sale;
 mod state;
 mod stock;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod till;
+mod upload;
 
 /// The price levels every account has (section 4.2).
 const DEFAULT_LEVEL: i64 = 1;
@@ -329,13 +336,7 @@ impl RSeriesSandbox {
     fn edit(&self, item_id: i64, with: impl FnOnce(&mut Item, Option<i64>)) {
         self.inner.change(|state, now| {
             let online = state.online_level();
-            let Some(item) = state.items.get_mut(&item_id) else { return };
-            let before = item.clone();
-            with(item, online);
-            if *item != before {
-                item.time_stamp = cell::second(now);
-                state.tell_item("item.update", item_id);
-            }
+            state.edit_item(now, item_id, |item| with(item, online));
         });
     }
 }

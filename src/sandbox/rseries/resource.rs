@@ -1,6 +1,10 @@
 //! The resources as tables: fields in their fixed order, what may be sorted by, what may be loaded.
 
+use super::attributes::ITEM_ATTRIBUTE_SET;
+use super::category::CATEGORY;
 use super::cell::Kind::{self, Boolean, Decimal, Integer, Text, Time};
+use super::image::IMAGE;
+use super::matrix::ITEM_MATRIX;
 use super::sale;
 
 /// Which resource a table describes.
@@ -15,6 +19,10 @@ pub(super) enum Which {
     Sale,
     Register,
     PaymentType,
+    ItemMatrix,
+    ItemAttributeSet,
+    Category,
+    Image,
 }
 
 /// How many records a relation leads to; decides its cost (section 3.3).
@@ -67,11 +75,16 @@ pub(super) fn behind(relation: &str) -> Option<&'static Resource> {
     match relation {
         "ItemShops" => Some(&ITEM_SHOP),
         "TaxClass" => Some(&TAX_CLASS),
+        "Category" | "Parent" => Some(&CATEGORY),
+        "ItemAttributeSet" => Some(&ITEM_ATTRIBUTE_SET),
+        "Images" => Some(&IMAGE),
+        "Item" | "Items" => Some(&ITEM),
+        "ItemMatrix" => Some(&ITEM_MATRIX),
         _ => None,
     }
 }
 
-const ALL: [&Resource; 9] = [
+const ALL: [&Resource; 13] = [
     &ITEM,
     &ITEM_SHOP,
     &INVENTORY_LOG,
@@ -81,6 +94,10 @@ const ALL: [&Resource; 9] = [
     &sale::SALE,
     &sale::REGISTER,
     &sale::PAYMENT_TYPE,
+    &ITEM_MATRIX,
+    &ITEM_ATTRIBUTE_SET,
+    &CATEGORY,
+    &IMAGE,
 ];
 
 /// Section 4.1.
