@@ -21,12 +21,15 @@ use crate::sandbox::faults::{Faults, meet};
 
 pub use self::habits::{EmptyCollection, Habits, LongText, TagForm};
 pub use self::nouns::{Call, Change, Config, ItemView, LogView, NewItem, SaleView};
+pub use self::shelf::{MatrixEdit, NewMatrix, NewVariant};
+pub use self::tree::{ImageFile, ImageOwner};
 
 mod answer;
 mod attributes;
 mod category;
 mod cell;
 mod control;
+mod counter;
 mod door;
 mod filter;
 mod habits;
@@ -38,16 +41,19 @@ mod nouns;
 mod oauth;
 mod paging;
 mod query;
+mod raw;
 mod render;
 mod resource;
 mod routes;
 mod sale;
+mod shelf;
 mod state;
 mod stock;
 mod tag;
 #[cfg(test)]
 mod tests;
 mod till;
+mod tree;
 mod upload;
 
 /// The price levels every account has (section 4.2).
@@ -263,10 +269,7 @@ impl RSeriesSandbox {
     /// Merges an item into another one: the record and its stock rows are gone, and nothing tells of it. Its rows of
     /// the inventory log stay.
     pub fn merge_away(&self, item_id: i64) {
-        self.inner.look(|state| {
-            state.items.remove(&item_id);
-            state.stock.retain(|_, row| row.item_id != item_id);
-        });
+        self.inner.look(|state| state.forget_item(item_id));
     }
 
     /// An item.

@@ -58,6 +58,11 @@ pub(super) struct Attributes {
 }
 
 impl AttributeSet {
+    fn own(name: &str, names: [&str; 3]) -> Self {
+        let names = names.map(str::to_owned);
+        Self { name: name.to_owned(), names, system: false, archived: false }
+    }
+
     pub(super) fn cell(&self, id: i64, field: &str) -> Option<Cell> {
         let names = NAMES.iter().zip(&self.names);
         Some(match field {
@@ -93,12 +98,7 @@ impl AttributeSet {
 
 /// The sets that are the same in every account. In the second one the size is attribute 2.
 pub(super) fn system_sets() -> BTreeMap<i64, AttributeSet> {
-    let set = |name: &str, names: [&str; 3]| AttributeSet {
-        name: name.to_owned(),
-        names: names.map(str::to_owned),
-        system: true,
-        archived: false,
-    };
+    let set = |name: &str, names: [&str; 3]| AttributeSet { system: true, ..AttributeSet::own(name, names) };
     BTreeMap::from([
         (1, set("Color/Size", ["Color", "Size", ""])),
         (2, set("Size", ["", "Size", ""])),
@@ -110,16 +110,17 @@ pub(super) fn system_sets() -> BTreeMap<i64, AttributeSet> {
 impl State {
     /// POST ItemAttributeSet.
     pub(super) fn post_attribute_set(&mut self, body: &Map<String, Value>) -> Result<i64, Refusal> {
-        let mut set = AttributeSet {
-            name: String::new(),
-            names: [const { String::new() }; 3],
-            system: false,
-            archived: false,
-        };
+        let mut set = AttributeSet::own("", [""; 3]);
         set.lay_over(body, false, self.habits())?;
-        let id = self.attribute_sets.last_key_value().map_or(FIRST_OWN_SET, |(id, _)| id + 1);
+        let id = self.insert_attribute_set("", [""; 3]);
         self.attribute_sets.insert(id, set);
         Ok(id)
+    }
+
+    pub(super) fn insert_attribute_set(&mut self, name: &str, names: [&str; 3]) -> i64 {
+        let id = self.attribute_sets.last_key_value().map_or(FIRST_OWN_SET, |(id, _)| id + 1);
+        self.attribute_sets.insert(id, AttributeSet::own(name, names));
+        id
     }
 
     /// PUT ItemAttributeSet. What it does to a system set is not known: refused.
