@@ -124,8 +124,8 @@ pub fn fill(r: &RSeriesSandbox, products: &[Import]) -> usize {
     let shop = r.first_shop();
     let mut made = 0;
     for product in products {
-        let item = |variant: &ImportVariant, description: &str| NewItem {
-            description: description.to_owned(),
+        let item = |variant: &ImportVariant| NewItem {
+            description: product.name.clone(),
             custom_sku: variant.sku.clone(),
             default_price: variant.price,
             stock: vec![(shop, variant.quantity)],
@@ -135,25 +135,33 @@ pub fn fill(r: &RSeriesSandbox, products: &[Import]) -> usize {
         made += product.variants.len();
         if product.options.is_empty() {
             for variant in &product.variants {
-                r.create_item(item(variant, &product.name));
+                r.create_item(item(variant));
             }
             continue;
         }
         let (attribute_set_id, places) = r.attribute_set_of(&product.options);
         let variants = product.variants.iter().map(|variant| {
-            let mut attributes = <[String; 3]>::default();
+            let mut values = <[String; 3]>::default();
             for (place, value) in places.iter().zip(&variant.values) {
-                if let Some(slot) = attributes.get_mut(*place) {
+                if let Some(slot) = values.get_mut(*place) {
                     slot.clone_from(value);
                 }
             }
-            NewVariant { attributes, item: item(variant, "") }
+            NewVariant {
+                values,
+                custom_sku: variant.sku.clone(),
+                default_price: Some(variant.price),
+                stock: vec![(shop, variant.quantity)],
+                publish_to_ecom: product.published,
+                ..NewVariant::default()
+            }
         });
         r.create_matrix(NewMatrix {
             description: product.name.clone(),
             attribute_set_id,
             default_price: product.variants.first().map(|variant| variant.price).unwrap_or_default(),
             variants: variants.collect(),
+            ..NewMatrix::default()
         });
     }
     made

@@ -7,6 +7,7 @@ pub mod import;
 pub mod line;
 pub mod merchants;
 pub mod outbox;
+pub mod picture;
 pub mod relay;
 pub mod rseries;
 pub mod stage;

@@ -19,16 +19,22 @@ use self::stock::Cause;
 use crate::clock::{Instant, SharedClock};
 use crate::sandbox::faults::{Faults, meet};
 
-pub use self::habits::{EmptyCollection, Habits, LongText};
+pub use self::habits::{EmptyCollection, Habits, LongText, TagForm};
 pub use self::nouns::{Call, Change, Config, ItemView, LogView, NewItem, SaleView};
-pub use self::variants::{MatrixView, NewMatrix, NewVariant};
+pub use self::shelf::{MatrixEdit, NewMatrix, NewVariant};
+pub use self::tree::{ImageFile, ImageOwner};
+pub use self::variants::MatrixView;
 
 mod answer;
+mod attributes;
+mod category;
 mod cell;
 mod control;
+mod counter;
 mod door;
 mod filter;
 mod habits;
+mod image;
 mod item;
 mod limits;
 mod matrix;
@@ -36,14 +42,20 @@ mod nouns;
 mod oauth;
 mod paging;
 mod query;
+mod raw;
 mod render;
 mod resource;
+mod routes;
 mod sale;
+mod shelf;
 mod state;
 mod stock;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod till;
+mod tree;
+mod upload;
 mod variants;
 
 /// The price levels every account has (section 4.2).
@@ -175,16 +187,8 @@ impl RSeriesSandbox {
 
     /// Enters an item. Gives its ID.
     pub fn create_item(&self, new: NewItem) -> i64 {
-        self.create_item_in(new, None)
-    }
-
-    /// Enters an item, with its matrix, attribute set and attributes if it is a variant.
-    fn create_item_in(&self, new: NewItem, place: Option<(i64, i64, [String; 3])>) -> i64 {
         self.inner.change(|state, now| {
             let mut item = Item::blank(state.habits());
-            if let Some((matrix_id, set_id, attributes)) = place {
-                (item.matrix_id, item.attribute_set_id, item.attributes) = (matrix_id, set_id, attributes);
-            }
             item.prices.insert(DEFAULT_LEVEL, new.default_price);
             if let Some((level, price)) = state.online_level().zip(new.online_price) {
                 item.prices.insert(level, price);
@@ -267,10 +271,7 @@ impl RSeriesSandbox {
     /// Merges an item into another one: the record and its stock rows are gone, and nothing tells of it. Its rows of
     /// the inventory log stay.
     pub fn merge_away(&self, item_id: i64) {
-        self.inner.look(|state| {
-            state.items.remove(&item_id);
-            state.stock.retain(|_, row| row.item_id != item_id);
-        });
+        self.inner.look(|state| state.forget_item(item_id));
     }
 
     /// An item.
@@ -340,13 +341,7 @@ impl RSeriesSandbox {
     fn edit(&self, item_id: i64, with: impl FnOnce(&mut Item, Option<i64>)) {
         self.inner.change(|state, now| {
             let online = state.online_level();
-            let Some(item) = state.items.get_mut(&item_id) else { return };
-            let before = item.clone();
-            with(item, online);
-            if *item != before {
-                item.time_stamp = cell::second(now);
-                state.tell_item("item.update", item_id);
-            }
+            state.edit_item(now, item_id, |item| with(item, online));
         });
     }
 }
@@ -378,7 +373,7 @@ impl State {
             publish_to_ecom: item.publish_to_ecom,
             archived: item.archived,
             matrix_id: item.matrix_id,
-            attributes: item.attributes.clone(),
+            attributes: item.attributes.clone().unwrap_or_default().values,
             stock: self.shops.keys().map(|shop| (*shop, self.qoh(item_id, *shop))).collect(),
             time_stamp: item.time_stamp,
         })

@@ -3,7 +3,18 @@
 use concord::sandbox::rseries::{NewMatrix, NewVariant};
 use serde_json::{Value, json};
 
-use crate::support::{Plan, World, decimal, item, mug};
+use crate::support::{Plan, SHOP, World, decimal, mug};
+
+/// A variant with these attributes.
+pub fn variant(values: [&str; 3], sku: &str, price: &str, stock: i64) -> NewVariant {
+    NewVariant {
+        values: values.map(str::to_owned),
+        custom_sku: sku.into(),
+        default_price: Some(decimal(price)),
+        stock: vec![(SHOP, stock)],
+        ..NewVariant::default()
+    }
+}
 
 /// A T-shirt in two colours and two sizes, 5 pieces each.
 pub fn shirt() -> NewMatrix {
@@ -11,8 +22,7 @@ pub fn shirt() -> NewMatrix {
     for (color, letter) in [("Red", "R"), ("Blue", "B")] {
         for size in ["S", "M"] {
             let sku = format!("TS-{letter}-{size}");
-            let attributes = [color.to_owned(), size.to_owned(), String::new()];
-            variants.push(NewVariant { attributes, item: item("", &sku, "19.9", 5) });
+            variants.push(variant([color, size, ""], &sku, "19.9", 5));
         }
     }
     NewMatrix { description: "T-shirt".into(), variants, ..NewMatrix::default() }
@@ -22,7 +32,7 @@ impl World {
     /// A world with a T-shirt, connected and quiet: the matrix and its product.
     async fn with_a_shirt() -> (Self, i64, i64) {
         let mut world = Self::open(Plan::default()).await;
-        let matrix = world.stage.r.create_matrix(shirt());
+        let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
         world.connect().await;
         world.settle().await;
         let product = world.product_of_matrix(matrix).expect("the T-shirt is online");
@@ -133,17 +143,14 @@ async fn each_field_of_a_variation_edited_on_the_web_reaches_its_item() {
 #[tokio::test]
 async fn the_size_of_the_size_set_is_the_second_attribute_both_ways() {
     let mut world = World::open(Plan::default()).await;
-    let variants = ["38", "39"].map(|size| NewVariant {
-        attributes: [String::new(), size.into(), String::new()],
-        item: item("", &format!("SHOE-{size}"), "80", 2),
-    });
+    let variants = ["38", "39"].map(|size| variant(["", size, ""], &format!("SHOE-{size}"), "80", 2));
     let shoe = NewMatrix {
         description: "Shoe".into(),
         attribute_set_id: 2,
         variants: variants.into(),
         ..NewMatrix::default()
     };
-    let matrix = world.stage.r.create_matrix(shoe);
+    let matrix = world.stage.r.create_matrix(shoe).unwrap().0;
     world.connect().await;
     world.settle().await;
     let product = world.product_of_matrix(matrix).unwrap();
@@ -157,8 +164,7 @@ async fn the_size_of_the_size_set_is_the_second_attribute_both_ways() {
 #[tokio::test]
 async fn a_variant_added_in_the_shop_arrives_and_one_archived_goes_with_its_data_kept() {
     let (world, matrix, product) = World::with_a_shirt().await;
-    let attributes = ["Green".to_owned(), "M".into(), String::new()];
-    world.stage.r.add_variant(matrix, NewVariant { attributes, item: item("", "TS-G-M", "21", 7) });
+    world.stage.r.add_variant(matrix, variant(["Green", "M", ""], "TS-G-M", "21", 7)).unwrap();
     world.settle().await;
     assert_eq!(world.variation(product, "TS-G-M")["quantity"], 7);
     world.stage.r.archive(world.item_called("TS-G-M"));
@@ -213,7 +219,7 @@ async fn a_matrix_that_is_on_both_sides_already_is_tied_by_its_skus_and_options(
     };
     add("Red", "S", "TS-R-S", 1);
     add("Red", "M", "OTHER", 9);
-    let matrix = world.stage.r.create_matrix(shirt());
+    let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
     // The index shows it by then.
     world.clock.advance(std::time::Duration::from_secs(10));
     world.connect().await;
@@ -234,18 +240,19 @@ async fn a_matrix_that_is_on_both_sides_already_is_tied_by_its_skus_and_options(
 #[tokio::test]
 async fn an_item_moves_between_matrices_into_one_and_out_of_it() {
     let (world, _, product) = World::with_a_shirt().await;
-    let other = world.stage.r.create_matrix(NewMatrix {
-        variants: Vec::new(),
-        description: "Other".into(),
-        ..shirt()
-    });
+    let other = world
+        .stage
+        .r
+        .create_matrix(NewMatrix { variants: Vec::new(), description: "Other".into(), ..shirt() })
+        .unwrap()
+        .0;
     let blue_m = world.item_called("TS-B-M");
-    world.stage.r.move_item(blue_m, other, ["Blue", "M", ""]);
+    world.stage.r.put_into_matrix(blue_m, other, ["Blue", "M", ""]);
     world.settle().await;
     assert_eq!(world.stage.e.variations(product).len(), 3);
     let elsewhere = world.product_of_matrix(other).expect("its new product is online");
     assert_eq!(world.variation(elsewhere, "TS-B-M")["quantity"], 5);
-    world.stage.r.move_item(blue_m, 0, ["", "", ""]);
+    world.stage.r.take_out_of_matrix(blue_m);
     world.settle().await;
     assert!(world.stage.e.variations(elsewhere).is_empty());
     assert_eq!(world.product_of(blue_m).expect("it is a product by itself").sku, "TS-B-M");
@@ -258,7 +265,7 @@ async fn an_item_that_joins_a_matrix_while_its_own_product_is_online_waits_with_
     let id = world.stage.r.create_item(mug());
     world.settle().await;
     let own = world.product_of(id).unwrap().id;
-    world.stage.r.move_item(id, matrix, ["White", "S", ""]);
+    world.stage.r.put_into_matrix(id, matrix, ["White", "S", ""]);
     world.settle().await;
     let parked = world.get("/parked").await;
     assert!(parked["items"][0]["reason"].as_str().unwrap().contains("became a variant"), "{parked}");
@@ -273,9 +280,9 @@ async fn items_without_a_sku_have_variations_with_a_stock_of_their_own() {
     let mut world = World::open(Plan::default()).await;
     let mut new = shirt();
     for variant in &mut new.variants {
-        variant.item.custom_sku = String::new();
+        variant.custom_sku = String::new();
     }
-    let matrix = world.stage.r.create_matrix(new);
+    let matrix = world.stage.r.create_matrix(new).unwrap().0;
     world.connect().await;
     world.settle().await;
     let product = world.product_of_matrix(matrix).unwrap();
@@ -288,8 +295,8 @@ async fn items_without_a_sku_have_variations_with_a_stock_of_their_own() {
 async fn items_that_share_a_sku_are_all_online_and_get_their_own_once_it_is_theirs_alone() {
     let mut world = World::open(Plan::default()).await;
     let mut new = shirt();
-    new.variants[1].item.custom_sku = "TS-R-S".into();
-    let matrix = world.stage.r.create_matrix(new);
+    new.variants[1].custom_sku = "TS-R-S".into();
+    let matrix = world.stage.r.create_matrix(new).unwrap().0;
     world.connect().await;
     world.settle().await;
     let product = world.product_of_matrix(matrix).unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::script::Setting;
 use super::storm::Storm;
-use crate::support::{World, decimal, item};
+use crate::support::{World, decimal};
 
 /// What the web shows of an item.
 #[derive(Debug, Clone)]
@@ -97,11 +97,14 @@ impl Storm {
     /// a matrix meet as well.
     pub fn matrix(setting: &Setting) -> NewMatrix {
         let variants = [("Red", "S"), ("Red", "M"), ("Blue", "S")].map(|(color, size)| {
-            let mut item = item("", &format!("V-{color}-{size}"), "10", setting.opening);
-            if setting.shops > 1 {
-                item.stock.push((2, setting.opening));
+            let stock = (1..=2).take(setting.shops).map(|shop| (shop, setting.opening)).collect();
+            NewVariant {
+                values: [color.to_owned(), size.to_owned(), String::new()],
+                custom_sku: format!("V-{color}-{size}"),
+                default_price: Some(decimal("10")),
+                stock,
+                ..NewVariant::default()
             }
-            NewVariant { attributes: [color.to_owned(), size.to_owned(), String::new()], item }
         });
         NewMatrix { description: "Matrix".into(), variants: variants.into(), ..NewMatrix::default() }
     }

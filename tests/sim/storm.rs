@@ -95,7 +95,7 @@ impl Storm {
             world.stage.r.create_item(item);
         }
         if setting.matrix {
-            world.stage.r.create_matrix(Self::matrix(&setting));
+            world.stage.r.create_matrix(Self::matrix(&setting)).unwrap();
         }
         world.connect().await;
         world.settle().await;

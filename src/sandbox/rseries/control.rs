@@ -81,6 +81,7 @@ pub(super) fn router(sandbox: RSeriesSandbox) -> Router {
         .route("/faults/next", post(next_fault))
         .route("/faults/chances", post(chances))
         .route("/faults/heal", post(heal))
+        .merge(super::counter::router())
         .with_state(sandbox)
 }
 

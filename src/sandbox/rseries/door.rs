@@ -8,30 +8,21 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header,
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Refusal, one};
-use super::item;
+use super::answer::Refusal;
+use super::image::FOLDER;
 use super::limits;
 use super::oauth::OAuthAnswer;
-use super::paging;
 use super::query::Query;
-use super::render::{Style, many, text};
-use super::resource::{self, Resource, Which};
+use super::render::{many, text};
+use super::resource::Which;
+use super::routes::{Target, check_scope, target};
 use super::state::State;
+use super::upload::Upload;
 use super::{Call, Inner};
 use crate::clock::Instant;
 
 /// More than any image is assumed to have (section 4.6).
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
-
-/// Where a path of the API leads.
-#[derive(Debug, Clone, Copy)]
-enum Target {
-    Session,
-    Accounts,
-    Account,
-    Collection(&'static Resource),
-    Record(&'static Resource, i64),
-}
 
 /// Answers everything the platform serves.
 pub(super) async fn serve(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
@@ -46,13 +37,20 @@ impl State {
         let query_text = parts.uri.query().unwrap_or_default();
         let query = Query::parse(query_text);
         let is_oauth = path.starts_with("/auth/oauth/");
+        if let Some(rest) = path.strip_prefix(FOLDER) {
+            // Another server of the vendor's: no call of the API.
+            return self.image_response(&parts.method, rest);
+        }
+        let upload = Upload::parse(&parts.headers, body, self.habits().image_parts_in_any_order);
         let payload: Option<Value> = serde_json::from_slice(body).ok();
+        let data = || upload.as_ref().ok().map(|upload| Value::Object(upload.data.clone()));
+        let payload = payload.or_else(data);
         self.asked_at = now;
         let (response, refused, drips) = if is_oauth {
             let answer = self.oauth(now, &parts.method, path, &query, body);
             (oauth_response(&answer), false, 0.0)
         } else {
-            self.api(now, parts, &query, body, payload.as_ref())
+            self.api(now, parts, &query, body, payload.as_ref(), upload)
         };
         let status = response.status();
         let call = Call {
@@ -78,6 +76,7 @@ impl State {
         query: &Query,
         body: &[u8],
         payload: Option<&Value>,
+        upload: Result<Upload, Refusal>,
     ) -> (Response, bool, f64) {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let scope = match self.admit(now, authorization) {
@@ -90,8 +89,8 @@ impl State {
         };
         let target = target(parts.uri.path(), self.config.account_id);
         let (resource, single) = match &target {
-            Ok(Target::Collection(resource)) => (Some(*resource), false),
-            Ok(Target::Record(resource, _)) => (Some(*resource), true),
+            Ok(Target::Collection(resource, _)) => (Some(*resource), false),
+            Ok(Target::Record(resource, ..)) => (Some(*resource), true),
             _ => (None, true),
         };
         let cost =
@@ -113,9 +112,18 @@ impl State {
             .and(target)
             .and_then(|target| check_scope(target, &parts.method, &scope, self).map(|()| target))
             .and_then(|target| match target {
-                Target::Collection(_) if parts.method == Method::POST => Ok((target, object(body, payload)?)),
-                Target::Record(..) if parts.method == Method::PUT => Ok((target, object(body, payload)?)),
-                _ => Ok((target, Map::new())),
+                Target::Collection(resource, _)
+                    if parts.method == Method::POST && resource.which == Which::Image =>
+                {
+                    Ok((target, upload?))
+                }
+                Target::Collection(..) if parts.method == Method::POST => {
+                    Ok((target, Upload { data: object(body, payload)?, ..Upload::default() }))
+                }
+                Target::Record(..) if parts.method == Method::PUT => {
+                    Ok((target, Upload { data: object(body, payload)?, ..Upload::default() }))
+                }
+                _ => Ok((target, Upload::default())),
             })
             .and_then(|(target, body)| self.carry_out(now, parts, query, target, &body));
         match answer {
@@ -128,140 +136,21 @@ impl State {
         }
     }
 
-    fn carry_out(
-        &mut self,
-        now: Instant,
-        parts: &request::Parts,
-        query: &Query,
-        target: Target,
-        body: &Map<String, Value>,
-    ) -> Result<Value, Refusal> {
-        let method = &parts.method;
-        let refuse_method = || Err(Refusal::method(method.as_str()));
-        match target {
-            Target::Session | Target::Accounts | Target::Account if method != Method::GET => refuse_method(),
-            Target::Session => Ok(self.session()),
-            Target::Accounts => self.accounts(query),
-            Target::Account => Ok(self.account()),
-            Target::Collection(resource) => match (resource.which, method) {
-                (_, &Method::GET) => paging::collection(self, resource, parts.uri.path(), query),
-                (Which::Item, &Method::POST) => {
-                    let relations = query.relations(resource)?;
-                    let id = self.post_item(now, body)?;
-                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
-                }
-                (Which::ItemMatrix, &Method::POST) => {
-                    let relations = query.relations(resource)?;
-                    let id = self.post_matrix(now, body)?;
-                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
-                }
-                (Which::ItemAttributeSet, &Method::POST) => {
-                    let id = self.post_attribute_set(body)?;
-                    let relations = query.relations(resource)?;
-                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
-                }
-                (Which::Sale, &Method::POST) => {
-                    let relations = query.relations(resource)?;
-                    let id = self.post_sale(now, body)?;
-                    Ok(one(resource.name, self.record(resource, id, &relations, Style::Written)))
-                }
-                _ => refuse_method(),
-            },
-            Target::Record(resource, id) => self.one_record(now, method, query, (resource, id), body),
-        }
-    }
-
-    fn one_record(
-        &mut self,
-        now: Instant,
-        method: &Method,
-        query: &Query,
-        (resource, id): (&'static Resource, i64),
-        body: &Map<String, Value>,
-    ) -> Result<Value, Refusal> {
-        let serves = match resource.which {
-            Which::Item | Which::ItemMatrix | Which::Sale => {
-                [Method::GET, Method::PUT, Method::DELETE].contains(method)
-            }
-            Which::ItemShop | Which::PriceLevel | Which::ItemAttributeSet => {
-                [Method::GET, Method::PUT].contains(method)
-            }
-            // The log is query only (section 4.10).
-            Which::InventoryLog => false,
-            Which::Shop | Which::TaxClass | Which::Register | Which::PaymentType => method == Method::GET,
+    /// The bytes of an image, without a token.
+    fn image_response(&mut self, method: &Method, rest: &str) -> Response {
+        let (status, content_type, bytes) = match self.fetch_image(rest) {
+            _ if !method.is_safe() => (405, "text/plain", Vec::new()),
+            Ok(file) => (200, file.content_type.as_str(), file.bytes.clone()),
+            Err(status) => (status, "text/plain", Vec::new()),
         };
-        if !serves {
-            return Err(Refusal::method(method.as_str()));
-        }
-        let relations = query.relations(resource)?;
-        if !self.exists(resource, id) {
-            return Err(Refusal::no_such(resource.name, id));
-        }
-        let style = match (method, resource.which) {
-            (&Method::PUT, Which::Item) => {
-                self.put_item(now, id, body)?;
-                Style::Written
-            }
-            (&Method::PUT, Which::ItemMatrix) => {
-                self.put_matrix(now, id, body)?;
-                Style::Written
-            }
-            (&Method::DELETE, Which::ItemMatrix) => {
-                self.archive_matrix(now, id)?;
-                Style::Deleted
-            }
-            (&Method::PUT, Which::ItemAttributeSet) => {
-                self.put_attribute_set(id, body)?;
-                Style::Written
-            }
-            (&Method::PUT, Which::ItemShop) => {
-                self.put_item_shop(now, id, body)?;
-                Style::Written
-            }
-            (&Method::PUT, Which::PriceLevel) => {
-                self.put_price_level(id, body)?;
-                Style::Written
-            }
-            (&Method::PUT, Which::Sale) => {
-                self.put_sale(now, id, body)?;
-                Style::Written
-            }
-            (&Method::DELETE, Which::Sale) => {
-                self.delete_sale(now, id)?;
-                Style::Deleted
-            }
-            (&Method::DELETE, Which::Item) => {
-                self.archive_item(now, id)?;
-                Style::Deleted
-            }
-            _ => Style::Single,
-        };
-        Ok(one(resource.name, self.record(resource, id, &relations, style)))
-    }
-
-    /// Only reorder values are taken (section 4.3).
-    fn put_item_shop(&mut self, now: Instant, id: i64, body: &Map<String, Value>) -> Result<(), Refusal> {
-        let number = |name: &str| body.get(name).map(|value| item::integer(name, value)).transpose();
-        let (point, level) = (number("reorderPoint")?, number("reorderLevel")?);
-        self.set_reorder(now, id, point, level);
-        Ok(())
-    }
-
-    /// The name of every level can be changed, `Online`'s too (section 4.2).
-    fn put_price_level(&mut self, id: i64, body: &Map<String, Value>) -> Result<(), Refusal> {
-        let Some(name) = body.get("name") else { return Ok(()) };
-        let name = item::text("name", name, self.habits())?;
-        if name.is_empty() {
-            return Err(Refusal::bad("name cannot be blank."));
-        }
-        if let Some(level) = self.price_levels.get_mut(&id) {
-            level.name = name;
-        }
-        Ok(())
+        let mut response = Response::new(Body::from(bytes));
+        put(&mut response, "Content-Type", content_type);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response
     }
 
     /// Must be asked for without filters (section 1.1).
-    fn accounts(&self, query: &Query) -> Result<Value, Refusal> {
+    pub(super) fn accounts(&self, query: &Query) -> Result<Value, Refusal> {
         if !query.is_empty() {
             return Err(Refusal::bad("Account takes no parameters."));
         }
@@ -275,7 +164,7 @@ impl State {
     }
 
     /// Without a wrapper (section 1.4).
-    fn account(&self) -> Value {
+    pub(super) fn account(&self) -> Value {
         json!({
             "@attributes": { "systemCustomerID": self.config.account_id.to_string() },
             "status": "active",
@@ -290,7 +179,7 @@ impl State {
         })
     }
 
-    fn session(&self) -> Value {
+    pub(super) fn session(&self) -> Value {
         json!({
             "sessionID": "sandbox",
             "sessionCookie": "",
@@ -364,34 +253,6 @@ fn oauth_response(answer: &OAuthAnswer) -> Response {
     response
 }
 
-/// Paths are told apart by case (section 1.1).
-fn target(path: &str, account_id: i64) -> Result<Target, Refusal> {
-    let path = path.strip_suffix(".json").unwrap_or(path);
-    let id = |text: &str| text.parse::<i64>().map_err(|_| Refusal::no_such_path());
-    let mine = |text: &str| {
-        // A token covers exactly one account (section 1.1); what another one answers is not known.
-        let wanted = id(text)?;
-        let other = || Refusal::new(StatusCode::FORBIDDEN, "Forbidden");
-        if wanted == account_id { Ok(()) } else { Err(other()) }
-    };
-    let resource = |name: &str| resource::named(name).ok_or_else(Refusal::no_such_path);
-    let steps: Vec<&str> = path.split('/').skip(1).collect();
-    match steps.as_slice() {
-        ["API", "Session"] => Ok(Target::Session),
-        ["API", "V3", "Account"] => Ok(Target::Accounts),
-        ["API", "V3", "Account", account] => mine(account).map(|()| Target::Account),
-        ["API", "V3", "Account", account, name] => {
-            mine(account)?;
-            resource(name).map(Target::Collection)
-        }
-        ["API", "V3", "Account", account, name, record] => {
-            mine(account)?;
-            Ok(Target::Record(resource(name)?, id(record)?))
-        }
-        _ => Err(Refusal::no_such_path()),
-    }
-}
-
 /// JSON by the suffix or by `Accept`, which wins; everything else would be XML (section 1.2).
 fn check_format(path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -406,33 +267,6 @@ fn check_format(path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "XML is not served by this sandbox."))
-}
-
-/// Section 2.5.
-fn check_scope(target: Target, method: &Method, scope: &str, state: &State) -> Result<(), Refusal> {
-    let needed: &[&str] = match target {
-        Target::Session | Target::Accounts | Target::Account => return Ok(()),
-        Target::Collection(resource) | Target::Record(resource, _) => {
-            match (resource.which, method.is_safe()) {
-                (Which::Shop | Which::PriceLevel | Which::TaxClass, true) => return Ok(()),
-                (Which::InventoryLog, _) if state.habits().log_needs_own_scope => {
-                    &["inventory_log", "all_read"]
-                }
-                // The vendor's pages of the three endpoints.
-                (Which::Sale, _) => &["register", "cfd"],
-                (Which::Register | Which::PaymentType, _) => {
-                    &["register", "cfd", "inventory_base", "reports", "workbench", "customers", "admin"]
-                }
-                (_, true) => &["inventory", "inventory_read", "all_read"],
-                (_, false) => &["inventory"],
-            }
-        }
-    };
-    let held = |right: &str| right == "all" || needed.contains(&right);
-    if scope.split(' ').filter_map(|scope| scope.strip_prefix("employee:")).any(held) {
-        return Ok(());
-    }
-    Err(Refusal::new(StatusCode::FORBIDDEN, "The access token does not have the scope for this request."))
 }
 
 /// A payload is a bare JSON object, whatever its content type says (section 1.2).

@@ -117,12 +117,12 @@ impl Filter {
                 condition.holds(text.as_ref(), habits)
             }),
             Place::Related(relation, field) => state
-                .related(id, relation)
+                .related(resource, id, relation)
                 .iter()
                 .any(|(resource, row)| condition.holds(state.cell(resource, *row, field).as_ref(), habits)),
         };
         let one_row_fits = |(relation, conditions): (&String, &Vec<Condition>)| {
-            state.related(id, relation).iter().any(|(resource, row)| {
+            state.related(resource, id, relation).iter().any(|(resource, row)| {
                 conditions.iter().all(|condition| match condition.place {
                     Place::Related(_, field) => {
                         condition.holds(state.cell(resource, *row, field).as_ref(), habits)
@@ -147,6 +147,11 @@ fn condition(
 ) -> Result<Option<Condition>, Refusal> {
     let (operator, rest) = Operator::split(value);
     if resource.which == Which::Sale && field == "referenceNumber" && !habits.sale_reference_filter {
+        return Ok(None);
+    }
+    let time_of_image =
+        resource.which == Which::Image && resource.sortable.is_empty() && field == "timeStamp";
+    if time_of_image && !habits.image_time_stamp_filter {
         return Ok(None);
     }
     let unknown = || {

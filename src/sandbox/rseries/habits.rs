@@ -29,6 +29,16 @@ pub enum EmptyCollection {
     EmptyString,
 }
 
+/// How the tags of an item or a matrix are printed (section 4.8: conflicting evidence).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagForm {
+    /// `"Tags":{"@attributes":{"count":"1"},"tag":"gift"}`, as two integrators read it.
+    Tags,
+    /// `"TagRelations":{"TagRelation":{"tagID":"4","Tag":{…}}}`, as the relations are called.
+    TagRelations,
+}
+
 /// The switches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,8 +67,6 @@ pub struct Habits {
     pub archived_items_take_stock: bool,
     /// A PUT with `Prices` sets the levels it does not name to 0 (section 4.2: inferred that it does not).
     pub prices_replace_all: bool,
-    /// A PUT to a matrix reaches its items as an edit in the shop's screens does (section 4.4: unknown).
-    pub matrix_write_reaches_items: bool,
     /// UPC and EAN must be 11 to 14 digits and nobody else's (section 4.1: reported).
     pub check_barcodes: bool,
     /// Filters on fields that do not exist have no effect (section 1.8: one recording). Off: 400.
@@ -100,6 +108,64 @@ pub struct Habits {
     pub closed_registers_take_sales: bool,
     /// Tax on top of prices, in percent: the total of a sale is not known to whoever writes it.
     pub tax_percent: u32,
+    /// `categoryID` and `itemMatrixID` written through the API must be those of records that are there. Off: any
+    /// number is kept. Unknown.
+    pub check_references: bool,
+    /// Attribute values written through PUT Item, or renamed by the merchant, move `Item.timeStamp` (section 4.1:
+    /// related records do not; whether attributes are such is not said).
+    pub attribute_write_moves_item_time_stamp: bool,
+    /// Tags written move the `timeStamp` of their item or matrix (section 6: inferred that they do not).
+    pub tag_write_moves_time_stamp: bool,
+    /// An image added, edited or removed moves the `timeStamp` of its item or matrix (section 4.6: inferred that it
+    /// does not).
+    pub image_write_moves_owners_time_stamp: bool,
+    /// A variant that comes, goes or gets other values moves `ItemMatrix.timeStamp`. Unknown; items are related
+    /// records.
+    pub variants_move_matrix_time_stamp: bool,
+    /// Two variants of a matrix may not have the same attributes; such a write is answered with 400 (section 4.4:
+    /// unknown).
+    pub unique_attributes: bool,
+    /// `attributeNValues` keep a value that no variant has any more (section 4.4 calls them a union of what variants
+    /// have and what was typed in, and says that new values are appended).
+    pub matrix_keeps_unused_values: bool,
+    /// `attributeNValues` can be written (section 4.4: "R/W?"). Off: passed over.
+    pub matrix_values_writable: bool,
+    /// Answers to POST and PUT of a matrix show `attributeNValues` (section 4.4: samples differ).
+    pub matrix_writes_show_values: bool,
+    /// `Items` of a matrix hold archived items too. Unknown.
+    pub matrix_items_show_archived: bool,
+    /// `Items` of a matrix carry their `ItemAttributes`. Unknown: no relation of that name can be asked for.
+    pub matrix_items_show_attributes: bool,
+    /// PUT ItemMatrix hands shared values on to the items, as the screen does (section 4.4: unknown).
+    pub matrix_put_propagates: bool,
+    /// A matrix that is unarchived brings its items back (section 4.4: unknown).
+    pub unarchived_matrix_brings_items_back: bool,
+    /// Categories deeper than this many levels are answered with 400 (section 4.5: a help page).
+    pub most_category_levels: Option<u32>,
+    /// A category that is renamed takes its new place among its siblings, after the answer (section 4.5: not
+    /// visible in the recorded answer).
+    pub renamed_categories_move: bool,
+    /// Items and matrices of a deleted category show 0 (section 4.5: inferred). Off: they keep its number.
+    pub deleted_category_clears_items: bool,
+    /// Items and matrices that lose their category so are stamped. Unknown.
+    pub deleted_category_moves_time_stamp: bool,
+    /// Images nested in an item or a matrix stand in the order of `ordering`. Off: of `imageID` (section 4.6 leaves
+    /// the sorting to the client).
+    pub nested_images_sorted: bool,
+    /// `timeStamp` selects on the plain `Image` endpoint (section 4.6: unknown). Off: no effect.
+    pub image_time_stamp_filter: bool,
+    /// Images beyond this many of one item or matrix are answered with 400 (section 4.6: a help page).
+    pub most_images: Option<usize>,
+    /// Images of more bytes than this are answered with 400 (section 4.6: reported).
+    pub largest_image: Option<usize>,
+    /// An upload must be a JPG or a PNG by its first bytes (section 4.6: a help page). Off: anything is taken.
+    pub check_image_type: bool,
+    /// The parts of an upload may come in any order (section 4.6 names one).
+    pub image_parts_in_any_order: bool,
+    /// How tags are printed.
+    pub tag_form: TagForm,
+    /// The losing item of a merge stays as an archived record. Off: its ID is gone (section 4.1: either is reported).
+    pub merged_items_stay_archived: bool,
     /// Seconds until a row of the `InventoryLog` shows (section 4.10 does not promise that it does at once).
     pub log_lag_seconds: u32,
     /// A used refresh token dies at once, as it did before 2026-01-15 (section 2.3).
@@ -125,7 +191,6 @@ impl Default for Habits {
             unchanged_write_moves_item_time_stamp: true,
             archived_items_take_stock: false,
             prices_replace_all: false,
-            matrix_write_reaches_items: false,
             check_barcodes: true,
             ignore_unknown_filters: true,
             fold_case: true,
@@ -146,6 +211,31 @@ impl Default for Habits {
             completed_sales_take_writes: false,
             closed_registers_take_sales: false,
             tax_percent: 19,
+            check_references: true,
+            attribute_write_moves_item_time_stamp: false,
+            tag_write_moves_time_stamp: false,
+            image_write_moves_owners_time_stamp: false,
+            variants_move_matrix_time_stamp: false,
+            unique_attributes: false,
+            matrix_keeps_unused_values: true,
+            matrix_values_writable: false,
+            matrix_writes_show_values: false,
+            matrix_items_show_archived: true,
+            matrix_items_show_attributes: false,
+            matrix_put_propagates: false,
+            unarchived_matrix_brings_items_back: false,
+            most_category_levels: Some(10),
+            renamed_categories_move: true,
+            deleted_category_clears_items: true,
+            deleted_category_moves_time_stamp: false,
+            nested_images_sorted: false,
+            image_time_stamp_filter: false,
+            most_images: Some(12),
+            largest_image: Some(8 * 1024 * 1024),
+            check_image_type: true,
+            image_parts_in_any_order: false,
+            tag_form: TagForm::Tags,
+            merged_items_stay_archived: false,
             log_lag_seconds: 0,
             refresh_token_dies_at_once: false,
             twin_tokens_die: true,

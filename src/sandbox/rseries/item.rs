@@ -1,16 +1,17 @@
 //! Items: the record, what a payload does to it, and archiving (sections 1.6, 4.1 and 4.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::answer::Refusal;
+use super::attributes::Attributes;
 use super::cell::{Cell, second, truth};
 use super::habits::{Habits, LongText};
-use super::matrix::{Three, lay_attributes};
-use super::state::State;
+use super::state::{PriceLevel, State};
 use super::stock::{ALL_SHOPS, Cause};
+use super::tag;
 use crate::clock::Instant;
 
 const LONGEST_TEXT: usize = 255;
@@ -46,11 +47,11 @@ pub(super) struct Item {
     pub(super) default_vendor_id: i64,
     /// By price level; a level that is not here is at 0.
     pub(super) prices: BTreeMap<i64, Decimal>,
+    /// Of an item that is in a matrix.
+    pub(super) attributes: Option<Attributes>,
+    pub(super) tags: BTreeSet<String>,
     /// IDs of the stock rows by shop, the summary under 0.
     pub(super) rows: BTreeMap<i64, i64>,
-    /// Its values in the matrix.
-    pub(super) attributes: Three,
-    pub(super) attribute_set_id: i64,
 }
 
 impl Item {
@@ -81,10 +82,17 @@ impl Item {
             season_id: 0,
             default_vendor_id: 0,
             prices: BTreeMap::new(),
+            attributes: None,
+            tags: BTreeSet::new(),
             rows: BTreeMap::new(),
-            attributes: Three::default(),
-            attribute_set_id: 0,
         }
+    }
+
+    /// Whether the record itself differs, beside prices and what is kept in related records.
+    fn differs(&self, before: &Self) -> bool {
+        let (prices, attributes, tags) =
+            (before.prices.clone(), before.attributes.clone(), before.tags.clone());
+        Self { prices, attributes, tags, ..self.clone() } != *before
     }
 
     pub(super) fn cell(&self, id: i64, field: &str) -> Option<Cell> {
@@ -123,7 +131,7 @@ impl Item {
         &mut self,
         body: &Map<String, Value>,
         is_put: bool,
-        levels: &BTreeMap<i64, super::state::PriceLevel>,
+        levels: &BTreeMap<i64, PriceLevel>,
         habits: &Habits,
     ) -> Result<(), Refusal> {
         for (name, value) in body {
@@ -148,44 +156,9 @@ impl Item {
                 "manufacturerID" => self.manufacturer_id = reference(name, value)?,
                 "seasonID" => self.season_id = reference(name, value)?,
                 "defaultVendorID" => self.default_vendor_id = reference(name, value)?,
-                "ItemAttributes" => lay_attributes(self, value, habits)?,
-                "Prices" => self.lay_prices(value, levels, habits)?,
+                "Prices" => lay_prices(&mut self.prices, value, levels, habits)?,
+                "Tags" => self.tags = tag::read(value)?,
                 _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Section 4.2: only the levels sent are changed; the ID decides, the name alone works too.
-    fn lay_prices(
-        &mut self,
-        payload: &Value,
-        levels: &BTreeMap<i64, super::state::PriceLevel>,
-        habits: &Habits,
-    ) -> Result<(), Refusal> {
-        let rows = listed(payload, "ItemPrice")?;
-        if rows.is_empty() || habits.prices_replace_all {
-            self.prices.clear();
-        }
-        for row in rows {
-            let by_id = match row.get("useTypeID") {
-                None | Some(Value::Null) => None,
-                Some(value) => Some(integer("useTypeID", value)?),
-            };
-            let level = match (by_id, row.get("useType").and_then(Value::as_str)) {
-                (Some(id), _) => levels.get(&id).filter(|level| !level.archived).map(|_| id),
-                (None, Some(name)) => levels
-                    .iter()
-                    .find(|(_, level)| !level.archived && level.name.eq_ignore_ascii_case(name))
-                    .map(|(id, _)| *id),
-                (None, None) => None,
-            };
-            let level =
-                level.ok_or_else(|| Refusal::bad("Invalid ItemPrice: there is no such price level."))?;
-            if let Some(amount) = row.get("amount") {
-                let amount = decimal("amount", amount)?;
-                let amount = habits.price_decimals.map_or(amount, |places| amount.round_dp(places));
-                self.prices.insert(level, amount);
             }
         }
         Ok(())
@@ -201,7 +174,10 @@ impl State {
             return Err(Refusal::bad("Item not created. An Item must have a description."));
         }
         self.check_barcodes(None, &item)?;
-        self.check_matrix(&mut item)?;
+        self.check_category(item.category_id, 0)?;
+        self.check_matrix_id(item.matrix_id, 0)?;
+        item.attributes = self.read_attributes(item.matrix_id, None, body.get("ItemAttributes"))?;
+        self.check_attributes(None, item.matrix_id, item.attributes.as_ref())?;
         let writes = match body.get("ItemShops") {
             Some(payload) => self.read_stock(None, payload)?,
             None => Vec::new(),
@@ -216,8 +192,10 @@ impl State {
         item.system_sku = self.next_system_sku();
         item.create_time = second(now);
         item.time_stamp = second(now);
-        let id = self.items.last_key_value().map_or(1, |(id, _)| id + 1);
-        self.items.insert(id, item);
+        // The number of a record that was merged away is not used again.
+        let id = self.last_item + 1;
+        self.last_item = id;
+        self.keep_item(now, id, item);
         self.stock_row(now, id, ALL_SHOPS);
         if !self.habits().shop_rows_only_where_stocked {
             let shops: Vec<i64> = self.shops.keys().copied().collect();
@@ -244,7 +222,13 @@ impl State {
             return Err(Refusal::bad("Item not updated. An Item must have a description."));
         }
         self.check_barcodes(Some(id), &item)?;
-        self.check_matrix(&mut item)?;
+        self.check_category(item.category_id, before.category_id)?;
+        self.check_matrix_id(item.matrix_id, before.matrix_id)?;
+        let kept = before.attributes.as_ref().filter(|_| item.matrix_id == before.matrix_id);
+        item.attributes = self.read_attributes(item.matrix_id, kept, body.get("ItemAttributes"))?;
+        if item.attributes != before.attributes {
+            self.check_attributes(Some(id), item.matrix_id, item.attributes.as_ref())?;
+        }
         let writes = match body.get("ItemShops") {
             Some(payload) => self.read_stock(Some(id), payload)?,
             None => Vec::new(),
@@ -255,21 +239,61 @@ impl State {
         }
 
         let prices_differ = item.prices != before.prices;
-        let fields_differ = Item { prices: before.prices.clone(), ..item.clone() } != before;
-        let only_stock = body.keys().all(|name| name == "ItemShops");
-        let moves = fields_differ
+        let (attributes_differ, tags_differ) =
+            (item.attributes != before.attributes, item.tags != before.tags);
+        let only_related =
+            body.keys().all(|name| ["ItemShops", "ItemAttributes", "Tags"].contains(&name.as_str()));
+        let moves = item.differs(&before)
+            || (attributes_differ && habits.attribute_write_moves_item_time_stamp)
+            || (tags_differ && habits.tag_write_moves_time_stamp)
             || (prices_differ && habits.price_write_moves_item_time_stamp)
-            || (!only_stock && !prices_differ && habits.unchanged_write_moves_item_time_stamp)
+            || (!only_related && !prices_differ && habits.unchanged_write_moves_item_time_stamp)
             || (writes_stock && habits.stock_write_moves_item_time_stamp);
         if moves {
             item.time_stamp = second(now);
         }
-        self.items.insert(id, item);
+        self.keep_item(now, id, item);
         self.write_stock(now, id, &writes);
-        if moves || prices_differ {
+        if moves || prices_differ || attributes_differ || tags_differ {
             self.tell_item("item.update", id);
         }
         Ok(())
+    }
+
+    /// Stores an item; its matrix learns of new values, and tags get their numbers.
+    fn keep_item(&mut self, now: Instant, id: i64, item: Item) {
+        self.know_tags(&item.tags);
+        let before = self.items.get(&id).and_then(|item| item.attributes.clone());
+        let (matrix, attributes) = (item.matrix_id, item.attributes.clone());
+        self.items.insert(id, item);
+        if let Some(attributes) = attributes.filter(|attributes| before.as_ref() != Some(attributes)) {
+            self.append_values(now, matrix, &attributes.values);
+        }
+    }
+
+    /// An edit by hand: what is the item's own moves its `timeStamp`, prices included (section 6).
+    pub(super) fn edit_item(&mut self, now: Instant, id: i64, with: impl FnOnce(&mut Item)) {
+        let Some(before) = self.items.get(&id).cloned() else { return };
+        let mut item = before.clone();
+        with(&mut item);
+        if item == before {
+            return;
+        }
+        let habits = self.habits();
+        if item.differs(&before)
+            || item.prices != before.prices
+            || (item.attributes != before.attributes && habits.attribute_write_moves_item_time_stamp)
+            || (item.tags != before.tags && habits.tag_write_moves_time_stamp)
+        {
+            item.time_stamp = second(now);
+        }
+        self.keep_item(now, id, item);
+        self.tell_item("item.update", id);
+    }
+
+    fn check_matrix_id(&self, wanted: i64, before: i64) -> Result<(), Refusal> {
+        let fits = wanted == 0 || wanted == before || self.matrices.contains_key(&wanted);
+        if fits || !self.habits().check_references { Ok(()) } else { Err(invalid("itemMatrixID")) }
     }
 
     /// DELETE Item: archives it and takes its stock away for good (section 4.1).
@@ -290,19 +314,6 @@ impl State {
         Ok(())
     }
 
-    /// A variant has a matrix that exists, and the matrix's attribute set unless it names one.
-    fn check_matrix(&self, item: &mut Item) -> Result<(), Refusal> {
-        if item.matrix_id == 0 {
-            return Ok(());
-        }
-        let matrix = self.matrices.get(&item.matrix_id);
-        let matrix = matrix.ok_or_else(|| Refusal::bad("There is no such ItemMatrix."))?;
-        if item.attribute_set_id == 0 {
-            item.attribute_set_id = matrix.set_id;
-        }
-        Ok(())
-    }
-
     fn check_barcodes(&self, id: Option<i64>, item: &Item) -> Result<(), Refusal> {
         if !self.habits().check_barcodes {
             return Ok(());
@@ -317,6 +328,40 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Section 4.2: only the levels sent are changed; the ID decides, the name alone works too.
+pub(super) fn lay_prices(
+    prices: &mut BTreeMap<i64, Decimal>,
+    payload: &Value,
+    levels: &BTreeMap<i64, PriceLevel>,
+    habits: &Habits,
+) -> Result<(), Refusal> {
+    let rows = listed(payload, "ItemPrice")?;
+    if rows.is_empty() || habits.prices_replace_all {
+        prices.clear();
+    }
+    for row in rows {
+        let by_id = match row.get("useTypeID") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(integer("useTypeID", value)?),
+        };
+        let level = match (by_id, row.get("useType").and_then(Value::as_str)) {
+            (Some(id), _) => levels.get(&id).filter(|level| !level.archived).map(|_| id),
+            (None, Some(name)) => levels
+                .iter()
+                .find(|(_, level)| !level.archived && level.name.eq_ignore_ascii_case(name))
+                .map(|(id, _)| *id),
+            (None, None) => None,
+        };
+        let level = level.ok_or_else(|| Refusal::bad("Invalid ItemPrice: there is no such price level."))?;
+        if let Some(amount) = row.get("amount") {
+            let amount = decimal("amount", amount)?;
+            let amount = habits.price_decimals.map_or(amount, |places| amount.round_dp(places));
+            prices.insert(level, amount);
+        }
+    }
+    Ok(())
 }
 
 /// The rows of a nested list as a client may send it: absent rows, one object or an array (section 4.2).
@@ -376,7 +421,7 @@ fn barcode(name: &str, value: &Value, habits: &Habits) -> Result<String, Refusal
     if fits || !habits.check_barcodes { Ok(code) } else { Err(invalid(name)) }
 }
 
-fn item_type(value: &Value) -> Result<String, Refusal> {
+pub(super) fn item_type(value: &Value) -> Result<String, Refusal> {
     let name = scalar("itemType", value)?;
     match name.as_str() {
         "" => Ok("default".to_owned()),

@@ -1,69 +1,23 @@
-//! Matrices and attribute sets: products whose variants are items (section 4.4).
+//! Matrices: the record, what a payload does to it, and what becomes of its items (section 4.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::Refusal;
-use super::cell::{
-    Cell,
-    Kind::{Boolean, Decimal as Amount, Integer, Text, Time},
-    second,
-};
-use super::item::{self, boolean, integer, listed, reference, text};
-use super::query::Relations;
-use super::render::{Style, many};
-use super::resource::{self, Reach, Resource, Which};
-use super::state::State;
+use super::attributes::AttributeSet;
+use super::cell::Kind::{Boolean, Decimal as Amount, Integer, Text, Time};
+use super::cell::{Cell, second};
+use super::habits::Habits;
+use super::item::{boolean, decimal, invalid, item_type, lay_prices, reference, text};
+use super::resource::Reach::{Many, One};
+use super::resource::{Resource, Which};
+use super::state::{PriceLevel, State};
+use super::tag;
 use crate::clock::Instant;
 
-/// The three attributes of a variant or the three names of a set; an empty one where there is none.
-pub(super) type Three = [String; 3];
-
-/// A matrix.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Matrix {
-    pub(super) description: String,
-    pub(super) set_id: i64,
-    pub(super) archived: bool,
-    pub(super) time_stamp: Instant,
-    pub(super) tax: bool,
-    pub(super) default_cost: Decimal,
-    pub(super) category_id: i64,
-    pub(super) tax_class_id: i64,
-    pub(super) default_vendor_id: i64,
-    pub(super) prices: BTreeMap<i64, Decimal>,
-    /// Values entered by hand, beside those of the items.
-    pub(super) values: [Vec<String>; 3],
-}
-
-/// An attribute set.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct AttributeSet {
-    pub(super) name: String,
-    pub(super) names: Three,
-    pub(super) system: bool,
-    pub(super) archived: bool,
-}
-
-/// The sets every account has; the size of set 2 is its *second* attribute.
-pub(super) fn system_sets() -> BTreeMap<i64, AttributeSet> {
-    let set = |name: &str, names: [&str; 3]| AttributeSet {
-        name: name.to_owned(),
-        names: names.map(str::to_owned),
-        system: true,
-        archived: false,
-    };
-    BTreeMap::from([
-        (1, set("Color/Size", ["Color", "Size", ""])),
-        (2, set("Size", ["", "Size", ""])),
-        (3, set("Color", ["Color", "", ""])),
-        (4, set("3 Attributes", ["Attribute 1", "Attribute 2", "Attribute 3"])),
-    ])
-}
-
-/// Section 4.4, in the order of its samples.
+/// Section 4.4. No `createTime`, no SKUs, no `publishToEcom`.
 pub(super) static ITEM_MATRIX: Resource = Resource {
     which: Which::ItemMatrix,
     name: "ItemMatrix",
@@ -88,59 +42,76 @@ pub(super) static ITEM_MATRIX: Resource = Resource {
     ],
     sortable: &["timeStamp", "description"],
     relations: &[
-        ("Category", Reach::One),
-        ("TaxClass", Reach::One),
-        ("Department", Reach::One),
-        ("ItemAttributeSet", Reach::One),
-        ("Manufacturer", Reach::One),
-        ("Season", Reach::One),
-        ("Images", Reach::Many),
-        ("Items", Reach::Many),
-        ("ItemECommerce", Reach::One),
-        ("TagRelations", Reach::Many),
-        ("TagRelations.Tag", Reach::One),
+        ("Category", One),
+        ("TaxClass", One),
+        ("Department", One),
+        ("ItemAttributeSet", One),
+        ("Manufacturer", One),
+        ("Season", One),
+        ("Images", Many),
+        ("Items", Many),
+        ("ItemECommerce", One),
+        ("TagRelations", Many),
+        ("TagRelations.Tag", One),
     ],
     filters: true,
     archivable: true,
     write_cost: 10,
 };
 
-/// Section 4.4.
-pub(super) static ATTRIBUTE_SET: Resource = Resource {
-    which: Which::ItemAttributeSet,
-    name: "ItemAttributeSet",
-    key: "itemAttributeSetID",
-    fields: &[
-        ("itemAttributeSetID", Integer),
-        ("name", Text),
-        ("attributeName1", Text),
-        ("attributeName2", Text),
-        ("attributeName3", Text),
-        ("system", Boolean),
-        ("archived", Boolean),
-    ],
-    sortable: &[],
-    relations: &[],
-    filters: true,
-    archivable: true,
-    write_cost: 10,
-};
+/// `attributeNValues` by attribute.
+pub(super) const VALUE_LISTS: [&str; 3] = ["attribute1Values", "attribute2Values", "attribute3Values"];
+
+/// One matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Matrix {
+    pub(super) description: String,
+    pub(super) tax: bool,
+    pub(super) default_cost: Decimal,
+    kind: String,
+    serialized: bool,
+    model_year: i64,
+    pub(super) archived: bool,
+    pub(super) time_stamp: Instant,
+    pub(super) set_id: i64,
+    pub(super) manufacturer_id: i64,
+    pub(super) category_id: i64,
+    pub(super) default_vendor_id: i64,
+    pub(super) tax_class_id: i64,
+    season_id: i64,
+    department_id: i64,
+    /// By price level; a level that is not here is at 0.
+    pub(super) prices: BTreeMap<i64, Decimal>,
+    pub(super) tags: BTreeSet<String>,
+    /// Every value that variants have had, in the order in which they came.
+    pub(super) seen: [Vec<String>; 3],
+    /// Values that were typed in without a variant.
+    pub(super) typed: [Vec<String>; 3],
+}
 
 impl Matrix {
-    /// What a minimal POST makes: `tax` false and no tax class, as in the tutorial's sample.
+    /// The defaults of a minimal POST: `tax` and `taxClassID` are not those of an item (section 4.4).
     pub(super) fn blank() -> Self {
         Self {
             description: String::new(),
-            set_id: 0,
-            archived: false,
-            time_stamp: Instant::UNIX_EPOCH,
             tax: false,
             default_cost: Decimal::ZERO,
+            kind: "default".to_owned(),
+            serialized: false,
+            model_year: 0,
+            archived: false,
+            time_stamp: Instant::UNIX_EPOCH,
+            set_id: 0,
+            manufacturer_id: 0,
             category_id: 0,
-            tax_class_id: 0,
             default_vendor_id: 0,
+            tax_class_id: 0,
+            season_id: 0,
+            department_id: 0,
             prices: BTreeMap::new(),
-            values: Default::default(),
+            tags: BTreeSet::new(),
+            seen: [const { Vec::new() }; 3],
+            typed: [const { Vec::new() }; 3],
         }
     }
 
@@ -150,70 +121,77 @@ impl Matrix {
             "description" => Cell::Text(self.description.clone()),
             "tax" => Cell::Boolean(self.tax),
             "defaultCost" => Cell::Decimal(self.default_cost),
-            "itemType" => Cell::Text("default".to_owned()),
-            "serialized" => Cell::Boolean(false),
+            "itemType" => Cell::Text(self.kind.clone()),
+            "serialized" => Cell::Boolean(self.serialized),
+            "modelYear" => Cell::Integer(self.model_year),
             "archived" => Cell::Boolean(self.archived),
             "timeStamp" => Cell::Time(self.time_stamp),
             "itemAttributeSetID" => Cell::Integer(self.set_id),
+            "manufacturerID" => Cell::Integer(self.manufacturer_id),
             "categoryID" => Cell::Integer(self.category_id),
             "defaultVendorID" => Cell::Integer(self.default_vendor_id),
             "taxClassID" => Cell::Integer(self.tax_class_id),
-            "modelYear" | "manufacturerID" | "seasonID" | "departmentID" => Cell::Integer(0),
-            _ => return None,
-        })
-    }
-}
-
-impl AttributeSet {
-    pub(super) fn cell(&self, id: i64, field: &str) -> Option<Cell> {
-        let [first, second, third] = &self.names;
-        Some(match field {
-            "itemAttributeSetID" => Cell::Integer(id),
-            "name" => Cell::Text(self.name.clone()),
-            "attributeName1" => Cell::Text(first.clone()),
-            "attributeName2" => Cell::Text(second.clone()),
-            "attributeName3" => Cell::Text(third.clone()),
-            "system" => Cell::Boolean(self.system),
-            "archived" => Cell::Boolean(self.archived),
+            "seasonID" => Cell::Integer(self.season_id),
+            "departmentID" => Cell::Integer(self.department_id),
             _ => return None,
         })
     }
 
-    fn lay_over(&mut self, body: &Map<String, Value>, habits: &super::Habits) -> Result<(), Refusal> {
+    /// As on an item: what is not named stays, and `archived` can only be taken off (section 6).
+    fn lay_over(
+        &mut self,
+        body: &Map<String, Value>,
+        is_put: bool,
+        levels: &BTreeMap<i64, PriceLevel>,
+        habits: &Habits,
+    ) -> Result<(), Refusal> {
         for (name, value) in body {
-            let place = match name.as_str() {
-                "name" => {
-                    self.name = text(name, value, habits)?;
-                    continue;
+            match name.as_str() {
+                "description" => self.description = text(name, value, habits)?,
+                "tax" => self.tax = boolean(name, value)?,
+                "defaultCost" => self.default_cost = decimal(name, value)?,
+                "itemType" => self.kind = item_type(value)?,
+                "serialized" => self.serialized = boolean(name, value)?,
+                "modelYear" => self.model_year = reference(name, value)?,
+                "archived" if is_put => self.archived = self.archived && boolean(name, value)?,
+                "itemAttributeSetID" => self.set_id = reference(name, value)?,
+                "manufacturerID" => self.manufacturer_id = reference(name, value)?,
+                "categoryID" => self.category_id = reference(name, value)?,
+                "defaultVendorID" => self.default_vendor_id = reference(name, value)?,
+                "taxClassID" => self.tax_class_id = reference(name, value)?,
+                "seasonID" => self.season_id = reference(name, value)?,
+                "departmentID" => self.department_id = reference(name, value)?,
+                "Prices" => lay_prices(&mut self.prices, value, levels, habits)?,
+                "Tags" => self.tags = tag::read(value)?,
+                _ => {}
+            }
+        }
+        if habits.matrix_values_writable {
+            for (name, list) in VALUE_LISTS.iter().zip(&mut self.typed) {
+                if let Some(payload) = body.get(*name) {
+                    *list = tag::words(name, payload)?;
                 }
-                "archived" => {
-                    self.archived = boolean(name, value)?;
-                    continue;
-                }
-                "attributeName1" => 0,
-                "attributeName2" => 1,
-                "attributeName3" => 2,
-                _ => continue,
-            };
-            if let Some(slot) = self.names.get_mut(place) {
-                *slot = text(name, value, habits)?;
             }
         }
         Ok(())
     }
 }
 
+/// The naming convention of variants: single blanks, empty values are skipped (section 4.4).
+pub(super) fn variant_name(matrix: &str, values: &[String; 3]) -> String {
+    let parts = std::iter::once(matrix).chain(values.iter().map(String::as_str));
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 impl State {
-    /// POST ItemMatrix: description and attribute set are required.
+    /// POST ItemMatrix.
     pub(super) fn post_matrix(&mut self, now: Instant, body: &Map<String, Value>) -> Result<i64, Refusal> {
         let mut matrix = Matrix::blank();
-        self.lay_over_matrix(&mut matrix, body, false)?;
+        matrix.lay_over(body, false, &self.price_levels, self.habits())?;
         if matrix.description.is_empty() {
             return Err(Refusal::bad("ItemMatrix not created. An ItemMatrix must have a description."));
         }
-        if !self.attribute_sets.contains_key(&matrix.set_id) {
-            return Err(Refusal::bad("ItemMatrix not created. There is no such ItemAttributeSet."));
-        }
+        self.check_matrix(&matrix, None)?;
         Ok(self.insert_matrix(now, matrix))
     }
 
@@ -221,12 +199,10 @@ impl State {
         matrix.time_stamp = second(now);
         let id = self.matrices.last_key_value().map_or(1, |(id, _)| id + 1);
         self.matrices.insert(id, matrix);
-        self.tell_matrix("item_matrix.create", id);
         id
     }
 
-    /// PUT ItemMatrix. What the shop's own screens do with shared values, a PUT is not known to do: it reaches the
-    /// items only where that is the habit.
+    /// PUT ItemMatrix. Everything is checked before anything is done.
     pub(super) fn put_matrix(
         &mut self,
         now: Instant,
@@ -235,224 +211,133 @@ impl State {
     ) -> Result<(), Refusal> {
         let before = self.matrices.get(&id).ok_or_else(|| Refusal::no_such("ItemMatrix", id))?.clone();
         let mut matrix = before.clone();
-        self.lay_over_matrix(&mut matrix, body, true)?;
+        matrix.lay_over(body, true, &self.price_levels, self.habits())?;
         if matrix.description.is_empty() {
             return Err(Refusal::bad("ItemMatrix not updated. An ItemMatrix must have a description."));
         }
-        if !self.attribute_sets.contains_key(&matrix.set_id) {
-            return Err(Refusal::bad("ItemMatrix not updated. There is no such ItemAttributeSet."));
-        }
-        if matrix == before && !self.habits().unchanged_write_moves_item_time_stamp {
-            return Ok(());
-        }
-        matrix.time_stamp = second(now);
-        let renamed = (matrix.description != before.description).then(|| matrix.description.clone());
-        let returns = before.archived && !matrix.archived;
-        self.matrices.insert(id, matrix);
-        self.tell_matrix("item_matrix.update", id);
-        if self.habits().matrix_write_reaches_items {
-            if let Some(name) = &renamed {
-                self.rename_items(now, id, &before.description, name);
-            }
-            if returns {
-                for item in self.items_of(id) {
-                    self.touch_item(now, item, |item| item.archived = false);
-                }
-            }
+        self.check_matrix(&matrix, Some(&before))?;
+        let propagates = self.habits().matrix_put_propagates;
+        self.keep_matrix(now, id, &before, matrix, propagates);
+        if before.archived && self.habits().unarchived_matrix_brings_items_back {
+            self.edit_variants(now, id, |item, archived| item.archived = item.archived && archived);
         }
         Ok(())
     }
 
-    /// DELETE ItemMatrix: archives the matrix and all its items.
+    /// Stores a matrix over what it was, stamps it, and hands shared values on where it shall.
+    pub(super) fn keep_matrix(
+        &mut self,
+        now: Instant,
+        id: i64,
+        before: &Matrix,
+        mut matrix: Matrix,
+        propagates: bool,
+    ) {
+        let habits = self.habits();
+        let tags_differ = matrix.tags != before.tags;
+        let prices_differ = matrix.prices != before.prices;
+        let own = Matrix { tags: before.tags.clone(), prices: before.prices.clone(), ..matrix.clone() };
+        if own != *before
+            || (prices_differ && habits.price_write_moves_item_time_stamp)
+            || (tags_differ && habits.tag_write_moves_time_stamp)
+            || (!tags_differ && !prices_differ && habits.unchanged_write_moves_item_time_stamp)
+        {
+            matrix.time_stamp = second(now);
+        }
+        let after = matrix.clone();
+        self.matrices.insert(id, matrix);
+        if propagates {
+            self.share_values(now, id, before, &after);
+        }
+    }
+
+    /// What the screen calls shared values goes to the items, each that has changed (section 4.4). A variant whose
+    /// name does not follow the convention keeps it.
+    fn share_values(&mut self, now: Instant, id: i64, before: &Matrix, after: &Matrix) {
+        self.edit_variants(now, id, |item, _| {
+            let values = item.attributes.clone().unwrap_or_default().values;
+            if item.description == variant_name(&before.description, &values) {
+                item.description = variant_name(&after.description, &values);
+            }
+            for (slot, before, after) in [
+                (&mut item.category_id, before.category_id, after.category_id),
+                (&mut item.tax_class_id, before.tax_class_id, after.tax_class_id),
+                (&mut item.manufacturer_id, before.manufacturer_id, after.manufacturer_id),
+            ] {
+                if before != after {
+                    *slot = after;
+                }
+            }
+        });
+    }
+
+    /// Edits every item of a matrix; `with` is told whether the matrix is archived.
+    fn edit_variants(&mut self, now: Instant, id: i64, with: impl Fn(&mut super::item::Item, bool)) {
+        let archived = self.matrices.get(&id).is_some_and(|matrix| matrix.archived);
+        for item in self.variants(id) {
+            self.edit_item(now, item, |item| with(item, archived));
+        }
+    }
+
+    /// DELETE ItemMatrix archives the matrix and all its items, whose stock goes (section 4.4).
     pub(super) fn archive_matrix(&mut self, now: Instant, id: i64) -> Result<(), Refusal> {
         let matrix = self.matrices.get_mut(&id).ok_or_else(|| Refusal::no_such("ItemMatrix", id))?;
         if !matrix.archived {
             matrix.archived = true;
             matrix.time_stamp = second(now);
-            self.tell_matrix("item_matrix.delete", id);
         }
-        for item in self.items_of(id) {
+        for item in self.variants(id) {
             self.archive_item(now, item)?;
         }
         Ok(())
     }
 
-    /// POST ItemAttributeSet.
-    pub(super) fn post_attribute_set(&mut self, body: &Map<String, Value>) -> Result<i64, Refusal> {
-        let names = Three::default();
-        let mut set = AttributeSet { name: String::new(), names, system: false, archived: false };
-        set.lay_over(body, self.habits())?;
-        if set.name.is_empty() {
-            return Err(Refusal::bad("name cannot be blank."));
-        }
-        let id = self.attribute_sets.last_key_value().map_or(5, |(id, _)| (id + 1).max(5));
-        self.attribute_sets.insert(id, set);
-        Ok(id)
+    /// Items of a matrix, archived ones too.
+    pub(super) fn variants(&self, id: i64) -> Vec<i64> {
+        let of_it = self.items.iter().filter(|(_, item)| id != 0 && item.matrix_id == id);
+        of_it.map(|(item, _)| *item).collect()
     }
 
-    /// PUT ItemAttributeSet; the system's own are refused.
-    pub(super) fn put_attribute_set(&mut self, id: i64, body: &Map<String, Value>) -> Result<(), Refusal> {
-        let none = || Refusal::no_such("ItemAttributeSet", id);
-        let mut set = self.attribute_sets.get(&id).ok_or_else(none)?.clone();
-        if set.system {
-            return Err(Refusal::bad("A system ItemAttributeSet cannot be changed."));
-        }
-        set.lay_over(body, self.habits())?;
-        self.attribute_sets.insert(id, set);
-        Ok(())
-    }
-
-    fn lay_over_matrix(
-        &self,
-        matrix: &mut Matrix,
-        body: &Map<String, Value>,
-        is_put: bool,
-    ) -> Result<(), Refusal> {
-        let habits = self.habits();
-        for (name, value) in body {
-            match name.as_str() {
-                "description" => matrix.description = text(name, value, habits)?,
-                "itemAttributeSetID" => matrix.set_id = reference(name, value)?,
-                "tax" => matrix.tax = boolean(name, value)?,
-                "archived" if is_put => matrix.archived = matrix.archived && boolean(name, value)?,
-                "categoryID" => matrix.category_id = reference(name, value)?,
-                "taxClassID" => matrix.tax_class_id = reference(name, value)?,
-                "defaultVendorID" => matrix.default_vendor_id = reference(name, value)?,
-                "defaultCost" => matrix.default_cost = item::decimal(name, value)?,
-                "Prices" => {
-                    for row in listed(value, "ItemPrice")? {
-                        let level = row.get("useTypeID").map(|id| integer("useTypeID", id)).transpose()?;
-                        let amount =
-                            row.get("amount").map(|amount| item::decimal("amount", amount)).transpose()?;
-                        if let Some((level, amount)) = level.zip(amount) {
-                            matrix.prices.insert(level, amount);
-                        }
-                    }
-                }
-                _ => {}
+    /// New values are appended to those of the matrix (since 2018.16, section 4.4).
+    pub(super) fn append_values(&mut self, now: Instant, id: i64, values: &[String; 3]) {
+        let moves = self.habits().variants_move_matrix_time_stamp;
+        let Some(matrix) = self.matrices.get_mut(&id) else { return };
+        for (seen, value) in matrix.seen.iter_mut().zip(values) {
+            if !value.is_empty() && !seen.contains(value) {
+                seen.push(value.clone());
             }
         }
-        Ok(())
-    }
-
-    /// The items of a matrix, archived ones too.
-    pub(super) fn items_of(&self, matrix_id: i64) -> Vec<i64> {
-        let own = self.items.iter().filter(|(_, item)| item.matrix_id == matrix_id);
-        own.map(|(id, _)| *id).collect()
-    }
-
-    /// The shop's own screens rename the variants along with their matrix, where they follow the pattern.
-    pub(super) fn rename_items(&mut self, now: Instant, matrix_id: i64, old: &str, new: &str) {
-        for id in self.items_of(matrix_id) {
-            let rest =
-                self.items.get(&id).and_then(|item| item.description.strip_prefix(old)).map(str::to_owned);
-            if let Some(rest) = rest {
-                self.touch_item(now, id, |item| item.description = format!("{new}{rest}"));
-            }
+        if moves {
+            matrix.time_stamp = second(now);
         }
     }
 
-    pub(super) fn touch_item(&mut self, now: Instant, id: i64, with: impl FnOnce(&mut item::Item)) {
-        let Some(item) = self.items.get_mut(&id) else { return };
-        with(item);
-        item.time_stamp = second(now);
-        self.tell_item("item.update", id);
+    /// One of `attributeNValues`; none where the set does not have the attribute.
+    pub(super) fn matrix_values(&self, id: i64, at: usize) -> Option<Vec<String>> {
+        let matrix = self.matrices.get(&id)?;
+        let uses = self.attribute_sets.get(&matrix.set_id).map(AttributeSet::uses)?;
+        if !*uses.get(at)? {
+            return None;
+        }
+        let (seen, typed) = (matrix.seen.get(at)?, matrix.typed.get(at)?);
+        let keeps = self.habits().matrix_keeps_unused_values;
+        let active: BTreeSet<&str> = self
+            .items
+            .values()
+            .filter(|item| item.matrix_id == id && !item.archived)
+            .filter_map(|item| item.attributes.as_ref()?.values.get(at))
+            .map(String::as_str)
+            .collect();
+        let mut values: Vec<String> =
+            seen.iter().filter(|value| keeps || active.contains(value.as_str())).cloned().collect();
+        values.extend(typed.iter().filter(|value| !seen.contains(value)).cloned());
+        Some(values)
     }
 
-    /// `ItemAttributes` of an item, with the set where that is asked for; items without a matrix have none.
-    pub(super) fn item_attributes(&self, id: i64, with_set: bool) -> Option<Value> {
-        let item = self.items.get(&id).filter(|item| item.matrix_id != 0)?;
-        let [first, second, third] = &item.attributes;
-        let mut row = Map::new();
-        row.insert("attribute1".to_owned(), json!(first));
-        row.insert("attribute2".to_owned(), json!(second));
-        row.insert("attribute3".to_owned(), json!(third));
-        row.insert("itemAttributeSetID".to_owned(), json!(item.attribute_set_id.to_string()));
-        if with_set && self.attribute_sets.contains_key(&item.attribute_set_id) {
-            let nested = Style::Nested;
-            let set = self.record(&ATTRIBUTE_SET, item.attribute_set_id, &Relations::default(), nested);
-            row.insert("ItemAttributeSet".to_owned(), Value::Object(set));
+    fn check_matrix(&self, matrix: &Matrix, before: Option<&Matrix>) -> Result<(), Refusal> {
+        if !self.attribute_sets.contains_key(&matrix.set_id) {
+            return Err(invalid("itemAttributeSetID"));
         }
-        Some(Value::Object(row))
+        self.check_category(matrix.category_id, before.map_or(0, |before| before.category_id))
     }
-
-    /// What stands behind the fields of a matrix: relations, prices, and the values of its attributes.
-    pub(super) fn matrix_relations(
-        &self,
-        id: i64,
-        relations: &Relations,
-        style: Style,
-        record: &mut Map<String, Value>,
-    ) {
-        let Some(matrix) = self.matrices.get(&id) else { return };
-        if relations.has("ItemAttributeSet") && self.attribute_sets.contains_key(&matrix.set_id) {
-            let set = self.record(&ATTRIBUTE_SET, matrix.set_id, &Relations::default(), Style::Nested);
-            record.insert("ItemAttributeSet".to_owned(), Value::Object(set));
-        }
-        if relations.has("Items") {
-            let items = self.items_of(id).into_iter().map(|item| {
-                let row = self.record(&resource::ITEM, item, &Relations::default(), Style::Nested);
-                Value::Object(row)
-            });
-            let items = super::render::list("Item", items.collect(), self.habits());
-            record.insert("Items".to_owned(), items);
-        }
-        let prices = self.amounts(&matrix.prices);
-        record.insert("Prices".to_owned(), super::render::list("ItemPrice", prices, self.habits()));
-        if style == Style::Written || style == Style::Deleted {
-            return;
-        }
-        let Some(set) = self.attribute_sets.get(&matrix.set_id) else { return };
-        for (place, name) in set.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-            let _ = name;
-            let by_hand = matrix.values.get(place).into_iter().flatten().cloned();
-            let items = self.items.values().filter(|item| item.matrix_id == id);
-            let of_items =
-                items.filter_map(|item| item.attributes.get(place)).filter(|value| !value.is_empty());
-            let mut values: Vec<String> = Vec::new();
-            for value in by_hand.chain(of_items.cloned()) {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            }
-            let values = values.into_iter().map(Value::String).collect();
-            record.insert(format!("attribute{}Values", place + 1), many(values, self.habits()));
-        }
-    }
-
-    /// Notes an event for the listeners, with the matrix as it is now.
-    pub(super) fn tell_matrix(&mut self, kind: &'static str, id: i64) {
-        let record = self.record(&ITEM_MATRIX, id, &Relations::default(), Style::Written);
-        self.changes.push(super::Change { kind, payload: Value::Object(record) });
-    }
-}
-
-/// The attributes a payload of an item names, laid over those it has.
-pub(super) fn lay_attributes(
-    item: &mut item::Item,
-    payload: &Value,
-    habits: &super::Habits,
-) -> Result<(), Refusal> {
-    let body = match payload {
-        Value::Object(body) => body,
-        Value::Null => return Ok(()),
-        Value::String(text) if text.is_empty() => return Ok(()),
-        _ => return Err(item::invalid("ItemAttributes")),
-    };
-    for (name, value) in body {
-        let place = match name.as_str() {
-            "attribute1" => 0,
-            "attribute2" => 1,
-            "attribute3" => 2,
-            "itemAttributeSetID" => {
-                item.attribute_set_id = reference(name, value)?;
-                continue;
-            }
-            _ => continue,
-        };
-        if let Some(slot) = item.attributes.get_mut(place) {
-            *slot = text(name, value, habits)?;
-        }
-    }
-    Ok(())
 }

@@ -123,7 +123,7 @@ pub struct ItemView {
     pub archived: bool,
     /// `itemMatrixID`, 0 for none.
     pub matrix_id: i64,
-    /// `attribute1` to `attribute3`.
+    /// Its values of attribute 1 to 3 in the matrix.
     pub attributes: [String; 3],
     /// Quantity by shop, without the summary row.
     pub stock: BTreeMap<i64, i64>,

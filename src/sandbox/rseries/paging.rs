@@ -11,6 +11,7 @@ use super::answer::Refusal;
 use super::cell::{Cell, Kind};
 use super::filter::Filter;
 use super::habits::EmptyCollection;
+use super::image::Owner;
 use super::query::{Archived, Query};
 use super::render::{Style, many};
 use super::resource::Resource;
@@ -84,10 +85,11 @@ impl Sort {
     }
 }
 
-/// Answers a GET on a collection.
+/// Answers a GET on a collection, or on what of it hangs below one record.
 pub(super) fn collection(
     state: &State,
     resource: &Resource,
+    within: Option<Owner>,
     path: &str,
     query: &Query,
 ) -> Result<Value, Refusal> {
@@ -106,7 +108,8 @@ pub(super) fn collection(
         };
         shown && filter.admits(state, resource, *id)
     };
-    let ids = state.ids(resource).into_iter().filter(admitted);
+    let all = within.map_or_else(|| state.ids(resource), |owner| state.images_of(owner));
+    let ids = all.into_iter().filter(admitted);
 
     if query.value("count") == Some("1") {
         let others = ["after", "before", "limit", "sort"];

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::cell::decimal;
 use super::habits::Habits;
+use super::matrix::{ITEM_MATRIX, VALUE_LISTS};
 use super::query::Relations;
 use super::resource::{self, Resource, Which};
 use super::state::State;
@@ -19,12 +20,21 @@ pub(super) enum Style {
     Listed,
     /// The answer to a GET by ID.
     Single,
-    /// The answer to a POST or PUT: some relations come unasked (section 1.6).
+    /// The answer to a PUT: some relations come unasked (section 1.6).
     Written,
+    /// The answer to a POST: a variant brings its attributes and its matrix too.
+    Created,
     /// The answer to a DELETE: the base record and prices only.
     Deleted,
     /// A row inside another record.
     Nested,
+}
+
+impl Style {
+    /// The answer to a POST or PUT.
+    pub(super) fn is_written(self) -> bool {
+        matches!(self, Self::Written | Self::Created)
+    }
 }
 
 /// Fields of `ItemShop` that stand only on its own endpoint (section 4.3).
@@ -102,32 +112,74 @@ impl State {
                 record.insert((*field).to_owned(), Value::String(cell.wire()));
             }
         }
-        if resource.which == Which::Item {
-            self.item_relations(id, relations, style, &mut record);
-        }
-        if resource.which == Which::ItemMatrix {
-            self.matrix_relations(id, relations, style, &mut record);
-        }
-        if resource.which == Which::Sale {
-            self.sale_relations(id, relations, style, &mut record);
+        match resource.which {
+            Which::Item => self.item_relations(id, relations, style, &mut record),
+            Which::ItemMatrix => self.matrix_relations(id, relations, style, &mut record),
+            Which::Sale => self.sale_relations(id, relations, style, &mut record),
+            Which::Category | Which::Image => {
+                for relation in ["Parent", "Item", "ItemMatrix"] {
+                    self.put_related(resource, id, relation, relations, &mut record);
+                }
+            }
+            _ => {}
         }
         record
     }
 
+    /// The one record a relation leads to, if it was asked for and there is one.
+    fn put_related(
+        &self,
+        resource: &Resource,
+        id: i64,
+        relation: &str,
+        relations: &Relations,
+        record: &mut Map<String, Value>,
+    ) {
+        let rows = if relations.has(relation) { self.related(resource, id, relation) } else { Vec::new() };
+        for (target, row) in rows {
+            let row = self.record(target, row, &Relations::default(), Style::Nested);
+            record.insert(relation.to_owned(), Value::Object(row));
+        }
+    }
+
+    /// Images are left out where there are none (section 1.5: inferred).
+    fn put_images(
+        &self,
+        resource: &Resource,
+        id: i64,
+        relations: &Relations,
+        record: &mut Map<String, Value>,
+    ) {
+        let rows = if relations.has("Images") { self.related(resource, id, "Images") } else { Vec::new() };
+        if !rows.is_empty() {
+            let nested = |(target, row): (&'static Resource, i64)| {
+                Value::Object(self.record(target, row, &Relations::default(), Style::Nested))
+            };
+            let rows = rows.into_iter().map(nested).collect();
+            record.insert("Images".to_owned(), list("Image", rows, self.habits()));
+        }
+    }
+
     fn item_relations(&self, id: i64, relations: &Relations, style: Style, record: &mut Map<String, Value>) {
         let habits = self.habits();
+        let Some(item) = self.items.get(&id) else { return };
         if style != Style::Deleted {
-            for (tax_class, row) in self.related(id, "TaxClass").iter().filter(|_| relations.has("TaxClass"))
-            {
-                let row = self.record(tax_class, *row, &Relations::default(), Style::Nested);
-                record.insert("TaxClass".to_owned(), Value::Object(row));
+            for relation in ["Category", "TaxClass"] {
+                self.put_related(&resource::ITEM, id, relation, relations, record);
             }
-            let attributes = relations.has("ItemAttributes") || style == Style::Written;
-            let with_set = relations.has("ItemAttributes.ItemAttributeSet");
-            if let Some(row) = self.item_attributes(id, with_set).filter(|_| attributes) {
-                record.insert("ItemAttributes".to_owned(), row);
+            let in_matrix = style == Style::Nested && habits.matrix_items_show_attributes;
+            let asked = relations.has("ItemAttributes") || style == Style::Created || in_matrix;
+            if let Some(attributes) = item.attributes.as_ref().filter(|_| asked) {
+                let with_set = relations.has("ItemAttributes.ItemAttributeSet");
+                let attributes = self.attributes_record(attributes, with_set);
+                record.insert("ItemAttributes".to_owned(), attributes);
             }
-            if relations.has("ItemShops") || style == Style::Written {
+            if style == Style::Created && self.matrices.contains_key(&item.matrix_id) {
+                // The whole matrix comes back with a new variant (section 4.4).
+                let matrix = self.record(&ITEM_MATRIX, item.matrix_id, &Relations::default(), Style::Written);
+                record.insert("ItemMatrix".to_owned(), Value::Object(matrix));
+            }
+            if relations.has("ItemShops") || style.is_written() {
                 let rows = self.stock_rows(id).into_iter().map(|row| {
                     let nested = Style::Nested;
                     let mut row = self.record(&resource::ITEM_SHOP, row, &Relations::default(), nested);
@@ -141,23 +193,57 @@ impl State {
                 });
                 record.insert("ItemShops".to_owned(), list("ItemShop", rows.collect(), habits));
             }
+            self.put_images(&resource::ITEM, id, relations, record);
         }
-        record.insert("Prices".to_owned(), list("ItemPrice", self.price_rows(id), habits));
+        record.insert("Prices".to_owned(), list("ItemPrice", self.price_rows(&item.prices), habits));
+        if relations.has("TagRelations") && style != Style::Deleted {
+            self.put_tags(&item.tags, relations.has("TagRelations.Tag"), record);
+        }
+    }
+
+    /// In the order of section 4.4: relations, prices, values.
+    fn matrix_relations(
+        &self,
+        id: i64,
+        relations: &Relations,
+        style: Style,
+        record: &mut Map<String, Value>,
+    ) {
+        let habits = self.habits();
+        let Some(matrix) = self.matrices.get(&id) else { return };
+        if style != Style::Deleted {
+            for relation in ["Category", "TaxClass", "ItemAttributeSet"] {
+                self.put_related(&ITEM_MATRIX, id, relation, relations, record);
+            }
+            self.put_images(&ITEM_MATRIX, id, relations, record);
+            if relations.has("Items") {
+                let rows = self.related(&ITEM_MATRIX, id, "Items").into_iter().map(|(item, row)| {
+                    Value::Object(self.record(item, row, &Relations::default(), Style::Nested))
+                });
+                record.insert("Items".to_owned(), list("Item", rows.collect(), habits));
+            }
+        }
+        record.insert("Prices".to_owned(), list("ItemPrice", self.price_rows(&matrix.prices), habits));
+        if style != Style::Deleted && (!style.is_written() || habits.matrix_writes_show_values) {
+            for (at, name) in VALUE_LISTS.iter().enumerate() {
+                if let Some(values) = self.matrix_values(id, at) {
+                    let values = values.into_iter().map(Value::String).collect();
+                    record.insert((*name).to_owned(), many(values, habits));
+                }
+            }
+        }
+        if relations.has("TagRelations") && style != Style::Deleted {
+            self.put_tags(&matrix.tags, relations.has("TagRelations.Tag"), record);
+        }
     }
 
     /// A row for every level that is not archived; unset is "0" (section 4.2).
-    fn price_rows(&self, item_id: i64) -> Vec<Value> {
-        self.items.get(&item_id).map(|item| self.amounts(&item.prices)).unwrap_or_default()
-    }
-
-    /// Amounts by level as they are printed.
-    pub(super) fn amounts(&self, prices: &BTreeMap<i64, Decimal>) -> Vec<Value> {
+    fn price_rows(&self, prices: &BTreeMap<i64, Decimal>) -> Vec<Value> {
         let levels = self.price_levels.iter().filter(|(_, level)| !level.archived);
         levels
             .map(|(id, level)| {
-                let amount = prices.get(id).copied();
                 serde_json::json!({
-                    "amount": decimal(amount.unwrap_or_default()),
+                    "amount": decimal(prices.get(id).copied().unwrap_or_default()),
                     "useTypeID": id.to_string(),
                     "useType": level.name,
                 })

@@ -1,14 +1,16 @@
 //! The resources as tables: fields in their fixed order, what may be sorted by, what may be loaded.
 
+use super::attributes::ITEM_ATTRIBUTE_SET;
+use super::category::CATEGORY;
 use super::cell::Kind::{self, Boolean, Decimal, Integer, Text, Time};
-use super::{matrix, sale};
+use super::image::IMAGE;
+use super::matrix::ITEM_MATRIX;
+use super::sale;
 
 /// Which resource a table describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     Item,
-    ItemMatrix,
-    ItemAttributeSet,
     ItemShop,
     InventoryLog,
     Shop,
@@ -17,6 +19,10 @@ pub(super) enum Which {
     Sale,
     Register,
     PaymentType,
+    ItemMatrix,
+    ItemAttributeSet,
+    Category,
+    Image,
 }
 
 /// How many records a relation leads to; decides its cost (section 3.3).
@@ -69,14 +75,17 @@ pub(super) fn behind(relation: &str) -> Option<&'static Resource> {
     match relation {
         "ItemShops" => Some(&ITEM_SHOP),
         "TaxClass" => Some(&TAX_CLASS),
+        "Category" | "Parent" => Some(&CATEGORY),
+        "ItemAttributeSet" => Some(&ITEM_ATTRIBUTE_SET),
+        "Images" => Some(&IMAGE),
+        "Item" | "Items" => Some(&ITEM),
+        "ItemMatrix" => Some(&ITEM_MATRIX),
         _ => None,
     }
 }
 
-const ALL: [&Resource; 11] = [
+const ALL: [&Resource; 13] = [
     &ITEM,
-    &matrix::ITEM_MATRIX,
-    &matrix::ATTRIBUTE_SET,
     &ITEM_SHOP,
     &INVENTORY_LOG,
     &SHOP,
@@ -85,6 +94,10 @@ const ALL: [&Resource; 11] = [
     &sale::SALE,
     &sale::REGISTER,
     &sale::PAYMENT_TYPE,
+    &ITEM_MATRIX,
+    &ITEM_ATTRIBUTE_SET,
+    &CATEGORY,
+    &IMAGE,
 ];
 
 /// Section 4.1.

@@ -254,7 +254,7 @@ impl State {
     ) {
         let Some(sale) = self.sales.get(&id) else { return };
         let habits = self.habits();
-        if relations.has("SaleLines") || style == Style::Written {
+        if relations.has("SaleLines") || style.is_written() {
             let rows = sale.lines.iter().enumerate().map(|(at, line)| {
                 serde_json::json!({
                     "saleLineID": format!("{id}{at:02}"),
@@ -268,7 +268,7 @@ impl State {
             });
             record.insert("SaleLines".to_owned(), list("SaleLine", rows.collect(), habits));
         }
-        if relations.has("SalePayments") || style == Style::Written {
+        if relations.has("SalePayments") || style.is_written() {
             let rows = sale.payments.iter().enumerate().map(|(at, (kind, amount))| {
                 serde_json::json!({
                     "salePaymentID": format!("{id}{at:02}"),

@@ -6,11 +6,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
+use super::attributes::{AttributeSet, ITEM_ATTRIBUTE_SET, system_sets};
+use super::category::{CATEGORY, Category};
 use super::cell::Cell;
 use super::habits::Habits;
+use super::image::{IMAGE, Image, Owner};
 use super::item::Item;
 use super::limits::Limits;
-use super::matrix::{AttributeSet, Matrix};
+use super::matrix::{ITEM_MATRIX, Matrix};
 use super::oauth::Tokens;
 use super::query::Relations;
 use super::render::Style;
@@ -39,13 +42,19 @@ pub(super) struct State {
     pub(super) redirect_uri: String,
     pub(super) opened_at: Instant,
     pub(super) items: BTreeMap<i64, Item>,
-    pub(super) matrices: BTreeMap<i64, Matrix>,
-    pub(super) attribute_sets: BTreeMap<i64, AttributeSet>,
     pub(super) stock: BTreeMap<i64, StockRow>,
     pub(super) log: BTreeMap<i64, LogRow>,
     pub(super) shops: BTreeMap<i64, String>,
     pub(super) price_levels: BTreeMap<i64, PriceLevel>,
     pub(super) tax_classes: BTreeMap<i64, String>,
+    pub(super) matrices: BTreeMap<i64, Matrix>,
+    pub(super) attribute_sets: BTreeMap<i64, AttributeSet>,
+    pub(super) categories: BTreeMap<i64, Category>,
+    pub(super) images: BTreeMap<i64, Image>,
+    /// Numbers of the tags, by name.
+    pub(super) tags: BTreeMap<String, i64>,
+    /// How often the bytes of an image were asked for, by `publicID`.
+    pub(super) fetched: BTreeMap<String, usize>,
     pub(super) registers: BTreeMap<i64, Register>,
     pub(super) payment_types: BTreeMap<i64, String>,
     pub(super) sales: BTreeMap<i64, Sale>,
@@ -58,6 +67,9 @@ pub(super) struct State {
     pub(super) writes: usize,
     /// Told to the listeners once the lock is released.
     pub(super) changes: Vec<Change>,
+    pub(super) last_item: i64,
+    pub(super) last_category: i64,
+    pub(super) last_image: i64,
     last_system_sku: i64,
     last_sale: i64,
     last_order: i64,
@@ -80,13 +92,17 @@ impl State {
             redirect_uri: config.redirect_uri.clone(),
             opened_at: super::cell::second(now),
             items: BTreeMap::new(),
-            matrices: BTreeMap::new(),
-            attribute_sets: super::matrix::system_sets(),
             stock: BTreeMap::new(),
             log: BTreeMap::new(),
             shops,
             price_levels,
             tax_classes: BTreeMap::from([(1, "Item".to_owned()), (2, "Labor".to_owned())]),
+            matrices: BTreeMap::new(),
+            attribute_sets: system_sets(),
+            categories: BTreeMap::new(),
+            images: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            fetched: BTreeMap::new(),
             registers,
             payment_types: super::sale::payment_types(),
             sales: BTreeMap::new(),
@@ -97,6 +113,9 @@ impl State {
             calls: VecDeque::new(),
             writes: 0,
             changes: Vec::new(),
+            last_item: 0,
+            last_category: 0,
+            last_image: 0,
             last_system_sku: 210_000_000_000,
             last_sale: 0,
             last_order: 0,
@@ -133,8 +152,6 @@ impl State {
     pub(super) fn ids(&self, resource: &Resource) -> Vec<i64> {
         match resource.which {
             Which::Item => self.items.keys().copied().collect(),
-            Which::ItemMatrix => self.matrices.keys().copied().collect(),
-            Which::ItemAttributeSet => self.attribute_sets.keys().copied().collect(),
             Which::ItemShop => self.stock.keys().copied().collect(),
             Which::InventoryLog => self.visible_log(),
             Which::Shop => self.shops.keys().copied().collect(),
@@ -143,14 +160,16 @@ impl State {
             Which::Sale => self.sales.keys().copied().collect(),
             Which::Register => self.registers.keys().copied().collect(),
             Which::PaymentType => self.payment_types.keys().copied().collect(),
+            Which::ItemMatrix => self.matrices.keys().copied().collect(),
+            Which::ItemAttributeSet => self.attribute_sets.keys().copied().collect(),
+            Which::Category => self.categories.keys().copied().collect(),
+            Which::Image => self.images.keys().copied().collect(),
         }
     }
 
     pub(super) fn exists(&self, resource: &Resource, id: i64) -> bool {
         match resource.which {
             Which::Item => self.items.contains_key(&id),
-            Which::ItemMatrix => self.matrices.contains_key(&id),
-            Which::ItemAttributeSet => self.attribute_sets.contains_key(&id),
             Which::ItemShop => self.stock.contains_key(&id),
             Which::InventoryLog => self.log.contains_key(&id),
             Which::Shop => self.shops.contains_key(&id),
@@ -159,6 +178,10 @@ impl State {
             Which::Sale => self.sales.contains_key(&id),
             Which::Register => self.registers.contains_key(&id),
             Which::PaymentType => self.payment_types.contains_key(&id),
+            Which::ItemMatrix => self.matrices.contains_key(&id),
+            Which::ItemAttributeSet => self.attribute_sets.contains_key(&id),
+            Which::Category => self.categories.contains_key(&id),
+            Which::Image => self.images.contains_key(&id),
         }
     }
 
@@ -166,8 +189,6 @@ impl State {
     pub(super) fn cell(&self, resource: &Resource, id: i64, field: &str) -> Option<Cell> {
         match resource.which {
             Which::Item => self.items.get(&id)?.cell(id, field),
-            Which::ItemMatrix => self.matrices.get(&id)?.cell(id, field),
-            Which::ItemAttributeSet => self.attribute_sets.get(&id)?.cell(id, field),
             Which::ItemShop => {
                 let row = self.stock.get(&id)?;
                 let cost = self.items.get(&row.item_id).map(|item| item.default_cost).unwrap_or_default();
@@ -177,6 +198,10 @@ impl State {
             Which::Shop => self.shop_cell(id, field),
             Which::PriceLevel => self.price_levels.get(&id)?.cell(id, field),
             Which::Sale | Which::Register | Which::PaymentType => self.till_cell(resource, id, field),
+            Which::ItemMatrix => self.matrices.get(&id)?.cell(id, field),
+            Which::ItemAttributeSet => self.attribute_sets.get(&id)?.cell(id, field),
+            Which::Category => self.category_cell(id, field),
+            Which::Image => self.images.get(&id)?.cell(id, self.base_url(), field),
             Which::TaxClass => match field {
                 "taxClassID" => Some(Cell::Integer(id)),
                 "name" => self.tax_classes.get(&id).cloned().map(Cell::Text),
@@ -186,15 +211,38 @@ impl State {
         }
     }
 
-    /// Records a relation of an item leads to.
-    pub(super) fn related(&self, item_id: i64, relation: &str) -> Vec<(&'static Resource, i64)> {
-        let Some(item) = self.items.get(&item_id) else { return Vec::new() };
-        match relation {
-            "ItemShops" => item.rows.values().map(|row| (&resource::ITEM_SHOP, *row)).collect(),
-            "TaxClass" => {
-                let known = self.tax_classes.contains_key(&item.tax_class_id);
-                known.then_some((&resource::TAX_CLASS, item.tax_class_id)).into_iter().collect()
+    /// Records that a relation of a record leads to; a foreign key of nobody leads to none.
+    pub(super) fn related(
+        &self,
+        resource: &Resource,
+        id: i64,
+        relation: &str,
+    ) -> Vec<(&'static Resource, i64)> {
+        let one = |target: &'static Resource, key: &str| match self.cell(resource, id, key) {
+            Some(Cell::Integer(id)) if self.exists(target, id) => vec![(target, id)],
+            _ => Vec::new(),
+        };
+        let images = |owner: Owner| self.images_of(owner).into_iter().map(|image| (&IMAGE, image)).collect();
+        match (resource.which, relation) {
+            (Which::Item, "ItemShops") => {
+                let rows = self.items.get(&id).map(|item| &item.rows).into_iter().flatten();
+                rows.map(|(_, row)| (&resource::ITEM_SHOP, *row)).collect()
             }
+            (Which::Item | Which::ItemMatrix, "TaxClass") => one(&resource::TAX_CLASS, "taxClassID"),
+            (Which::Item | Which::ItemMatrix, "Category") => one(&CATEGORY, "categoryID"),
+            (Which::Item, "Images") => images(Owner::Item(id)),
+            (Which::ItemMatrix, "Images") => images(Owner::Matrix(id)),
+            (Which::ItemMatrix, "ItemAttributeSet") => one(&ITEM_ATTRIBUTE_SET, "itemAttributeSetID"),
+            (Which::ItemMatrix, "Items") => {
+                let items = self.variants(id).into_iter().filter(|item| {
+                    self.habits().matrix_items_show_archived
+                        || self.items.get(item).is_some_and(|item| !item.archived)
+                });
+                items.map(|item| (&resource::ITEM, item)).collect()
+            }
+            (Which::Category, "Parent") => one(&CATEGORY, "parentID"),
+            (Which::Image, "Item") => one(&resource::ITEM, "itemID"),
+            (Which::Image, "ItemMatrix") => one(&ITEM_MATRIX, "itemMatrixID"),
             _ => Vec::new(),
         }
     }

@@ -52,6 +52,12 @@ impl Cause {
     /// Stock that goes because its item is archived (section 4.1).
     pub(super) const ARCHIVE: Self =
         Self { reason: "RemoveForArchiveItem", automated: true, sale_id: 0, order_id: 0 };
+    /// Stock that leaves the losing item of a merge (section 4.1).
+    pub(super) const DELETED_BY_MERGE: Self =
+        Self { reason: "DeletedByMerge", automated: true, sale_id: 0, order_id: 0 };
+    /// The same stock, where it comes to.
+    pub(super) const MODIFIED_BY_MERGE: Self =
+        Self { reason: "ModifiedByMerge", automated: true, sale_id: 0, order_id: 0 };
 }
 
 /// One row of a stock write, checked.

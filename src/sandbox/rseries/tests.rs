@@ -12,7 +12,10 @@ use tower::ServiceExt;
 use super::{Config, Habits, NewItem, RSeriesSandbox};
 use crate::clock::{Instant, ManualClock};
 
+mod category;
+mod image;
 mod limits;
+mod matrix;
 mod oauth;
 mod paging;
 mod sale;
