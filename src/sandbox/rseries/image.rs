@@ -65,7 +65,7 @@ pub(super) enum Owner {
 
 /// What lies behind a `publicID`.
 #[derive(Debug, Clone)]
-pub(super) struct Bytes {
+pub(super) struct File {
     pub(super) bytes: Vec<u8>,
     pub(super) content_type: String,
     /// Fetching it is answered with this status instead.
@@ -82,7 +82,7 @@ pub(super) struct Image {
     pub(super) public_id: String,
     pub(super) create_time: Instant,
     pub(super) time_stamp: Instant,
-    pub(super) file: Bytes,
+    pub(super) file: File,
 }
 
 impl Image {
@@ -167,7 +167,7 @@ impl State {
             return Err(Refusal::bad("Image not created. The file is not a JPG or PNG."));
         }
         let content_type = kind.unwrap_or("application/octet-stream").to_owned();
-        let file = Bytes { bytes: upload.bytes.clone(), content_type, broken: None };
+        let file = File { bytes: upload.bytes.clone(), content_type, broken: None };
         let mut image = self.blank_image(now, owner, Some(file));
         upload.filename.clone_into(&mut image.filename);
         image.lay_over(&upload.data, habits)?;
@@ -175,11 +175,11 @@ impl State {
     }
 
     /// An image that has yet to be entered. Without a file its picture is made from the `publicID`.
-    pub(super) fn blank_image(&self, now: Instant, owner: Owner, file: Option<Bytes>) -> Image {
+    pub(super) fn blank_image(&self, now: Instant, owner: Owner, file: Option<File>) -> Image {
         // The number of an image is never used again, so neither is this.
         let seed = format!("{}/{}", self.config.account_id, self.last_image + 1);
         let public_id = hex::encode(Sha256::digest(seed)).chars().take(20).collect::<String>();
-        let file = file.unwrap_or_else(|| Bytes {
+        let file = file.unwrap_or_else(|| File {
             bytes: picture::png(&public_id),
             content_type: "image/png".to_owned(),
             broken: None,
@@ -242,7 +242,7 @@ impl State {
 
     /// What is served for the rest of an address below [`FOLDER`]: settings, `publicID`, suffix. Pictures are not
     /// scaled or converted.
-    pub(super) fn fetch_image(&mut self, rest: &str) -> Result<&Bytes, u16> {
+    pub(super) fn fetch_image(&mut self, rest: &str) -> Result<&File, u16> {
         let name = rest.rsplit('/').next().unwrap_or_default();
         let public_id = name.rsplit_once('.').map_or(name, |(id, _)| id);
         *self.fetched.entry(public_id.to_owned()).or_default() += 1;

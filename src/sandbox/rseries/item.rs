@@ -263,12 +263,17 @@ impl State {
     /// Stores an item; its matrix learns of new values, and tags get their numbers.
     fn keep_item(&mut self, now: Instant, id: i64, item: Item) {
         self.know_tags(&item.tags);
-        let before = self.items.get(&id).and_then(|item| item.attributes.clone());
-        let (matrix, attributes) = (item.matrix_id, item.attributes.clone());
+        let membership = |item: &Item| (item.matrix_id, item.attributes.clone().unwrap_or_default().values);
+        let before = self.items.get(&id).map(membership);
+        let after = membership(&item);
         self.items.insert(id, item);
-        if let Some(attributes) = attributes.filter(|attributes| before.as_ref() != Some(attributes)) {
-            self.append_values(now, matrix, &attributes.values);
+        if before.as_ref() == Some(&after) {
+            return;
         }
+        if let Some((left, _)) = before.filter(|(matrix, _)| *matrix != after.0) {
+            self.append_values(now, left, &[const { String::new() }; 3]);
+        }
+        self.append_values(now, after.0, &after.1);
     }
 
     /// An edit by hand: what is the item's own moves its `timeStamp`, prices included (section 6).

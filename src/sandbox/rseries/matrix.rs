@@ -298,7 +298,7 @@ impl State {
         of_it.map(|(item, _)| *item).collect()
     }
 
-    /// New values are appended to those of the matrix (since 2018.16, section 4.4).
+    /// Items of a matrix have changed: new values are appended to those of the matrix (since 2018.16, section 4.4).
     pub(super) fn append_values(&mut self, now: Instant, id: i64, values: &[String; 3]) {
         let moves = self.habits().variants_move_matrix_time_stamp;
         let Some(matrix) = self.matrices.get_mut(&id) else { return };

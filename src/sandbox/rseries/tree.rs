@@ -2,7 +2,7 @@
 
 use super::RSeriesSandbox;
 use super::cell::second;
-use super::image::{Bytes, Owner};
+use super::image::{File, Owner};
 
 /// What an image belongs to, for the merchant's methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -63,7 +63,7 @@ impl RSeriesSandbox {
             let owner = Owner::from(owner);
             state.owns(owner).ok()?;
             let file =
-                file.map(|file| Bytes { bytes: file.bytes, content_type: file.content_type, broken: None });
+                file.map(|file| File { bytes: file.bytes, content_type: file.content_type, broken: None });
             let mut image = state.blank_image(now, owner, file);
             description.clone_into(&mut image.description);
             let orderings = state.images.values().filter(|other| other.owner == owner);
@@ -77,7 +77,7 @@ impl RSeriesSandbox {
         self.inner.change(|state, now| {
             let old = state.images.get(&image_id)?.clone();
             let file =
-                file.map(|file| Bytes { bytes: file.bytes, content_type: file.content_type, broken: None });
+                file.map(|file| File { bytes: file.bytes, content_type: file.content_type, broken: None });
             let mut image = state.blank_image(now, old.owner, file);
             (image.description, image.ordering) = (old.description, old.ordering);
             state.delete_image(now, image_id).ok()?;

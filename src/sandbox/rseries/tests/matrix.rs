@@ -135,6 +135,9 @@ async fn attributes_must_fit_the_matrix() {
     ] {
         assert_eq!(bench.call("POST", "Item.json", body.clone()).await.status.as_u16(), status, "{body}");
     }
+    bench.sandbox.habits(|habits| habits.check_references = false);
+    let dangling = json!({ "description": "x", "itemMatrixID": 9, "categoryID": 9 });
+    assert_eq!(bench.call("POST", "Item.json", dangling).await.json["Item"]["itemMatrixID"], "9");
     // Twice the same attributes is no mistake, unless that is the habit.
     bench.sandbox.habits(|habits| habits.unique_attributes = true);
     let twice = json!({ "ItemAttributes": { "attribute1": "Blue" } });
@@ -309,9 +312,20 @@ async fn items_come_into_a_matrix_and_out_of_it_by_hand() {
     assert_eq!(place(single), ("1".to_owned(), "Small".to_owned()));
     assert_eq!(place(items[0]), ("2".to_owned(), "L".to_owned()));
     assert_eq!(place(items[1]), ("0".to_owned(), "-".to_owned()));
+    // The same values elsewhere are new ones there, and both matrices may be stamped.
+    bench.sandbox.habits(|habits| habits.variants_move_matrix_time_stamp = true);
+    bench.wait(5);
+    bench.sandbox.put_into_matrix(single, other, ["Grey", "Small", ""]);
+    for (id, values) in [(matrix, json!(["Red", "Blue", "Grey"])), (other, json!(["Red", "Grey"]))] {
+        let raw = bench.sandbox.raw_matrix(id).expect("a matrix");
+        assert_eq!(
+            (&raw["attribute1Values"], &raw["timeStamp"]),
+            (&values, &json!("2024-05-17T09:30:12+00:00"))
+        );
+    }
     let moved = bench.sandbox.item(single).expect("an item");
     assert_eq!(moved.description, "Canvas bag, old");
-    assert_eq!(moved.time_stamp, "2024-05-17T09:30:07Z".parse::<Instant>().expect("a time"));
+    assert_eq!(moved.time_stamp, "2024-05-17T09:30:12Z".parse::<Instant>().expect("a time"));
 }
 
 #[tokio::test]
@@ -332,7 +346,15 @@ async fn tags_are_written_whole_and_printed_either_way() {
         relations,
         json!({ "TagRelation": { "tagID": "2", "Tag": { "tagID": "2", "name": "newtag" } } })
     );
+    let stamp = |bench: &Bench| bench.sandbox.item(id).expect("an item").time_stamp;
+    let before = stamp(&bench);
+    bench.wait(5);
     bench.put(&path, json!({ "Tags": "" })).await;
+    assert_eq!(stamp(&bench), before);
+    bench.sandbox.habits(|habits| habits.tag_write_moves_time_stamp = true);
+    bench.put(&path, json!({ "Tags": { "tag": "gift" } })).await;
+    assert!(stamp(&bench) > before);
+    bench.sandbox.set_tags(id, &[]);
     assert_eq!(bench.sandbox.raw_item(id).expect("an item")["Tags"], "");
 }
 
