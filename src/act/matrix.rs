@@ -25,14 +25,13 @@ pub async fn update_matrix_on_r(
     by: Instant,
 ) -> Result<(Matrix, Vec<Item>), CallError> {
     let mut items = items.to_vec();
-    let mut set = matrix.set.clone();
+    let mut saved = matrix.clone();
     if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
         let new = set_called(r, &renamed(&known.names, &write.renamed), by).await?;
+        // The matrix first: whether a variant may have another set than its matrix is not known (section 4.4).
+        saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;
         for item in items.iter_mut().filter(|item| !item.archived) {
-            let Some(attributes) = item.attributes.clone().filter(|attributes| attributes.set_id != new.id)
-            else {
-                continue;
-            };
+            let Some(attributes) = item.attributes.clone() else { continue };
             let values = moved(&attributes, &write.renamed, &new);
             let write = ItemWrite {
                 attributes: Some(values.clone()),
@@ -42,15 +41,10 @@ pub async fn update_matrix_on_r(
             r.update_item(item.id, &write, by).await?;
             item.attributes = Some(Attributes { set_id: new.id, values, set: Some(new.clone()) });
         }
-        set = Some(new);
+        saved.set = Some(new);
+    } else if let Some(name) = &write.description {
+        saved = Matrix { set: matrix.set.clone(), ..r.update_matrix(matrix.id, Some(name), None, by).await? };
     }
-    let known = matrix.set.as_ref().map(|set| set.id);
-    let set_id = set.as_ref().map(|set| set.id).filter(|id| known != Some(*id));
-    let mut saved = matrix.clone();
-    if write.description.is_some() || set_id.is_some() {
-        saved = r.update_matrix(matrix.id, write.description.as_deref(), set_id, by).await?;
-    }
-    saved.set = set;
     for item in items.iter_mut().filter(|item| !item.archived) {
         let flag = write.publish_to_ecom.filter(|flag| *flag != item.publish_to_ecom);
         if flag.is_some() {

@@ -196,7 +196,7 @@ async fn options_are_renamed_on_either_side_and_no_value_is_lost() {
 
     let set = world.stage.r.create_attribute_set("Farbe/Größe", ["Farbe", "Größe", ""]);
     world.stage.r.set_attribute_set(matrix, set);
-    world.settle().await;
+    world.sweep().await;
     assert_eq!(world.choices(product, "Farbe"), ["Red", "Blue"]);
     assert!(world.choices(product, "Colour").is_empty());
     world.check_laws().await;

@@ -109,6 +109,8 @@ impl Storm {
         });
         world.stage.r.habits(|habits| {
             habits.stock_write_moves_item_time_stamp = setting.stock_moves_time;
+            // Else nothing but a full look would ever tell of them.
+            habits.attribute_write_moves_item_time_stamp = true;
         });
         let clocks = [SkewedClock::new(&world.clock, 0), SkewedClock::new(&world.clock, setting.skew)];
         let items: Vec<i64> = world.stage.r.items().iter().map(|item| item.item_id).collect();
