@@ -3,4 +3,4 @@
 pub mod entry;
 pub mod origin;
 
-pub use entry::{Detail, Entry, Kind, Origin, Outcome};
+pub use entry::{Creation, Detail, Entry, Kind, Origin, Outcome, VariantCreation};

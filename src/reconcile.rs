@@ -16,6 +16,7 @@ mod observe;
 mod sell;
 mod settle;
 mod sight;
+mod together;
 mod variants;
 mod write;
 

@@ -101,14 +101,7 @@ impl From<Side> for Origin {
 #[serde(rename_all = "snake_case", tag = "of")]
 pub enum Detail {
     /// A creation: what it was made from and with.
-    Creation {
-        /// R-Series when its facts were taken.
-        from: Facts,
-        /// What was sent.
-        sent: Facts,
-        /// The marker in `externalReferenceId`.
-        marker: String,
-    },
+    Creation(Creation),
     /// A variation removed on E-Series, because the shop has no such variant any more.
     Removal {
         /// The product it belongs to.
@@ -148,6 +141,33 @@ pub enum Detail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sale_id: Option<i64>,
     },
+}
+
+/// A creation on E-Series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creation {
+    /// R-Series when its facts were taken.
+    pub from: Facts,
+    /// What was sent.
+    pub sent: Facts,
+    /// The marker in `externalReferenceId`.
+    pub marker: String,
+    /// Variations that were sent with the product.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantCreation>,
+}
+
+/// A variation that is created along with its product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantCreation {
+    /// R-Series `itemID`.
+    pub item_id: i64,
+    /// The item when its facts were taken.
+    pub from: Facts,
+    /// What was sent.
+    pub sent: Facts,
+    /// The marker in `externalReferenceId`.
+    pub marker: String,
 }
 
 /// One entry.

@@ -97,12 +97,30 @@ pub fn variation_write<'a>(
     write
 }
 
-/// What a product whose variants will be created next is sent with: nothing of itself can be bought.
+/// What a product with variants is created with: nothing of itself can be bought. `variants` are created along with
+/// it: marker and values of each; its options have just the choices that these need.
 #[must_use]
-pub fn whole_write(values: &Facts, matrix_id: i64) -> ProductWrite {
+pub fn whole_write<'a>(
+    values: &Facts,
+    matrix_id: i64,
+    names: Option<&OptionNames>,
+    variants: impl Iterator<Item = (&'a str, &'a Facts)>,
+) -> ProductWrite {
     let mut write = write(values.iter());
     write.sku = Some(format!("MATRIX-{matrix_id}"));
     write.stock = Some(Stock::Tracked(0));
+    for (marker, values) in variants {
+        let mut variation = variation_write(values.iter(), names);
+        variation.external_reference_id = Some(marker.to_owned());
+        for (name, value) in variation.options.iter().flatten() {
+            match write.options.iter_mut().find(|(known, _)| known == name) {
+                Some((_, choices)) if choices.contains(value) => {}
+                Some((_, choices)) => choices.push(value.clone()),
+                None => write.options.push((name.clone(), vec![value.clone()])),
+            }
+        }
+        write.variations.push(variation);
+    }
     write
 }
 

@@ -25,6 +25,12 @@ impl OptionNames {
         (r_series.len() == e_series.len()).then_some(Self { r_series, e_series })
     }
 
+    /// Names that are the same on both sides.
+    #[must_use]
+    pub fn alike(names: &[String]) -> Self {
+        Self { r_series: names.to_vec(), e_series: names.to_vec() }
+    }
+
     /// Is this one of the names on R-Series?
     #[must_use]
     pub fn has_on_r(&self, name: &str) -> bool {

@@ -10,8 +10,8 @@ use crate::catalog::{Facts, Field, Side, Value};
 use crate::clock::{Instant, after};
 use crate::decide::plan::{created, plan_creation};
 use crate::decide::{Shadow, Step};
-use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
-use crate::mapping;
+use crate::ledger::{Creation, Detail, Entry, Kind, Origin, Outcome};
+use crate::mapping::{self, OptionNames};
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::{Product, Variation};
 use crate::store::links::Standing;
@@ -48,6 +48,7 @@ impl Corridor {
                     return self.settle(visit, true).await;
                 }
                 self.see_to_variants(visit, items, None).await?;
+                visit.assume_names(shop);
                 self.find_matrix_match(visit, shop).await?
             }
         };
@@ -192,14 +193,18 @@ impl Corridor {
         if let Some(sku) = stand_in {
             sent.set(Field::Sku, Value::Text(sku.to_owned()));
         }
-        let marker = visit.marker();
-        let detail = Detail::Creation { from: facts.clone(), sent: sent.clone(), marker: marker.clone() };
+        let variants = match shop {
+            InShop::Matrix { items, .. } => self.variants_to_create(visit, items).await?,
+            InShop::Item(_) => Vec::new(),
+        };
+        let creation = Creation { from: facts.clone(), sent, marker: visit.marker(), variants };
+        let detail = Detail::Creation(creation.clone());
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
-        intent.after = serde_json::to_value(&sent).ok();
+        intent.after = serde_json::to_value(&creation.sent).ok();
         let by = after(intent.at, SEND_WITHIN);
         self.intend(visit, std::slice::from_ref(&intent)).await?;
 
-        let online = match self.send_creation(visit, &sent, &marker, by).await {
+        let online = match self.send_creation(visit, &creation, by).await {
             Ok(online) => online,
             Err(error) if error.code() == Some(MARKER_TAKEN) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
@@ -218,7 +223,7 @@ impl Corridor {
             }
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
-        let shadow = created(facts, &sent, &online.facts(&visit.reading()));
+        let shadow = created(facts, &creation.sent, &online.facts(&visit.reading()));
         self.creation_landed(visit, &intent, &online, shadow).await?;
         written(Side::ESeries, "create");
         info!(product = %visit.link.product_id, e_series = online.product.id, "created on E-Series");
@@ -233,23 +238,28 @@ impl Corridor {
     pub(super) async fn send_creation(
         &self,
         visit: &Visit<'_>,
-        sent: &Facts,
-        marker: &str,
+        creation: &Creation,
         by: Instant,
     ) -> Result<Online, CallError> {
+        let Creation { sent, marker, variants, .. } = creation;
         let e = &visit.account.e;
         if let Some(parent) = &visit.parent {
             let mut write = mapping::eseries::variation_write(sent.iter(), visit.reading().names.as_ref());
-            write.external_reference_id = Some(marker.to_owned());
+            write.external_reference_id = Some(marker.clone());
             let product_id = parent.e_product_id.unwrap_or_default();
             let (product, variation) = act::create_variation_on_e(e, product_id, &write, by).await?;
             return Ok(Online { product, variation: Some(variation) });
         }
         let mut write = match visit.link.r_matrix_id {
-            Some(matrix_id) => mapping::eseries::whole_write(sent, matrix_id),
+            Some(matrix_id) => {
+                let values = variants.iter().map(|variant| (variant.marker.as_str(), &variant.sent));
+                // What it is created with says what its options are called.
+                let names = sent.list(Field::Options).map(OptionNames::alike);
+                mapping::eseries::whole_write(sent, matrix_id, names.as_ref(), values)
+            }
             None => mapping::eseries::write(sent.iter()),
         };
-        write.external_reference_id = Some(marker.to_owned());
+        write.external_reference_id = Some(marker.clone());
         Ok(Online::whole(act::create_on_e(e, &write, by).await?))
     }
 
@@ -291,7 +301,8 @@ impl Corridor {
         }
     }
 
-    /// Books a creation: ties the product to its item and closes the intent.
+    /// Books a creation: ties the product to its item and closes the intent, or, where it was part of another
+    /// creation that is closed already, tells of it.
     ///
     /// The platform tells of the new product at once, and that notice gives it a half link of its own, perhaps
     /// between our look for one and our commit: then the tie is tried again, and takes the half over.
@@ -321,7 +332,11 @@ impl Corridor {
                 }
                 Err(error) => return Err(error.into()),
             }
-            store::ledger::close(&mut db, connection, intent.entry_id, Outcome::Landed, now).await?;
+            if intent.closed_at.is_some() {
+                store::ledger::insert(&mut db, intent).await?;
+            } else {
+                store::ledger::close(&mut db, connection, intent.entry_id, Outcome::Landed, now).await?;
+            }
             db.commit().await?;
             return Ok(());
         }
@@ -353,6 +368,13 @@ impl Corridor {
                 code: "sku_taken",
                 reason: format!(
                     "Another product or variation on E-Series has this SKU: {why}. Change one of them."
+                ),
+            },
+            (402, Some("NOT_AVAILABLE_ON_CURRENT_PLAN")) => Stop::Park {
+                code: "plan_feature",
+                reason: format!(
+                    "The E-Series plan does not have what this product needs (variations need Business or above): \
+                     {why}. Upgrade the plan, then retry."
                 ),
             },
             (402, _) => Stop::Park {

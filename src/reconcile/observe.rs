@@ -10,7 +10,7 @@ use crate::catalog::{Side, Stock};
 use crate::clock::after;
 use crate::decide::observe::{self as judge, StockOutcome};
 use crate::decide::plan::created;
-use crate::ledger::{Detail, Entry, Kind, Outcome};
+use crate::ledger::{Creation, Detail, Entry, Kind, Outcome};
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
@@ -37,8 +37,8 @@ impl Corridor {
                 continue;
             }
             match (intent.recovery(), intent.side) {
-                (Some(Detail::Creation { from, sent, marker }), _) => {
-                    self.observe_creation(visit, &intent, &from, &sent, &marker).await?;
+                (Some(Detail::Creation(creation)), _) => {
+                    self.observe_creation(visit, &intent, &creation).await?;
                 }
                 (Some(Detail::Removal { product_id, combination_id }), _) => {
                     self.observe_removal(visit, &intent, product_id, combination_id).await?;
@@ -129,11 +129,9 @@ impl Corridor {
         &self,
         visit: &mut Visit<'_>,
         intent: &Entry,
-        from: &crate::catalog::Facts,
-        sent: &crate::catalog::Facts,
-        marker: &str,
+        creation: &Creation,
     ) -> Result<(), Stop> {
-        let found = match self.find_created(visit, marker).await {
+        let found = match self.find_created(visit, &creation.marker).await {
             Ok(Some(online)) => Ok(online),
             Ok(None) => {
                 self.give_time(intent, SETTLE)?;
@@ -142,13 +140,13 @@ impl Corridor {
                     self.give_time(intent, CREATE_AGAIN + 2 * SETTLE)?;
                     return self.close(visit, intent, Outcome::NotLanded).await;
                 }
-                self.send_creation(visit, sent, marker, after(self.clock.now(), SEND_WITHIN)).await
+                self.send_creation(visit, creation, after(self.clock.now(), SEND_WITHIN)).await
             }
             Err(error) => Err(error),
         };
         match found {
             Ok(online) => {
-                let shadow = created(from, sent, &online.facts(&visit.reading()));
+                let shadow = created(&creation.from, &creation.sent, &online.facts(&visit.reading()));
                 self.creation_landed(visit, intent, &online, shadow).await
             }
             // It was there, or what it belongs to was, and somebody has deleted it since.

@@ -159,7 +159,7 @@ impl Visit<'_> {
         let InShop::Matrix { matrix, .. } = shop else { return };
         self.assumed = matrix.set.as_ref().map(|set| {
             let names: Vec<String> = set.used().map(str::to_owned).collect();
-            OptionNames { r_series: names.clone(), e_series: names }
+            OptionNames::alike(&names)
         });
     }
 

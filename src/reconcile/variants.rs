@@ -48,7 +48,7 @@ impl Visit<'_> {
     }
 
     /// How what the sides show is read for the variants of this product.
-    fn reading_of_variants(&self) -> Reading<'_> {
+    pub(super) fn reading_of_variants(&self) -> Reading<'_> {
         Reading { variant: true, matrix: false, ..self.reading() }
     }
 }
@@ -97,7 +97,13 @@ impl Corridor {
             facts.list(Field::OptionValues) == Some(values)
         };
         let all = || product.variations.iter();
-        let found = all().find(ours).or_else(|| all().find(same_sku)).or_else(|| all().find(same_values));
+        let ours = all().find(ours);
+        if let Some(variation) = ours
+            && self.created_with_product(visit, &product, variation).await?
+        {
+            return Ok(());
+        }
+        let found = ours.or_else(|| all().find(same_sku)).or_else(|| all().find(same_values));
         match found.cloned() {
             Some(variation) => self.meet(visit, Online { product, variation: Some(variation) }).await,
             None => {

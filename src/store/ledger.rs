@@ -73,6 +73,33 @@ pub async fn detail(
     Ok(())
 }
 
+/// The newest creation of a product that landed, unless there is something later about the E-Series half of `part`,
+/// a variant of it: created by itself, tied or removed.
+pub async fn creation_before(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    whole: ProductId,
+    part: ProductId,
+) -> Result<Option<Entry>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after, source,
+                cause, detail, result, closed_at
+         from ledger w
+         where connection_id = $1 and product_id = $2 and kind = 'create' and result = 'landed'
+           and not exists (select 1 from ledger p
+                           where p.connection_id = w.connection_id and p.product_id = $3
+                             and p.kind in ('create', 'link', 'remove') and p.entry_id > w.entry_id)
+         order by entry_id desc limit 1",
+        connection_id.0,
+        whole.0,
+        part.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Entry::try_from).transpose()
+}
+
 /// Sum of the pieces that later writes are known to have added on one side of a product.
 pub async fn added_since(db: &mut Db, entry: &Entry, side: Side) -> Result<i64> {
     let sum = sqlx::query_scalar!(

@@ -4,7 +4,7 @@ mod homes;
 mod listing;
 mod variants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Db, Result, json, typed, word};
 use crate::catalog::{Field, Hold};
@@ -189,6 +189,25 @@ pub async fn others_with_sku(
     .fetch_one(db)
     .await?;
     Ok(count)
+}
+
+/// Those of these SKUs that several items have.
+pub async fn shared_skus(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    skus: &[String],
+) -> Result<BTreeSet<String>> {
+    let shared = sqlx::query_scalar!(
+        "select sku from links
+         where connection_id = $1 and sku = any($2) and r_item_id is not null
+           and standing not in ('archived', 'gone_in_shop')
+         group by sku having count(*) > 1",
+        connection_id.0,
+        skus,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(shared.into_iter().collect())
 }
 
 /// Writes everything of a link that a visit may move.

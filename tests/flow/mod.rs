@@ -13,4 +13,5 @@ mod stock_doubts;
 mod stock_races;
 mod stock_sales;
 mod stop;
+mod together;
 pub mod variants;

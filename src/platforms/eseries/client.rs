@@ -136,7 +136,10 @@ impl Client {
     /// Creates a product and returns its id. The marker in it makes a second creation impossible: the
     /// platform answers 409 `EXTERNAL_ID_ALREADY_USED` (section 2.2). Not sent after `by`.
     pub async fn create_product(&self, write: &ProductWrite, by: Instant) -> Result<i64, CallError> {
-        let url = self.url(&["products"], &[]);
+        // Without it, variations in the body are ignored (section 4.1).
+        let with_variations = [("saveCombinations", "true")];
+        let query: &[(&str, &str)] = if write.variations.is_empty() { &[] } else { &with_variations };
+        let url = self.url(&["products"], query);
         let answer = self.call(Method::POST, url, Some(&write.body()), Some(by)).await?;
         let id = answer.json().and_then(|json| json.get("id").and_then(Value::as_i64));
         id.ok_or_else(|| CallError::Unclear { why: "E-Series: no id in the answer to a creation".into() })

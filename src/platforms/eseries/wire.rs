@@ -140,7 +140,15 @@ pub struct ProductWrite {
     pub stock: Option<Stock>,
     /// `externalReferenceId`.
     pub external_reference_id: Option<String>,
+    /// `options`, all of type `SELECT`: name and choices. Only on creation, since the list replaces what is there
+    /// (section 5.6).
+    pub options: Vec<(String, Vec<String>)>,
+    /// `combinations`: saved by a call with `saveCombinations` alone, and at most [`MOST_VARIATIONS`] of them.
+    pub variations: Vec<VariationWrite>,
 }
+
+/// Most variations that are created together with their product (section 5.3).
+pub const MOST_VARIATIONS: usize = 200;
 
 impl ProductWrite {
     /// The request body.
@@ -159,6 +167,14 @@ impl ProductWrite {
         put("quantity", self.stock.and_then(Stock::tracked).map(|count| json!(count)));
         put("unlimited", self.stock.map(|stock| json!(stock == Stock::Unlimited)));
         put("externalReferenceId", self.external_reference_id.as_ref().map(|text| json!(text)));
+        let option = |(name, choices): &(String, Vec<String>)| {
+            let choices: Vec<Value> = choices.iter().map(|text| json!({ "text": text })).collect();
+            json!({"type": "SELECT", "name": name, "choices": choices})
+        };
+        let options: Vec<Value> = self.options.iter().map(option).collect();
+        put("options", (!options.is_empty()).then_some(Value::Array(options)));
+        let variations: Vec<Value> = self.variations.iter().map(VariationWrite::body).collect();
+        put("combinations", (!variations.is_empty()).then_some(Value::Array(variations)));
         Value::Object(body)
     }
 }
