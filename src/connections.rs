@@ -3,9 +3,11 @@
 pub mod accounts;
 pub mod booking;
 pub mod connect;
+mod grant;
 pub mod settings;
 mod tokens;
 
 pub use accounts::{Account, Accounts, PlatformApps};
 pub use booking::Booking;
+pub use grant::Grant;
 pub use settings::Settings;

@@ -13,6 +13,7 @@ mod create;
 mod doubt;
 mod look;
 mod observe;
+mod room;
 mod sell;
 mod settle;
 mod sight;

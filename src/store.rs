@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod instance;
 pub mod ledger;
 pub mod links;
+pub mod room;
 pub mod stock_marks;
 pub mod syncs;
 

@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod polls;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,6 +205,7 @@ impl Sweep {
         marked += self.poll_r_inventory_log(account).await?;
         marked += self.poll_e_products(account, began).await?;
         marked += self.poll_e_deleted(account, began).await?;
+        marked += self.make_room(account, row).await?;
         Ok(marked)
     }
 }

@@ -8,9 +8,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::booking::Booking;
-use super::settings::{Settings, WebSales};
+use super::grant::Grant;
+use super::settings::{Settings, WebSales, limits};
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
-use crate::catalog::{Caps, Rules};
+use crate::catalog::{Caps, Limits, Rules};
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
@@ -109,6 +110,10 @@ pub struct Account {
     pub booking: Option<Booking>,
     /// How much the sweep may take away.
     pub caps: Caps,
+    /// How much may be online.
+    pub limits: Limits,
+    /// How much of that is known to be free.
+    pub grant: Arc<Grant>,
     /// R-Series.
     pub r: rseries::Client,
     /// E-Series.
@@ -122,6 +127,7 @@ struct Kept {
     e_gate: Arc<Gate>,
     r_tokens: Arc<StoredTokens>,
     e_token: Mutex<Option<SecretString>>,
+    grant: Arc<Grant>,
 }
 
 impl Kept {
@@ -193,6 +199,8 @@ impl Accounts {
                 .filter(|_| settings.web_sales == WebSales::Sale)
                 .and_then(|json| serde_json::from_value(json).ok()),
             caps: settings.caps,
+            limits: limits(row, &settings),
+            grant: kept.grant.clone(),
             r: rseries::Client::new(
                 r_transport,
                 row.r_account_id,
@@ -242,6 +250,7 @@ impl Accounts {
                 e_gate: Arc::new(Gate::e_series()),
                 r_tokens: Arc::new(StoredTokens::new(self.wiring.clone(), connection)),
                 e_token: Mutex::new(None),
+                grant: Arc::new(Grant::default()),
             })
         };
         kept.entry(connection).or_insert_with(new).clone()

@@ -151,6 +151,8 @@ impl Accounts {
             r_online_level_id: shop.online_level,
             e_store_id: request.e_store_id,
             e_product_limit: profile.max_product_limit,
+            e_full_at: None,
+            e_limit_read_at: None,
             plan,
             settings: serde_json::to_value(&request.settings).unwrap_or_default(),
             web_sale,

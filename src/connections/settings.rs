@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Caps, Field, Rule, Rules, Way};
+use crate::catalog::{Caps, Field, Limits, Rule, Rules, Way};
 use crate::mapping::{SkuSource, table};
+use crate::store::connections::Row;
 
 /// Settings of a connection. What is not set is as in the field table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -28,6 +29,13 @@ pub struct Settings {
     #[serde(skip_serializing_if = "is_usual_full_look")]
     #[schema(minimum = 0, maximum = 8760)]
     pub full_look_hours: u32,
+    /// Products and variants that may be online, counted one by one; that of the plan unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    pub plan_limit: Option<u32>,
+    /// Lightspeed Support was asked about more than 70,000 products and variants.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub support_asked: bool,
 }
 
 /// How pieces sold on the web are booked on R-Series (r-series-api.md, section 4.3).
@@ -72,6 +80,8 @@ impl Default for Settings {
             caps: Caps::default(),
             full_look_hours: FULL_LOOK_HOURS,
             web_sales: WebSales::default(),
+            plan_limit: None,
+            support_asked: false,
         }
     }
 }
@@ -118,9 +128,19 @@ impl Settings {
     }
 }
 
-/// Products a plan allows (integration-rules.md, section 1).
+/// What a connection may have online.
 #[must_use]
-pub fn plan_limit(plan: &str) -> Option<i64> {
+pub fn limits(row: &Row, settings: &Settings) -> Limits {
+    Limits {
+        plan: row.plan.clone(),
+        pieces: settings.plan_limit.map(i64::from).or_else(|| plan_limit(&row.plan)),
+        support_asked: settings.support_asked,
+        products: [row.e_product_limit, row.e_full_at].into_iter().flatten().min(),
+    }
+}
+
+/// Products a plan allows (integration-rules.md, section 1).
+fn plan_limit(plan: &str) -> Option<i64> {
     match plan {
         "venture" => Some(100),
         "business" => Some(2_500),

@@ -3,6 +3,7 @@
 mod brake;
 mod connections;
 mod ledger;
+mod plan;
 mod products;
 mod syncs;
 

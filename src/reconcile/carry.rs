@@ -205,6 +205,10 @@ impl Corridor {
             Side::RSeries => self.write_on_r(visit, shop, &changes, by).await,
             Side::ESeries => self.write_on_e(visit, online, &changes, by).await,
         };
+        if let Err(CallError::Refused { status: 402, code: None, why }) = &done {
+            let intents: Vec<Entry> = intents.into_iter().map(|(intent, _)| intent).collect();
+            return Err(self.update_without_room(visit, &intents, why).await?);
+        }
         let (outcome, error) = match &done {
             Ok(_) => (Outcome::Landed, None),
             Err(error @ CallError::Unclear { .. }) => return Err(self.stop(side, error.clone())),

@@ -202,7 +202,7 @@ impl Corridor {
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
         intent.after = serde_json::to_value(&creation.sent).ok();
         let by = after(intent.at, SEND_WITHIN);
-        self.intend(visit, std::slice::from_ref(&intent)).await?;
+        self.intend_within_limits(visit, shop, &intent).await?;
 
         let online = match self.send_creation(visit, &creation, by).await {
             Ok(online) => online,
@@ -377,13 +377,7 @@ impl Corridor {
                      {why}. Upgrade the plan, then retry."
                 ),
             },
-            (402, _) => Stop::Park {
-                code: "plan_limit",
-                reason: format!(
-                    "The E-Series plan has no room for another product: {why}. Upgrade the plan or remove \
-                     products, then retry."
-                ),
-            },
+            (402, _) => self.store_is_full(visit, true, why).await?,
             _ => {
                 Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") }
             }

@@ -18,7 +18,7 @@ use crate::platforms::eseries::wire::{Product, Variation};
 use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::Asker;
 use crate::store::links::{Half, Link, Met, Standing, Variant, VariationHalf};
-use crate::store::{dirty, links};
+use crate::store::{dirty, links, room};
 
 /// By how many SKUs of its variants a product is searched for. Variants of one product are in one product, so one
 /// that is found tells where the others are.
@@ -62,8 +62,10 @@ impl Corridor {
         facts: &Facts,
     ) -> Result<(), Stop> {
         let Some(product_id) = visit.parent.as_ref().and_then(|parent| parent.e_product_id) else {
-            // Its product comes first, and calls for its variants then.
-            self.call_for_parent(visit).await?;
+            // Its product comes first, and calls for its variants then; one that waits for room needs no call.
+            if !self.parent_waits_for_room(visit).await? {
+                self.call_for_parent(visit).await?;
+            }
             return self.settle(visit, false).await;
         };
         let Some(values) = facts.list(Field::OptionValues) else {
@@ -254,6 +256,12 @@ impl Corridor {
         self.call_for_parent(visit).await?;
         visit.link.shadow.r_series.set(Field::Enabled, flag.clone());
         Ok(())
+    }
+
+    async fn parent_waits_for_room(&self, visit: &Visit<'_>) -> Result<bool, Stop> {
+        let Some(parent) = visit.parent.as_ref().map(|parent| parent.product_id) else { return Ok(false) };
+        let mut db = self.store.begin().await?;
+        Ok(room::waits(&mut db, visit.link.connection_id, parent).await?)
     }
 
     /// Has the product visited that this is a variant of.

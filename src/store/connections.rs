@@ -55,6 +55,10 @@ pub struct Row {
     pub e_store_id: i64,
     /// E-Series `maxProductLimit`.
     pub e_product_limit: Option<i64>,
+    /// Products online when E-Series said that it takes no more.
+    pub e_full_at: Option<i64>,
+    /// When `maxProductLimit` was last read again.
+    pub e_limit_read_at: Option<Instant>,
     /// Plan name.
     pub plan: String,
     /// Settings.
@@ -82,6 +86,8 @@ struct Raw {
     r_online_level_id: Option<i64>,
     e_store_id: i64,
     e_product_limit: Option<i64>,
+    e_full_at: Option<i64>,
+    e_limit_read_at: Option<Instant>,
     plan: String,
     settings: serde_json::Value,
     web_sale: Option<serde_json::Value>,
@@ -105,6 +111,8 @@ impl TryFrom<Raw> for Row {
             r_online_level_id: raw.r_online_level_id,
             e_store_id: raw.e_store_id,
             e_product_limit: raw.e_product_limit,
+            e_full_at: raw.e_full_at,
+            e_limit_read_at: raw.e_limit_read_at,
             plan: raw.plan,
             settings: raw.settings,
             web_sale: raw.web_sale,
@@ -148,8 +156,8 @@ pub async fn load(db: &mut Db, only: Option<ConnectionId>) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, plan, settings, web_sale, created_at,
-                swept_at, sweep_due_at, sweep_found
+                r_online_level_id, e_store_id, e_product_limit, e_full_at, e_limit_read_at, plan, settings,
+                web_sale, created_at, swept_at, sweep_due_at, sweep_found
          from connections where $1::uuid is null or connection_id = $1 order by connection_id",
         only.map(|connection| connection.0),
     )
@@ -182,7 +190,9 @@ pub async fn update(
     now: Instant,
 ) -> Result<()> {
     sqlx::query!(
-        "update connections set name = $2, plan = $3, settings = $4, updated_at = $5, web_sale = $6
+        "update connections set name = $2, plan = $3, settings = $4, updated_at = $5, web_sale = $6,
+             sweep_due_at = least(sweep_due_at, $5),
+             e_full_at = case when (plan, settings) is distinct from ($3, $4) then null else e_full_at end
          where connection_id = $1",
         connection_id.0,
         name,
@@ -230,8 +240,8 @@ pub async fn sweep_due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Inst
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, plan, settings, web_sale, created_at, swept_at,
-                sweep_due_at, sweep_found
+                r_online_level_id, e_store_id, e_product_limit, e_full_at, e_limit_read_at, plan, settings,
+                web_sale, created_at, swept_at, sweep_due_at, sweep_found
          from connections where state = 'active' and sweep_due_at <= $1 and connection_id <> all($2)
          order by sweep_due_at, connection_id limit $3",
         now,

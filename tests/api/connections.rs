@@ -84,7 +84,8 @@ async fn status_tells_how_it_is_doing() {
     }
     assert_eq!(
         status["plan"],
-        json!({"name": "unlimited", "limit": 2500, "used": 1}),
+        json!({"name": "unlimited", "limit": 2500, "used": 1, "pieces_limit": 70_000, "pieces_used": 1,
+            "store_limit": 2500, "store_used": 1, "excess": 0, "waiting": 0, "waiting_for": 0}),
         "the store's own limit counts"
     );
     api.world.stage.r.rename(1, "Not looked at yet");

@@ -86,14 +86,9 @@ async fn compare(file: &Path) {
         assert!(fits, "“{}”: {:#?} and {same:#?}", product.name, product.variants);
     }
     let written = world.writes();
-    let variations: usize =
-        products.iter().filter(|it| !it.options.is_empty()).map(|it| it.variants.len()).sum();
-    assert_eq!(
-        written,
-        products.len() + variations,
-        "one write a product and a variation: {}",
-        file.display()
-    );
+    // Variations come with their product, as many as one call takes.
+    let beyond: usize = products.iter().map(|it| it.variants.len().saturating_sub(200)).sum();
+    assert_eq!(written, products.len() + beyond, "one write a product: {}", file.display());
 
     world.clear_calls();
     let path = format!("/v1/connections/{}/syncs", world.connection);

@@ -8,6 +8,7 @@ mod fields;
 mod full_look;
 mod limits;
 mod outage;
+mod plan;
 mod races;
 mod stock_doubts;
 mod stock_races;

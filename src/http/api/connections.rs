@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::{List, connection};
 use crate::clock::Instant;
 use crate::connections::connect::{ConnectError, Request, check_name};
-use crate::connections::settings::{PLANS, Settings, WebSales, plan_limit};
+use crate::connections::settings::{PLANS, Settings, WebSales};
 use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
@@ -417,20 +417,9 @@ struct Status {
     /// Whether the sweep is kept from taking more away.
     brake: super::brake::Brake,
     /// The plan.
-    plan: Plan,
+    plan: super::plan::Plan,
     /// The newest run over the whole catalogue.
     sync: Option<super::syncs::SyncView>,
-}
-
-/// Plan and its use.
-#[derive(Debug, Serialize, ToSchema)]
-struct Plan {
-    /// Name.
-    name: String,
-    /// Products allowed; null is unlimited.
-    limit: Option<i64>,
-    /// Products linked.
-    used: i64,
 }
 
 /// How is it doing?
@@ -453,7 +442,7 @@ async fn get_status(
     let conflicts_open = ledger::count_conflicts(&mut db, id).await?;
     let sync = super::syncs::newest(&mut db, id, now).await?;
     let brake = super::brake::state(&mut db, &row, linked).await?;
-    let limits = [plan_limit(&row.plan), row.e_product_limit];
+    let plan = super::plan::state(&mut db, &row).await?;
     Ok(axum::Json(Status {
         state: row.state,
         state_reason: row.state_reason,
@@ -469,7 +458,7 @@ async fn get_status(
         swept_at: row.swept_at,
         found_by_sweep: row.sweep_found,
         brake,
-        plan: Plan { name: row.plan, limit: limits.into_iter().flatten().min(), used: linked },
+        plan,
         sync,
     }))
 }

@@ -20,7 +20,7 @@ use crate::platforms::CallError;
 use crate::reconcile::PreviewError;
 use crate::store::dirty::Asker;
 use crate::store::links::{ListQuery, Listed};
-use crate::store::{Db, dirty, ledger, links};
+use crate::store::{Db, dirty, ledger, links, room};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -351,11 +351,15 @@ async fn look_again(
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
     let listed = listed(&mut db, id, product).await?;
+    let without_room = room::waits(&mut db, id, product).await?;
     if retry {
         dirty::vouch(&mut db, id, product).await?;
     }
     dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
     if retry {
+        if without_room {
+            room::full_at(&mut db, id, None).await?;
+        }
         super::brake::let_go(desk, &mut db, &listed.link).await?;
     }
     db.commit().await?;
@@ -405,7 +409,7 @@ async fn list_parked(
 /// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`), this says that the counts are
 /// right as they are now. Also lets go of what waits for an operator's word about it: fields that were frozen
 /// because they kept swinging (`alternates`) may be written again, and a product that the brake of its connection
-/// holds is let through once.
+/// holds is let through once. Where the store said that its plan has no room (`plan_limit`), it is asked again.
 #[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
     operation_id = "retry_parked", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),

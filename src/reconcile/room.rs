@@ -1,0 +1,80 @@
+//! Asking whether the plans have room, and waiting until they do: who fits is decided in [`crate::catalog::Limits`].
+
+use super::sight::InShop;
+use super::{Corridor, Stop, Visit};
+use crate::catalog::{PLAN_LIMIT, Use};
+use crate::ledger::{Entry, Outcome};
+use crate::store::{self, dirty, room};
+
+impl Visit<'_> {
+    /// What this product takes of the plans once it is online.
+    fn need(&self, shop: &InShop) -> Use {
+        let variants = i64::try_from(shop.live_items().count()).unwrap_or(i64::MAX);
+        Use { pieces: variants.max(1), products: i64::from(self.parent.is_none()) }
+    }
+}
+
+impl Corridor {
+    /// Commits the intent of a creation as [`Corridor::intend`] does, if there is room for what it makes. That is
+    /// counted in the very transaction that commits it, so it holds among workers.
+    pub(super) async fn intend_within_limits(
+        &self,
+        visit: &Visit<'_>,
+        shop: &InShop,
+        intent: &Entry,
+    ) -> Result<(), Stop> {
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let (limits, grant, need) = (&visit.account.limits, &visit.account.grant, visit.need(shop));
+        if grant.take(limits, need) {
+            return self.intend(visit, std::slice::from_ref(intent)).await;
+        }
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, self.clock.now()).await?;
+        let used = room::used(&mut db, connection, Some(product), true).await?;
+        if let Some(reason) = limits.lacks_room(used, need) {
+            return Err(Stop::Park { code: PLAN_LIMIT, reason });
+        }
+        store::ledger::insert(&mut db, intent).await?;
+        db.commit().await?;
+        grant.renew(limits, used.and(need));
+        Ok(())
+    }
+
+    /// The store says that its plan has no room, whatever Concord counted: it is full as it is, until it tells another
+    /// limit. Not an error to try again.
+    pub(super) async fn store_is_full(
+        &self,
+        visit: &Visit<'_>,
+        created: bool,
+        why: &str,
+    ) -> Result<Stop, Stop> {
+        let connection = visit.link.connection_id;
+        let mut db = self.store.begin().await?;
+        let used = room::used(&mut db, connection, None, true).await?;
+        // Where it refuses even an update, it has more than it takes.
+        let full_at = used.products.saturating_sub(i64::from(!created));
+        room::full_at(&mut db, connection, Some(full_at)).await?;
+        db.commit().await?;
+        Ok(Stop::Park {
+            code: PLAN_LIMIT,
+            reason: format!(
+                "The E-Series plan has no room: {why}. {} products are online. It goes on by itself as soon as there \
+                 is room: upgrade the plan, or remove products.",
+                used.products
+            ),
+        })
+    }
+
+    /// Writes that travelled in one call were refused because the store is full.
+    pub(super) async fn update_without_room(
+        &self,
+        visit: &mut Visit<'_>,
+        intents: &[Entry],
+        why: &str,
+    ) -> Result<Stop, Stop> {
+        for intent in intents {
+            self.close(visit, intent, Outcome::NotLanded).await?;
+        }
+        self.store_is_full(visit, false, why).await
+    }
+}
