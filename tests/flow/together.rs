@@ -74,7 +74,7 @@ async fn a_creation_whose_answer_is_lost_makes_one_product_with_its_variants() {
         let mut world = World::open(Plan::default()).await;
         let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
         world.connect().await;
-        world.stage.e.faults().next(Aim::Write, fault.clone());
+        world.stage.e.faults().next(Aim::Write, fault);
         world.settle().await;
         let product = world.product_of_matrix(matrix).expect("created");
         assert_eq!(world.stage.e.products().len(), 1, "{fault:?}");
