@@ -119,6 +119,14 @@ pub async fn create_on_e(
     e.product(id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
 }
 
+/// Removes a product; one that is gone already is what was wanted.
+pub async fn remove_on_e(e: &eseries::Client, product_id: i64, by: Instant) -> Result<(), CallError> {
+    match e.delete_product(product_id, by).await {
+        Ok(()) | Err(CallError::Gone { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Replaces fields of an item.
 pub async fn update_on_r(
     r: &rseries::Client,

@@ -3,6 +3,7 @@
 pub mod eseries;
 pub mod options;
 pub mod rseries;
+pub mod snapshot;
 pub mod table;
 
 pub use options::OptionNames;

@@ -13,6 +13,7 @@ mod create;
 mod doubt;
 mod look;
 mod observe;
+mod removal;
 mod room;
 mod sell;
 mod settle;
@@ -28,7 +29,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::settle::gone_in_shop;
 use self::sight::{InShop, Online, Reading, Sight, Sights};
 use crate::catalog::{Facts, Side};
 use crate::clock::{Instant, SharedClock, after};
@@ -258,7 +258,7 @@ impl Corridor {
         match (sights.r, sights.e) {
             (Sight::NoHalf, Sight::Here(online)) => self.only_online(visit, &online).await,
             (Sight::NoHalf | Sight::Gone, Sight::NoHalf | Sight::Gone) => self.nothing_left(visit).await,
-            (Sight::Gone, Sight::Here(_)) => Err(gone_in_shop(visit)),
+            (Sight::Gone, Sight::Here(online)) => self.gone_in_shop(visit, &online).await,
             (Sight::Here(shop), Sight::Gone) => self.gone_online(visit, &shop).await,
             (Sight::Here(shop), Sight::NoHalf) => self.match_or_create(visit, &shop).await,
             (Sight::Here(shop), Sight::Here(online)) if shop.archived() => {

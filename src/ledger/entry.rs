@@ -1,6 +1,7 @@
 //! One entry of the ledger.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::catalog::{Facts, Field, Side, Value};
@@ -102,12 +103,13 @@ impl From<Side> for Origin {
 pub enum Detail {
     /// A creation: what it was made from and with.
     Creation(Creation),
-    /// A variation removed on E-Series, because the shop has no such variant any more.
+    /// A product or a variation removed on E-Series, because the shop has it no more.
     Removal {
-        /// The product it belongs to.
+        /// The product, or the one the variation belongs to.
         product_id: i64,
         /// The variation.
-        combination_id: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        combination_id: Option<i64>,
     },
     /// Pieces added on E-Series under the entry's id as the key.
     StockOnE {
@@ -155,6 +157,9 @@ pub struct Creation {
     /// Variations that were sent with the product.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<VariantCreation>,
+    /// What came back of a record that was removed once.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub base: Map<String, Json>,
 }
 
 /// A variation that is created along with its product.
@@ -168,6 +173,9 @@ pub struct VariantCreation {
     pub sent: Facts,
     /// The marker in `externalReferenceId`.
     pub marker: String,
+    /// What came back of a record that was removed once.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub base: Map<String, Json>,
 }
 
 /// One entry.

@@ -1,6 +1,7 @@
 //! E-Series' product ↔ our facts.
 
 use rust_decimal::Decimal;
+use serde_json::{Map, Value as Json};
 
 use super::OptionNames;
 use super::options::align;
@@ -98,20 +99,21 @@ pub fn variation_write<'a>(
 }
 
 /// What a product with variants is created with: nothing of itself can be bought. `variants` are created along with
-/// it: marker and values of each; its options have just the choices that these need.
+/// it: marker and values of each, and what comes back of it; its options have just the choices that these need.
 #[must_use]
 pub fn whole_write<'a>(
     values: &Facts,
     matrix_id: i64,
     names: Option<&OptionNames>,
-    variants: impl Iterator<Item = (&'a str, &'a Facts)>,
+    variants: impl Iterator<Item = (&'a str, &'a Facts, &'a Map<String, Json>)>,
 ) -> ProductWrite {
     let mut write = write(values.iter());
     write.sku = Some(format!("MATRIX-{matrix_id}"));
     write.stock = Some(Stock::Tracked(0));
-    for (marker, values) in variants {
+    for (marker, values, base) in variants {
         let mut variation = variation_write(values.iter(), names);
         variation.external_reference_id = Some(marker.to_owned());
+        variation.base.clone_from(base);
         for (name, value) in variation.options.iter().flatten() {
             match write.options.iter_mut().find(|(known, _)| known == name) {
                 Some((_, choices)) if choices.contains(value) => {}

@@ -3,13 +3,12 @@
 use tracing::warn;
 
 use super::{Corridor, Stop, Visit};
-use crate::catalog::{Field, Value};
 use crate::decide::Plan;
-use crate::decide::brake::{self, Act, History, Ruling, Standing};
+use crate::decide::brake::{self, Act, Ruling, Standing};
 use crate::ids::{ConnectionId, ProductId};
 use crate::ledger::Entry;
 use crate::store::links::Link;
-use crate::store::{self, Db, StoreError, brakes, dirty, links};
+use crate::store::{self, Db, StoreError, brakes, dirty};
 
 impl Corridor {
     /// Lifts holds on swinging fields that an operator has released.
@@ -55,29 +54,6 @@ impl Corridor {
         }
         brake::freeze(plan, &found);
         Ok(())
-    }
-
-    /// May the product of an archived item be taken off the web, or is that flag frozen? Freezes it if somebody
-    /// keeps putting the product back.
-    pub(super) async fn removal_swings(&self, visit: &mut Visit<'_>) -> Result<bool, Stop> {
-        if brake::frozen(&visit.link.holds).contains_key(&Field::Enabled) {
-            return Ok(true);
-        }
-        let now = self.clock.now();
-        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
-        let mut db = self.store.begin().await?;
-        let histories = brakes::histories(&mut db, connection, product, now).await?;
-        let (on, off) = (Value::Flag(true), Value::Flag(false));
-        let swing = |history: &History| history.swings(Field::Enabled, &on, &off, now);
-        let Some(hold) = histories.get(&Field::Enabled).and_then(swing) else { return Ok(false) };
-        warn!(%product, reason = hold.reason, "frozen");
-        metrics::counter!("concord_frozen_total", "field" => Field::Enabled.as_str()).increment(1);
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        self.tell_hold(&mut db, visit, Field::Enabled, &hold).await?;
-        visit.link.holds.insert(Field::Enabled, hold);
-        links::save(&mut db, &visit.link, now).await?;
-        db.commit().await?;
-        Ok(true)
     }
 
     /// Commits intents as [`Corridor::intend`] does, unless they take something away beyond the cap of what a sweep

@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::carry::{allow, remember, written};
+use super::removal::RESTORES;
 use super::sight::{InShop, Online, Sight};
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
@@ -193,11 +194,17 @@ impl Corridor {
         if let Some(sku) = stand_in {
             sent.set(Field::Sku, Value::Text(sku.to_owned()));
         }
+        let kept = self.kept(visit).await?;
+        if let Some(enabled) = kept.as_ref().and_then(mapping::snapshot::enabled) {
+            // What comes back is as it was.
+            sent.set(Field::Enabled, Value::Flag(enabled));
+        }
+        let base = kept.as_ref().map(|kept| self.restored(visit, kept, shop.name())).unwrap_or_default();
         let variants = match shop {
-            InShop::Matrix { items, .. } => self.variants_to_create(visit, items).await?,
+            InShop::Matrix { items, .. } => self.variants_to_create(visit, items, kept.as_ref()).await?,
             InShop::Item(_) => Vec::new(),
         };
-        let creation = Creation { from: facts.clone(), sent, marker: visit.marker(), variants };
+        let creation = Creation { from: facts.clone(), sent, marker: visit.marker(), variants, base };
         let detail = Detail::Creation(creation.clone());
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
         intent.after = serde_json::to_value(&creation.sent).ok();
@@ -209,6 +216,12 @@ impl Corridor {
             Err(error) if error.code() == Some(MARKER_TAKEN) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
                 return self.meet_by_marker(visit).await;
+            }
+            Err(CallError::Refused { why, .. } | CallError::Gone { why })
+                if !creation.base.is_empty() && visit.claim.attempts < RESTORES =>
+            {
+                self.close(visit, &intent, Outcome::Refused).await?;
+                return Err(Stop::Later { until: self.in_seconds(5), why, failed: true });
             }
             Err(CallError::Refused { status, code, why }) => {
                 return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
@@ -241,18 +254,20 @@ impl Corridor {
         creation: &Creation,
         by: Instant,
     ) -> Result<Online, CallError> {
-        let Creation { sent, marker, variants, .. } = creation;
+        let Creation { sent, marker, variants, base, .. } = creation;
         let e = &visit.account.e;
         if let Some(parent) = &visit.parent {
             let mut write = mapping::eseries::variation_write(sent.iter(), visit.reading().names.as_ref());
             write.external_reference_id = Some(marker.clone());
+            write.base.clone_from(base);
             let product_id = parent.e_product_id.unwrap_or_default();
             let (product, variation) = act::create_variation_on_e(e, product_id, &write, by).await?;
             return Ok(Online { product, variation: Some(variation) });
         }
         let mut write = match visit.link.r_matrix_id {
             Some(matrix_id) => {
-                let values = variants.iter().map(|variant| (variant.marker.as_str(), &variant.sent));
+                let values =
+                    variants.iter().map(|variant| (variant.marker.as_str(), &variant.sent, &variant.base));
                 // What it is created with says what its options are called.
                 let names = sent.list(Field::Options).map(OptionNames::alike);
                 mapping::eseries::whole_write(sent, matrix_id, names.as_ref(), values)
@@ -260,6 +275,7 @@ impl Corridor {
             None => mapping::eseries::write(sent.iter()),
         };
         write.external_reference_id = Some(marker.clone());
+        write.base.clone_from(base);
         Ok(Online::whole(act::create_on_e(e, &write, by).await?))
     }
 

@@ -5,16 +5,9 @@ use tracing::info;
 use super::carry::remember;
 use super::create::SKU_TWICE_IN_SHOP;
 use super::sight::{InShop, Online};
-use super::{Corridor, SEND_WITHIN, Stop, Visit};
-use crate::act;
-use crate::catalog::{Field, Side, Value};
-use crate::clock::after;
-use crate::decide::Shadow;
-use crate::decide::brake::Act;
+use super::{Corridor, Stop, Visit};
 use crate::ledger::origin::{Meaning, meaning};
-use crate::ledger::{Entry, Kind, Origin, Outcome};
-use crate::mapping;
-use crate::platforms::CallError;
+use crate::ledger::{Entry, Kind, Origin};
 use crate::store::links::Standing;
 use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks};
 
@@ -116,11 +109,19 @@ impl Corridor {
         remember(visit, shop.name(), &facts);
         visit.changed = [false, true];
         visit.link.standing = Standing::GoneOnline;
-        if shop.archived() {
-            return self.settle(visit, true).await;
+        if let Some(parent) = &visit.parent {
+            if parent.e_product_id != visit.link.e_product_id {
+                // Its product was removed, and perhaps created again, with a variation of its own for it.
+                visit.link.lose_online_half();
+                return self.match_or_create(visit, shop).await;
+            }
+            if !shop.archived() {
+                return self.variation_gone(visit).await;
+            }
         }
-        if visit.parent.is_some() {
-            return self.variation_gone(visit).await;
+        if shop.archived() {
+            visit.link.standing = Standing::Archived;
+            return self.settle(visit, true).await;
         }
         Err(Stop::Park {
             code: "gone_online",
@@ -129,90 +130,5 @@ impl Corridor {
                      there, or unpublish the item."
                     .into(),
         })
-    }
-
-    /// The item was archived in the shop: the product is taken off the web, and nothing else is touched.
-    /// Archiving zeroes the stock on R-Series for good (r-series-api.md, section 4.1), so that is no news.
-    pub(super) async fn archived(
-        &self,
-        visit: &mut Visit<'_>,
-        shop: &InShop,
-        online: &Online,
-    ) -> Result<(), Stop> {
-        if visit.parent.is_some() {
-            return self.archived_variant(visit, shop, online).await;
-        }
-        let product = &online.product;
-        let r = shop.facts(&visit.reading());
-        let first = visit.link.standing != Standing::Archived;
-        let e_news = visit.link.shadow.e_series.get(Field::Enabled) != Some(&Value::Flag(product.enabled));
-        visit.changed = [first, e_news];
-        remember(visit, shop.name(), &r);
-        visit.link.enabled = product.enabled;
-        visit.link.standing = Standing::Archived;
-        let carries = visit.account.rules.way(Field::Enabled).carries_from(Side::RSeries);
-        if !(product.enabled && carries) {
-            return self.settle(visit, true).await;
-        }
-        if self.removal_swings(visit).await? {
-            return self.settle(visit, false).await;
-        }
-        let now = self.clock.now();
-        let link = &visit.link;
-        let mut intent = Entry::told(
-            link.connection_id,
-            self.entry_id(),
-            now,
-            Kind::Write,
-            Origin::RSeries,
-            link.product_id,
-        );
-        intent.side = Some(Side::ESeries);
-        intent.field = Some(Field::Enabled);
-        intent.before = Some(Value::Flag(true).to_json());
-        intent.after = Some(Value::Flag(false).to_json());
-        intent.source = r.get(Field::Enabled).map(Value::to_json);
-        intent.cause = Some("the item was archived".into());
-        (intent.result, intent.closed_at) = (None, None);
-        let by = after(now, SEND_WITHIN);
-        self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
-
-        let off = Value::Flag(false);
-        let write = mapping::eseries::write([(Field::Enabled, &off)].into_iter());
-        match act::update_on_e(&visit.account.e, product.id, &write, by).await {
-            Ok(product) => {
-                let read_back = mapping::eseries::facts(&product);
-                settle_enabled(&mut visit.link.shadow, &r, &read_back);
-                visit.link.enabled = product.enabled;
-                self.close(visit, &intent, Outcome::Landed).await?;
-                self.settle(visit, false).await
-            }
-            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
-            Err(error) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(self.stop(Side::ESeries, error))
-            }
-        }
-    }
-}
-
-/// The item vanished from R-Series (items can be merged there without a word). Nothing is removed from the
-/// web on such evidence.
-pub(super) fn gone_in_shop(visit: &mut Visit<'_>) -> Stop {
-    visit.link.standing = Standing::GoneInShop;
-    Stop::Park {
-        code: "gone_in_shop",
-        reason:
-            "The item no longer exists on R-Series (perhaps it was merged into another one). The product on \
-                 E-Series is left as it is: remove it there, or tie it to another item."
-                .into(),
-    }
-}
-
-fn settle_enabled(shadow: &mut Shadow, r: &crate::catalog::Facts, e: &crate::catalog::Facts) {
-    for (side, facts) in [(Side::RSeries, r), (Side::ESeries, e)] {
-        if let Some(value) = facts.get(Field::Enabled) {
-            shadow.side_mut(side).set(Field::Enabled, value.clone());
-        }
     }
 }

@@ -49,9 +49,10 @@ impl InShop {
     pub(super) fn archived(&self) -> bool {
         match self {
             Self::Item(item) => item.archived,
-            Self::Matrix { matrix, items } => {
-                matrix.archived || (!items.is_empty() && items.iter().all(|item| item.archived))
-            }
+            // Archiving a matrix archives its items (r-series-api.md, section 4.4); nobody has described whether it
+            // comes back with them, so what can be sold decides.
+            Self::Matrix { matrix, items } if items.is_empty() => matrix.archived,
+            Self::Matrix { items, .. } => items.iter().all(|item| item.archived),
         }
     }
 

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value as Json;
+
+use super::removal::RESTORES;
 use super::sight::{Online, Sight};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Value};
@@ -26,6 +29,7 @@ impl Corridor {
         &self,
         visit: &Visit<'_>,
         items: &[Item],
+        kept: Option<&Json>,
     ) -> Result<Vec<VariantCreation>, Stop> {
         let reading = visit.reading_of_variants();
         let mut taken = BTreeSet::new();
@@ -43,7 +47,9 @@ impl Corridor {
                 continue;
             };
             let marker = mapping::eseries::variation_marker(item.id);
-            variants.push((item, VariantCreation { item_id: item.id, from, sent, marker }));
+            let kept = kept.filter(|_| visit.claim.attempts < RESTORES);
+            let base = kept.map(|kept| mapping::snapshot::variation(kept, &marker)).unwrap_or_default();
+            variants.push((item, VariantCreation { item_id: item.id, from, sent, marker, base }));
         }
         variants.truncate(MOST_VARIATIONS);
         let skus: Vec<String> =

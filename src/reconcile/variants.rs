@@ -1,17 +1,11 @@
 //! Products with variants. A variant is a link of its own and is visited like any other; its parent's visit gives
 //! new variants a home and calls for those that differ.
 
-use tracing::info;
-
 use super::carry::remember;
 use super::sight::{InShop, Online, Reading, Sight, Sights};
-use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
-use crate::act;
+use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side};
-use crate::clock::after;
-use crate::decide::brake::Act;
 use crate::ids::ProductId;
-use crate::ledger::{Detail, Entry, Kind, Outcome};
 use crate::mapping;
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::{Product, Variation};
@@ -293,7 +287,7 @@ impl Corridor {
             });
         }
         if let Sight::Here(online) = &sights.e {
-            self.remove_variation(visit, online, "the item belongs to another product now").await?;
+            self.remove(visit, online, "the item belongs to another product now").await?;
         }
         let now = self.clock.now();
         let link = &mut visit.link;
@@ -336,7 +330,7 @@ impl Corridor {
         let siblings = visit.account.r.items_of_matrices(&[matrix_id]).await;
         let siblings = siblings.map_err(|error| self.stop(Side::RSeries, error))?;
         if siblings.iter().any(|item| !item.archived) {
-            self.remove_variation(visit, online, "the item was archived").await?;
+            self.remove(visit, online, "the item was archived").await?;
         } else {
             self.call_for_parent(visit).await?;
         }
@@ -358,59 +352,6 @@ impl Corridor {
                         .into(),
             }),
         }
-    }
-
-    /// Removes a variation; everything it had is kept in the ledger.
-    async fn remove_variation(&self, visit: &mut Visit<'_>, online: &Online, why: &str) -> Result<(), Stop> {
-        let Some(variation) = &online.variation else { return Ok(()) };
-        let (product_id, combination_id) = (online.product.id, variation.id);
-        let e = &visit.account.e;
-        let kept = match e.raw_product(product_id).await {
-            Ok(raw) => variation_of(&raw, combination_id),
-            Err(error) => return Err(self.stop(Side::ESeries, error)),
-        };
-        let detail = Detail::Removal { product_id, combination_id };
-        let mut intent = self.intent(visit, Kind::Remove, Side::ESeries, &detail);
-        intent.before = Some(kept);
-        intent.cause = Some(why.to_owned());
-        let by = after(intent.at, SEND_WITHIN);
-        self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
-        match act::remove_variation_on_e(e, product_id, variation, by).await {
-            Ok(()) => self.removed(visit, &intent).await,
-            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
-            Err(error) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(self.stop(Side::ESeries, error))
-            }
-        }
-    }
-
-    /// A removal whose answer was lost: by whether the variation is there.
-    pub(super) async fn observe_removal(
-        &self,
-        visit: &mut Visit<'_>,
-        intent: &Entry,
-        product_id: i64,
-        combination_id: i64,
-    ) -> Result<(), Stop> {
-        let there = match visit.account.e.product(product_id).await {
-            Ok(product) => product.variation(combination_id).is_some(),
-            Err(CallError::Gone { .. }) => false,
-            Err(error) => return Err(self.stop(Side::ESeries, error)),
-        };
-        if there {
-            self.give_time(intent, SETTLE)?;
-            return self.close(visit, intent, Outcome::NotLanded).await;
-        }
-        self.removed(visit, intent).await
-    }
-
-    async fn removed(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<(), Stop> {
-        (visit.link.e_product_id, visit.link.e_combination_id) = (None, None);
-        visit.link.shadow.e_series = Facts::new();
-        self.close(visit, intent, Outcome::Landed).await?;
-        info!(product = %visit.link.product_id, "the variation was removed from E-Series");
-        Ok(())
     }
 }
 
@@ -439,15 +380,4 @@ fn news_of(child: &Link, reading: &Reading<'_>, items: &[Item], product: &Produc
     let archived = item.is_some_and(|item| item.archived);
     let half = child.r_item_id.is_some() && (variation.is_none() != archived);
     News { r, e, to_be_met: half || child.standing == Standing::New }
-}
-
-/// The raw record of one variation.
-fn variation_of(product: &serde_json::Value, id: i64) -> serde_json::Value {
-    let variations = product.get("combinations").and_then(serde_json::Value::as_array);
-    let found = variations.and_then(|variations| {
-        variations
-            .iter()
-            .find(|variation| variation.get("id").and_then(serde_json::Value::as_i64) == Some(id))
-    });
-    found.cloned().unwrap_or_default()
 }

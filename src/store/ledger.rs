@@ -100,6 +100,24 @@ pub async fn creation_before(
     row.map(Entry::try_from).transpose()
 }
 
+/// What a product had on E-Series when it was removed there, unless it was created or tied again since.
+pub async fn kept(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    product_id: ProductId,
+) -> Result<Option<serde_json::Value>> {
+    let row = sqlx::query!(
+        "select kind, before from ledger
+         where connection_id = $1 and product_id = $2 and kind in ('remove', 'create', 'link') and result = 'landed'
+         order by entry_id desc limit 1",
+        connection_id.0,
+        product_id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.filter(|row| row.kind == "remove").and_then(|row| row.before))
+}
+
 /// Sum of the pieces that later writes are known to have added on one side of a product.
 pub async fn added_since(db: &mut Db, entry: &Entry, side: Side) -> Result<i64> {
     let sum = sqlx::query_scalar!(

@@ -7,7 +7,7 @@ mod variants;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Db, Result, json, typed, word};
-use crate::catalog::{Field, Hold};
+use crate::catalog::{Facts, Field, Hold};
 use crate::clock::Instant;
 use crate::decide::Shadow;
 use crate::ids::{ConnectionId, ProductId};
@@ -208,6 +208,16 @@ pub async fn shared_skus(
     .fetch_all(db)
     .await?;
     Ok(shared.into_iter().collect())
+}
+
+impl Link {
+    /// Its record on E-Series is gone, and what it showed is no news any more.
+    pub fn lose_online_half(&mut self) {
+        (self.e_product_id, self.e_combination_id) = (None, None);
+        self.shadow.e_series = Facts::new();
+        self.holds.clear();
+        self.enabled = false;
+    }
 }
 
 /// Writes everything of a link that a visit may move.

@@ -220,19 +220,6 @@ async fn unlimited_on_the_web_is_not_zero() {
 }
 
 #[tokio::test]
-async fn archiving_takes_the_product_off_the_web_and_touches_no_stock() {
-    let world = World::with_a_mug().await;
-    let id = world.stage.r.items()[0].item_id;
-    let product = world.product_of(id).unwrap().id;
-    world.stage.e.enable(product, true);
-    world.settle().await;
-    world.stage.r.archive(id);
-    world.settle().await;
-    let product = world.stage.e.product(product).unwrap();
-    assert_eq!((product.enabled, product.quantity), (false, Some(10)), "{product:?}");
-}
-
-#[tokio::test]
 async fn what_is_there_already_is_tied_by_sku_and_not_doubled() {
     let mut world = World::open(Plan::default()).await;
     let id = world.stage.r.create_item(mug());

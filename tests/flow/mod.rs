@@ -1,5 +1,6 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
+mod archive;
 mod brake;
 mod catalogue;
 mod crash;

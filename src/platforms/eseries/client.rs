@@ -145,6 +145,12 @@ impl Client {
         id.ok_or_else(|| CallError::Unclear { why: "E-Series: no id in the answer to a creation".into() })
     }
 
+    /// Removes a product for good, with its variations. Not sent after `by`.
+    pub async fn delete_product(&self, id: i64, by: Instant) -> Result<(), CallError> {
+        let url = self.url(&["products", &id.to_string()], &[]);
+        self.call(Method::DELETE, url, None, Some(by)).await.map(|_| ())
+    }
+
     /// Writes to a product and returns it as the platform saved it: `returnItem=true` (section 3). Not sent
     /// after `by`.
     pub async fn update_product(

@@ -145,6 +145,8 @@ pub struct ProductWrite {
     pub options: Vec<(String, Vec<String>)>,
     /// `combinations`: saved by a call with `saveCombinations` alone, and at most [`MOST_VARIATIONS`] of them.
     pub variations: Vec<VariationWrite>,
+    /// Fields that come back with a record that is created again; what else is set here takes precedence.
+    pub base: Map<String, Value>,
 }
 
 /// Most variations that are created together with their product (section 5.3).
@@ -154,7 +156,7 @@ impl ProductWrite {
     /// The request body.
     #[must_use]
     pub fn body(&self) -> Value {
-        let mut body = Map::new();
+        let mut body = self.base.clone();
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
                 body.insert(key.to_owned(), value);
@@ -171,7 +173,8 @@ impl ProductWrite {
             let choices: Vec<Value> = choices.iter().map(|text| json!({ "text": text })).collect();
             json!({"type": "SELECT", "name": name, "choices": choices})
         };
-        let options: Vec<Value> = self.options.iter().map(option).collect();
+        let kept = self.base.get("options").and_then(Value::as_array).into_iter().flatten().cloned();
+        let options: Vec<Value> = self.options.iter().map(option).chain(kept).collect();
         put("options", (!options.is_empty()).then_some(Value::Array(options)));
         let variations: Vec<Value> = self.variations.iter().map(VariationWrite::body).collect();
         put("combinations", (!variations.is_empty()).then_some(Value::Array(variations)));

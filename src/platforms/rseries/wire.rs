@@ -87,6 +87,12 @@ pub struct LogRow {
 }
 
 impl LogRow {
+    /// Stock that left an item because it was merged into another one (section 4.1)?
+    #[must_use]
+    pub fn is_merged_away(&self) -> bool {
+        self.reason.eq_ignore_ascii_case("DeletedByMerge")
+    }
+
     /// Left by a direct write of `qoh` (section 4.3), as ours are?
     #[must_use]
     pub fn is_manual(&self) -> bool {

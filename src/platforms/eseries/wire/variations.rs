@@ -118,13 +118,15 @@ pub struct VariationWrite {
     pub stock: Option<Stock>,
     /// `externalReferenceId`.
     pub external_reference_id: Option<String>,
+    /// Fields that come back with a record that is created again; what else is set here takes precedence.
+    pub base: Map<String, Value>,
 }
 
 impl VariationWrite {
     /// The request body.
     #[must_use]
     pub fn body(&self) -> Value {
-        let mut body = Map::new();
+        let mut body = self.base.clone();
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
                 body.insert(key.to_owned(), value);
