@@ -196,8 +196,9 @@ impl Corridor {
         }
         let kept = self.kept(visit).await?;
         if let Some(enabled) = kept.as_ref().and_then(mapping::snapshot::enabled) {
-            // What comes back is as it was.
-            sent.set(Field::Enabled, Value::Flag(enabled));
+            // What comes back is as it was, unless the shop took it off the web meanwhile.
+            let wanted = facts.get(Field::Enabled) != Some(&Value::Flag(false));
+            sent.set(Field::Enabled, Value::Flag(enabled && wanted));
         }
         let base = kept.as_ref().map(|kept| self.restored(visit, kept, shop.name())).unwrap_or_default();
         let variants = match shop {

@@ -59,6 +59,8 @@ pub struct Storm {
     pub typed: BTreeMap<i64, Typed>,
     /// What people have typed for a whole matrix.
     pub whole: BTreeMap<i64, Typed>,
+    /// The product that each item had when somebody last looked.
+    online: BTreeMap<i64, i64>,
     /// Products that only the web has.
     pub only_online: usize,
     /// Events that were acknowledged.
@@ -119,6 +121,7 @@ impl Storm {
             setting,
             items: Vec::new(),
             truth: BTreeMap::new(),
+            online: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             typed: BTreeMap::new(),
             whole: BTreeMap::new(),
@@ -289,6 +292,7 @@ impl Storm {
             Act::Create(side, number) => return self.create(*side, *number),
         };
         let id = self.items[number % self.items.len()];
+        self.see_removal(id);
         let (r, e) = (&self.world.stage.r, &self.world.stage.e);
         let item = r.item(id).unwrap();
         let goods = self.world.goods(id);
@@ -369,6 +373,23 @@ impl Storm {
         *self.elsewhere.get_mut(&id).unwrap() += moved(2);
     }
 
+    /// An archived item lost its product: the shop's count began anew, and what was typed or sold on the web and not
+    /// carried before stands in the ledger alone.
+    fn see_removal(&mut self, id: i64) {
+        let now = self.world.goods(id).map(|goods| goods.product);
+        let was = match now {
+            Some(product) => self.online.insert(id, product),
+            None => self.online.remove(&id),
+        };
+        if was.is_none() || was == now {
+            return;
+        }
+        let item = self.world.stage.r.item(id).unwrap();
+        self.truth.insert(id, item.stock.values().sum());
+        self.elsewhere.insert(id, item.stock.get(&2).copied().unwrap_or_default());
+        self.typed.get_mut(&id).unwrap().last.clear();
+    }
+
     fn create(&mut self, side: Side, number: u32) {
         match side {
             // As many as a visit has room for; more would only make storms slow.
@@ -424,6 +445,7 @@ impl Storm {
         }
         // What is archived comes back, so that its truth can be told as well.
         for id in self.items.clone() {
+            self.see_removal(id);
             if self.world.stage.r.item(id).unwrap().archived {
                 let product = self.world.product_of(id);
                 assert!(product.is_none_or(|product| !product.enabled), "item {id} is archived and on offer");
