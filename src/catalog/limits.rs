@@ -14,7 +14,7 @@ pub struct Limits {
     pub plan: String,
     /// Products and variants, counted one by one (integration-rules.md, section 1); none is unlimited.
     pub pieces: Option<i64>,
-    /// An operator has acknowledged that Lightspeed Support was asked about more than [`ASK_SUPPORT`].
+    /// An operator has acknowledged that Lightspeed Support was asked about more than 70,000.
     pub support_asked: bool,
     /// Products of the store, whose variations do not count (e-series-api.md, section 11, `maxProductLimit`).
     pub products: Option<i64>,

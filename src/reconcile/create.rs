@@ -200,7 +200,7 @@ impl Corridor {
             let wanted = facts.get(Field::Enabled) != Some(&Value::Flag(false));
             sent.set(Field::Enabled, Value::Flag(enabled && wanted));
         }
-        let base = kept.as_ref().map(|kept| self.restored(visit, kept, shop.name())).unwrap_or_default();
+        let base = kept.as_ref().map(|kept| visit.restored(kept, shop.name())).unwrap_or_default();
         let variants = match shop {
             InShop::Matrix { items, .. } => self.variants_to_create(visit, items, kept.as_ref()).await?,
             InShop::Item(_) => Vec::new(),

@@ -14,6 +14,7 @@ use crate::decide::brake::Act;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
 use crate::mapping;
 use crate::platforms::CallError;
+use crate::platforms::rseries::wire::LogRow;
 use crate::store::dirty::Asker;
 use crate::store::links::Standing;
 use crate::store::{self, dirty, links};
@@ -59,7 +60,7 @@ impl Corridor {
             let rows = visit.account.r.newest_log_rows(item_id, 0).await;
             let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
             let carries = visit.account.rules.way(Field::Enabled).carries_from(Side::RSeries);
-            if carries && rows.iter().any(|row| row.is_merged_away()) {
+            if carries && rows.iter().any(LogRow::is_merged_away) {
                 self.remove(visit, online, "the item was merged into another one on R-Series").await?;
                 return self.nothing_left(visit).await;
             }
@@ -149,18 +150,15 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         Ok(store::ledger::kept(&mut db, connection, product).await?)
     }
+}
 
-    /// What comes back of that with a creation, and whether it was on offer. Where the store refused it once, what
+impl Visit<'_> {
+    /// What comes back of that with a creation. Where the store refused it once, what
     /// points to other records stays behind, and then all of it: better a product without its description than none.
-    pub(super) fn restored(
-        &self,
-        visit: &Visit<'_>,
-        kept: &Json,
-        name: &str,
-    ) -> serde_json::Map<String, Json> {
-        match (visit.claim.attempts, &visit.parent) {
+    pub(super) fn restored(&self, kept: &Json, name: &str) -> serde_json::Map<String, Json> {
+        match (self.claim.attempts, &self.parent) {
             (RESTORES.., _) => serde_json::Map::new(),
-            (_, Some(_)) => mapping::snapshot::variation(kept, &visit.marker()),
+            (_, Some(_)) => mapping::snapshot::variation(kept, &self.marker()),
             (attempts, None) => mapping::snapshot::product(kept, name, attempts == 0),
         }
     }

@@ -8,6 +8,7 @@ mod doors;
 mod fields;
 mod full_look;
 mod limits;
+mod never_touched;
 mod outage;
 mod plan;
 mod races;
