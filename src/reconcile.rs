@@ -13,6 +13,7 @@ mod create;
 mod doubt;
 mod look;
 mod observe;
+mod planning;
 mod removal;
 mod room;
 mod sell;
@@ -29,20 +30,22 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::sight::{InShop, Online, Reading, Sight, Sights};
-use crate::catalog::{Facts, Side};
+use self::planning::plan_for;
+use self::sight::{InShop, Reading, Sight, Sights};
+use crate::catalog::{Facts, Field, Side};
 use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
 use crate::decide::{self, Plan, brake};
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
-use crate::mapping::{self, OptionNames};
+use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::queue::backoff;
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
+use crate::store::wishes::{self, Wish};
 use crate::store::{Store, StoreError, brakes, connections, cursors, inbox, ledger};
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
@@ -86,6 +89,8 @@ struct Visit<'a> {
     mark: Option<StockMark>,
     /// The brake holds it, or has let it through.
     braked: bool,
+    /// What an operator wants of it.
+    wish: Option<Wish>,
 }
 
 /// Why a visit ends before its end.
@@ -120,6 +125,11 @@ impl Visit<'_> {
     fn changed(&self, side: Side) -> bool {
         let [r, e] = self.changed;
         if side == Side::RSeries { r } else { e }
+    }
+
+    /// Does an operator decide this field?
+    fn wishes(&self, field: Field) -> bool {
+        field == Field::Enabled && self.wish.is_some()
     }
 
     /// What led to a change of `side`, for the ledger.
@@ -157,6 +167,7 @@ impl Corridor {
         let mut parents = links::parents(&mut db, connection_id, &products).await?;
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
+        let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
         for entry in ledger::open(&mut db, connection_id, &products).await? {
             if let Some(product) = entry.product_id {
@@ -209,6 +220,7 @@ impl Corridor {
                 log_cursor,
                 mark,
                 braked,
+                wish: wishes.remove(&product),
             };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
@@ -476,28 +488,4 @@ fn enough(stop: Stop, attempts: i32) -> Stop {
         Some(reason) => Stop::Park { code: brake::KEEPS_FAILING, reason },
         None => stop,
     }
-}
-
-/// Merges and plans, and tells whose news there was.
-fn plan_for(
-    account: &Account,
-    link: &Link,
-    reading: &Reading<'_>,
-    shop: &InShop,
-    online: &Online,
-) -> (Plan, [bool; 2]) {
-    let (r, e) = (shop.facts(reading), online.facts(reading));
-    let news = |now: &Facts, side: Side| {
-        now.iter().any(|(field, value)| link.shadow.side(side).get(field) != Some(value))
-    };
-    let changed = [news(&r, Side::RSeries), news(&e, Side::ESeries)];
-    let verdicts = decide::merge(&link.shadow, &r, &e, &account.rules);
-    let names = reading.names.as_ref().filter(|_| reading.tied);
-    let refuses = |side: Side, field, value: &_| match side {
-        Side::RSeries => mapping::rseries::refuses(shop.item(), &account.context, names, field, value),
-        Side::ESeries => mapping::eseries::refuses(names, field, value),
-    };
-    let mut plan = decide::plan(&link.shadow, verdicts, link.owed_on_r, r.stock(), &refuses);
-    brake::freeze(&mut plan, &brake::frozen(&link.holds));
-    (plan, changed)
 }

@@ -15,6 +15,7 @@ pub mod links;
 pub mod room;
 pub mod stock_marks;
 pub mod syncs;
+pub mod wishes;
 
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;

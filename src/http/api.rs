@@ -3,6 +3,7 @@
 mod brake;
 mod connections;
 mod ledger;
+mod mass_update;
 mod plan;
 mod products;
 mod syncs;
@@ -21,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(connections::routes())
         .merge(brake::routes())
         .merge(products::routes())
+        .merge(mass_update::routes())
         .merge(ledger::routes())
         .merge(syncs::routes())
 }

@@ -246,6 +246,19 @@ impl Entry {
         }
     }
 
+    /// The same about no product in particular.
+    #[must_use]
+    pub fn about_all(
+        connection_id: ConnectionId,
+        entry_id: EntryId,
+        at: Instant,
+        kind: Kind,
+        origin: Origin,
+    ) -> Self {
+        let nobody = ProductId(Uuid::nil());
+        Self { product_id: None, ..Self::told(connection_id, entry_id, at, kind, origin, nobody) }
+    }
+
     /// What recovery needs, if this entry has it and it is readable.
     #[must_use]
     pub fn recovery(&self) -> Option<Detail> {

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use tracing::{error, info};
 
+use super::planning::plan_for;
 use super::sight::{InShop, Online};
-use super::{Corridor, SEND_WITHIN, Stop, Visit, plan_for};
+use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act::{self, StockVerdict};
-use crate::catalog::{Facts, Field, Hold, Side, Value};
+use crate::catalog::{Facts, Field, Hold, Side, Value, Way};
 use crate::clock::after;
 use crate::decide::brake::Act;
 use crate::decide::plan::Change;
@@ -35,7 +36,11 @@ impl Corridor {
         visit.assume_names(&shop);
         let mut plan = loop {
             let reading = visit.reading();
-            let (plan, changed) = plan_for(visit.account, &visit.link, &reading, &shop, &online);
+            let (mut plan, changed) = plan_for(visit.account, &visit.link, &reading, &shop, &online);
+            if let Some(wish) = visit.wish {
+                let shown = (&shop.facts(&reading), &online.facts(&reading));
+                plan.wish(wish.enabled, shown, &visit.account.rules);
+            }
             visit.changed = changed;
             let replaces = |side: Side| {
                 plan.steps.iter().any(|step| matches!(step, Step::Update { side: at, .. } if *at == side))
@@ -195,7 +200,8 @@ impl Corridor {
         let call_id = self.ids.uuid(self.clock.now());
         let mut intents = Vec::new();
         for change in &changes {
-            let mut intent = self.write_intent(visit, side, change, source(change.field));
+            let source = source(change.field).filter(|_| !visit.wishes(change.field));
+            let mut intent = self.write_intent(visit, side, change, source);
             intent.call_id = Some(call_id);
             intents.push((intent, change.conflict));
         }
@@ -222,7 +228,9 @@ impl Corridor {
                 let read_back = read_back.filter(|_| !planted(Mistake::ShadowIsWhatWasSent));
                 let target = read_back.unwrap_or(&change.after).clone();
                 visit.link.shadow.side_mut(side).set(change.field, target);
-                if let Some(source) = source(change.field) {
+                // A wish is no news of the other side.
+                let source = source(change.field).filter(|_| !visit.wishes(change.field));
+                if let Some(source) = source {
                     visit.link.shadow.side_mut(source_side).set(change.field, source.clone());
                 }
             }
@@ -385,6 +393,10 @@ impl Corridor {
         entry.after = Some(change.after.to_json());
         entry.source = source.map(Value::to_json);
         entry.cause = visit.cause(side.other());
+        if let Some(wish) = visit.wish.filter(|_| visit.wishes(change.field)) {
+            entry.origin = Origin::Operator;
+            entry.cause = Some(format!("order {}", wish.entry_id));
+        }
         entry.result = None;
         entry.closed_at = None;
         entry
@@ -466,7 +478,12 @@ impl Corridor {
 
 /// A plan that must never be is a bug of ours: the product is parked, not harmed.
 pub(super) fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
-    check::check(plan, &visit.account.rules).map_err(|broken| {
+    let mut rules = visit.account.rules.clone();
+    if let Some((way, _)) = rules.0.get_mut(&Field::Enabled).filter(|_| visit.wish.is_some()) {
+        // An operator's wish goes against any way.
+        *way = Way::Both;
+    }
+    check::check(plan, &rules).map_err(|broken| {
         error!(product = %visit.link.product_id, broken, "a plan that must never be");
         Stop::Park { code: "bug", reason: format!("Concord stopped itself: {broken}. Please report this.") }
     })

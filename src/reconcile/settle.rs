@@ -9,7 +9,7 @@ use super::{Corridor, Stop, Visit};
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::links::Standing;
-use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks};
+use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks, wishes};
 
 impl Corridor {
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
@@ -29,6 +29,9 @@ impl Corridor {
         self.explain(&mut db, visit).await?;
         if visit.braked {
             brakes::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
+        }
+        if let Some(wish) = visit.wish {
+            wishes::done(&mut db, visit.link.connection_id, visit.link.product_id, wish).await?;
         }
         if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
             let connection = visit.link.connection_id;

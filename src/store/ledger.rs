@@ -73,6 +73,21 @@ pub async fn detail(
     Ok(())
 }
 
+/// One entry.
+pub async fn get(db: &mut Db, connection_id: ConnectionId, entry_id: EntryId) -> Result<Option<Entry>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after, source,
+                cause, detail, result, closed_at
+         from ledger where connection_id = $1 and entry_id = $2",
+        connection_id.0,
+        entry_id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Entry::try_from).transpose()
+}
+
 /// The newest creation of a product that landed, unless there is something later about the E-Series half of `part`,
 /// a variant of it: created by itself, tied or removed.
 pub async fn creation_before(

@@ -7,6 +7,7 @@ mod connections;
 mod document;
 mod health;
 mod ledger;
+mod mass_update;
 mod products;
 mod syncs;
 

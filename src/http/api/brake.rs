@@ -73,11 +73,7 @@ pub(super) async fn let_go(desk: &Desk, db: &mut Db, link: &Link) -> Result<(), 
 fn operator(desk: &Desk, connection: ConnectionId, product: Option<ProductId>) -> Entry {
     let now = desk.clock.now();
     let id = EntryId::new(&desk.ids, now);
-    let nobody = ProductId(uuid::Uuid::nil());
-    let (kind, origin) = (Kind::Operator, Origin::Operator);
-    let mut entry = Entry::told(connection, id, now, kind, origin, product.unwrap_or(nobody));
-    entry.product_id = product;
-    entry
+    Entry { product_id: product, ..Entry::about_all(connection, id, now, Kind::Operator, Origin::Operator) }
 }
 
 /// Release the brake
