@@ -129,6 +129,10 @@ impl Corridor {
 
     async fn removed(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<(), Stop> {
         visit.link.lose_online_half();
+        if visit.link.standing == Standing::Archived {
+            // Archiving has set the count to nothing: what was to be put back is part of that.
+            visit.link.owed_on_r = 0;
+        }
         self.close(visit, intent, Outcome::Landed).await?;
         info!(product = %visit.link.product_id, "removed from E-Series");
         if visit.parent.is_none() {

@@ -26,9 +26,15 @@ impl Corridor {
             InShop::Item(item) if reading.variant => {
                 let names = reading.names.as_ref();
                 let write = mapping::rseries::variant_write(values, item, reading.context, names);
-                InShop::Item(Box::new(
-                    act::update_on_r(r, item.id, &write, by).await?.with_relations_of(item),
-                ))
+                let saved = act::update_on_r(r, item.id, &write, by).await?;
+                InShop::Item(Box::new(if write.attributes.is_some() && saved.attributes.is_none() {
+                    // The answer leaves out what was written (r-series-api.md, section 1.6): what it was before is not
+                    // what is there now.
+                    let now = r.item(item.id).await;
+                    now.map_err(|error| CallError::Unclear { why: error.to_string() })?
+                } else {
+                    saved.with_relations_of(item)
+                }))
             }
             InShop::Item(item) => {
                 let write = mapping::rseries::write(values, reading.context);

@@ -344,3 +344,35 @@ async fn a_variation_removed_on_the_web_waits_with_a_reason_and_the_others_go_on
     assert_eq!(shown["state"], "parked", "{shown}");
     assert!(shown["reason"].as_str().unwrap().contains("TS-R-S"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_value_that_is_edited_again_right_after_it_was_carried_is_carried_again() {
+    let (world, _, product) = World::with_a_shirt().await;
+    let item = world.item_called("TS-R-S");
+    let variation = world.variation(product, "TS-R-S")["id"].as_i64().unwrap();
+    let dye = |color: &str| {
+        world.stage.e.add_choice(product, "Color", json!({ "text": color }));
+        let options = json!([{"name": "Color", "value": color}, {"name": "Size", "value": "S"}]);
+        world.stage.e.edit_variation(product, variation, json!({ "options": options })).unwrap();
+    };
+    dye("Green");
+    for _ in 0..100 {
+        if world.stage.r.item(item).unwrap().attributes[0] == "Green" {
+            break;
+        }
+        world.stage.deliver_due().await;
+        world.worker.visit().await.unwrap();
+        world.clock.advance(std::time::Duration::from_millis(500));
+    }
+    // Nobody has looked at R-Series since it was written.
+    dye("Olive");
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(world.stage.r.item(item).unwrap().attributes[0], "Olive");
+    let ledger = world.ledger().await;
+    assert!(
+        ledger.iter().all(|entry| entry["kind"] != "conflict"),
+        "one side alone has changed: {ledger:#?}"
+    );
+    world.check_laws().await;
+}
