@@ -61,7 +61,7 @@ pub(super) struct Options {
 /// Puts a catalogue into the shop: the one of a file, or a made-up one. Gives how many items that made.
 pub(super) fn fill(stage: &Stage, catalog: Option<&Path>, items: usize, seed: u64) -> anyhow::Result<usize> {
     let Some(path) = catalog else {
-        return Ok(catalogue::fill(&stage.r, items, seed).len());
+        return Ok(catalogue::furnish(&stage.r, items, seed));
     };
     let products = import::read(path).with_context(|| format!("reading the catalogue {}", path.display()))?;
     Ok(import::fill(&stage.r, &products))

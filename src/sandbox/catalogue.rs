@@ -3,164 +3,21 @@
 //! Names are not unique and hold what breaks naive programs (quotes, umlauts, emoji, `&`, great length); SKUs
 //! follow a house style and are unique where they are not missing.
 
+mod furnish;
+mod shelves;
+
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rust_decimal::Decimal;
 
+use self::shelves::{SHELVES, Shelf};
 use super::rseries::{NewItem, RSeriesSandbox};
+
+pub use self::furnish::furnish;
 
 /// The longest name that is made, well below what any platform cuts.
 const LONGEST_NAME: usize = 200;
-
-/// One shelf of the shop.
-struct Shelf {
-    /// The department's letters in the SKU.
-    letters: &'static str,
-    /// Words that go before the thing.
-    styles: &'static [&'static str],
-    /// The things: name, letters in the SKU, price from and to in whole units.
-    things: &'static [(&'static str, &'static str, i64, i64)],
-    /// Words that go after the thing.
-    details: &'static [&'static str],
-}
-
-const SHELVES: &[Shelf] = &[
-    Shelf {
-        letters: "KI",
-        styles: &[
-            "Stoneware",
-            "Porcelain",
-            "Enamel",
-            "Cast-iron",
-            "Olive wood",
-            "Copper",
-            "Glazed",
-            "Hand-thrown",
-            "Everyday",
-            "Bistro",
-            "Nordic",
-            "Crème",
-            "Emaille",
-        ],
-        things: &[
-            ("mug", "MUG", 9, 24),
-            ("espresso cup", "ESP", 7, 16),
-            ("salad bowl", "BWL", 18, 49),
-            ("teapot", "TEA", 29, 79),
-            ("milk jug", "JUG", 12, 28),
-            ("frying pan 28 cm", "PAN", 39, 129),
-            ("stockpot", "POT", 59, 189),
-            ("chopping board", "BRD", 19, 69),
-            ("baking dish", "DSH", 24, 58),
-            ("Käsemesser", "KNF", 22, 95),
-            ("Frühstücksteller", "PLT", 11, 27),
-            ("pepper mill", "MIL", 25, 65),
-            ("tea towel", "TWL", 8, 19),
-        ],
-        details: &[
-            "speckled",
-            "sea blue",
-            "0.4 l",
-            "0,25 l",
-            "12\"",
-            "set of 4",
-            "2 Stück",
-            "matt black",
-            "large",
-            "small",
-            "with lid",
-            "limited edition",
-        ],
-    },
-    Shelf {
-        letters: "OU",
-        styles: &[
-            "Trail",
-            "Alpine",
-            "Featherlight",
-            "Waterproof",
-            "Merino",
-            "Recycled",
-            "Expedition",
-            "Kids'",
-            "Foldable",
-            "Titanium",
-            "Wald & Wiese",
-            "Nachtfalter",
-        ],
-        things: &[
-            ("sleeping bag", "SLP", 79, 349),
-            ("head torch", "TRC", 19, 89),
-            ("camping stove", "STV", 29, 139),
-            ("water bottle", "BTL", 14, 39),
-            ("rucksack 24 L", "RUC", 49, 169),
-            ("rain jacket", "JKT", 69, 279),
-            ("hiking socks", "SCK", 12, 29),
-            ("Picknickdecke", "BLK", 24, 59),
-            ("two-person tent", "TNT", 149, 599),
-            ("pocket knife", "KNI", 19, 119),
-            ("guy rope, per metre", "ROP", 1, 3),
-        ],
-        details: &[
-            "size M",
-            "size L",
-            "size XL",
-            "Größe 42/44",
-            "moss green",
-            "signal orange",
-            "1 L",
-            "400 lm",
-            "−5 °C",
-            "black/grey",
-            "2nd generation",
-            "left-handed",
-        ],
-    },
-    Shelf {
-        letters: "GI",
-        styles: &[
-            "Hand-poured",
-            "Letterpress",
-            "Vintage",
-            "Little",
-            "Botanical",
-            "Winter",
-            "Lucky",
-            "Grandma's",
-            "Fräulein Müller's",
-            "Zoë & Co.",
-            "Paper",
-        ],
-        things: &[
-            ("candle", "CAN", 9, 39),
-            ("greeting card", "CRD", 2, 5),
-            ("notebook A5", "NTB", 8, 24),
-            ("soap bar", "SOP", 5, 12),
-            ("picture frame 10 × 15", "FRM", 12, 34),
-            ("jigsaw, 1,000 pieces", "JIG", 19, 35),
-            ("wrapping paper", "WRP", 3, 9),
-            ("plush fox", "FOX", 15, 32),
-            ("snow globe", "GLB", 14, 29),
-            ("Räuchermännchen", "RAE", 24, 64),
-            ("gift box", "BOX", 19, 99),
-        ],
-        details: &[
-            "fig & cedar",
-            "lavender",
-            "\"Thank you\"",
-            "“Alles Gute!”",
-            "🎂",
-            "🦊",
-            "🎄 edition",
-            "unlined",
-            "gold foil",
-            "rosé",
-            "50 h",
-            "assorted",
-        ],
-    },
-];
 
 /// What somebody once thought a name needed.
 const STORIES: &[&str] = &[
@@ -174,7 +31,7 @@ const STORIES: &[&str] = &[
 #[must_use]
 pub fn items(count: usize, seed: u64) -> Vec<NewItem> {
     let mut generator = ChaCha12Rng::seed_from_u64(seed);
-    (1..=count).filter_map(|number| item(&mut generator, number)).collect()
+    (1..=count).filter_map(|number| item(&mut generator, number)).map(|made| made.item).collect()
 }
 
 /// Enters `count` items, their stock parted among the shops that the platform has. Gives their IDs.
@@ -200,8 +57,17 @@ pub fn fill(r: &RSeriesSandbox, count: usize, seed: u64) -> Vec<i64> {
     ids
 }
 
+/// A thing, and where it stands.
+struct Made {
+    item: NewItem,
+    /// Its department.
+    shelf: &'static Shelf,
+    /// What it is: the category within the department.
+    thing: &'static str,
+}
+
 /// `None` cannot come about while every shelf has words on it.
-fn item(generator: &mut ChaCha12Rng, number: usize) -> Option<NewItem> {
+fn item(generator: &mut ChaCha12Rng, number: usize) -> Option<Made> {
     let shelf = SHELVES.choose(generator)?;
     let (thing, letters, low, high) = *shelf.things.choose(generator)?;
     let description = name(generator, shelf, thing)?;
@@ -230,7 +96,7 @@ fn item(generator: &mut ChaCha12Rng, number: usize) -> Option<NewItem> {
     };
     // Costs come from purchase orders, and are never read by Concord: four decimals are as they may be.
     let default_cost = (default_price * Decimal::new(generator.random_range(380..620), 3)).round_dp(4);
-    Some(NewItem {
+    let item = NewItem {
         description,
         custom_sku,
         manufacturer_sku,
@@ -241,7 +107,8 @@ fn item(generator: &mut ChaCha12Rng, number: usize) -> Option<NewItem> {
         stock: vec![(1, stock)],
         publish_to_ecom: !generator.random_ratio(1, 8),
         ..NewItem::default()
-    })
+    };
+    Some(Made { item, shelf, thing })
 }
 
 fn name(generator: &mut ChaCha12Rng, shelf: &Shelf, thing: &str) -> Option<String> {
