@@ -3,6 +3,8 @@
 //! They only touch what exists on both sides, and leave a thing alone until what they last did to it has reached
 //! the other side: so it can always be told whether an act has arrived.
 
+mod online;
+
 use std::collections::BTreeSet;
 
 use rand::seq::IndexedRandom;
@@ -10,7 +12,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use rust_decimal::Decimal;
 
-use super::eseries::ProductView;
+use serde_json::Value;
+
+use self::online::Online;
 use super::rseries::ItemView;
 use super::stage::Stage;
 
@@ -21,6 +25,8 @@ pub const E_SERIES: &str = "E-Series";
 
 /// What stands before the item's ID in `externalReferenceId` of its product.
 const MARK: &str = "concord-r-";
+/// The same of a variation.
+const VARIANT_MARK: &str = "concord-r-variant-";
 /// Acts after which the cast looks again for what exists on both sides.
 const LOOK_AGAIN: u32 = 32;
 /// How many things are looked at for one that an act fits.
@@ -62,8 +68,10 @@ pub struct Act {
     pub side: &'static str,
     /// The item.
     pub item_id: i64,
-    /// Its product on the other side.
+    /// Its product on the web.
     pub product_id: i64,
+    /// Its variation there, if it is a variant.
+    pub variation_id: Option<i64>,
     /// `stock`, `name`, `price`, `enabled` or `sku`.
     pub field: &'static str,
     /// The act in words.
@@ -77,7 +85,7 @@ pub struct Act {
 #[must_use]
 pub fn arrived(act: &Act, stage: &Stage) -> bool {
     if act.side == R_SERIES {
-        let Some(product) = stage.e.product(act.product_id) else { return false };
+        let Some(product) = Online::look(stage, act.product_id, act.variation_id) else { return false };
         match &act.expect {
             Expect::Name(name) => product.name == *name,
             Expect::Price(price) => product.price == *price,
@@ -111,15 +119,15 @@ enum Deed {
 /// One thing as it stands on both sides.
 struct Pair {
     item: ItemView,
-    product: ProductView,
+    product: Online,
 }
 
 /// The cast. What it does comes from its seed and from what it finds on the stage.
 #[derive(Debug)]
 pub struct Cast {
     generator: ChaCha12Rng,
-    /// Item and product.
-    pairs: Vec<(i64, i64)>,
+    /// Item, product, and variation if it is a variant.
+    pairs: Vec<(i64, i64, Option<i64>)>,
     acts_since_look: u32,
     /// What may not have arrived yet, oldest first; one a thing at most.
     open: Vec<Act>,
@@ -153,11 +161,18 @@ impl Cast {
     }
 
     fn look_around(&mut self, stage: &Stage) {
-        let item_of = |product: ProductView| {
-            let item = product.external_reference_id?.strip_prefix(MARK)?.parse().ok()?;
-            Some((item, product.id))
-        };
-        self.pairs = stage.e.products().into_iter().filter_map(item_of).collect();
+        let item = |mark: &str, reference: &str| reference.strip_prefix(mark)?.parse::<i64>().ok();
+        self.pairs.clear();
+        for product in stage.e.products() {
+            let whole = product.external_reference_id.as_deref().and_then(|mark| item(MARK, mark));
+            self.pairs.extend(whole.map(|item| (item, product.id, None)));
+            for variation in stage.e.variations(product.id) {
+                let mark = variation.get("externalReferenceId").and_then(Value::as_str);
+                let variant = mark.and_then(|mark| item(VARIANT_MARK, mark));
+                let id = variation.get("id").and_then(Value::as_i64);
+                self.pairs.extend(variant.zip(id).map(|(item, id)| (item, product.id, Some(id))));
+            }
+        }
         self.acts_since_look = 0;
     }
 
@@ -179,11 +194,12 @@ impl Cast {
         let busy: BTreeSet<i64> = self.open.iter().map(|act| act.item_id).collect();
         for deed in std::iter::once(&drawn).chain(instead) {
             for _ in 0..TRIES {
-                let (item, product) = *self.pairs.choose(&mut self.generator)?;
+                let (item, product, variation) = *self.pairs.choose(&mut self.generator)?;
                 if busy.contains(&item) {
                     continue;
                 }
-                let found = stage.r.item(item).filter(|item| !item.archived).zip(stage.e.product(product));
+                let online = Online::look(stage, product, variation);
+                let found = stage.r.item(item).filter(|item| !item.archived).zip(online);
                 let Some((item, product)) = found else { continue };
                 if let Some(act) = self.perform(*deed, stage, &Pair { item, product }) {
                     return Some(act);
@@ -196,6 +212,8 @@ impl Cast {
     /// `None` where the deed does not fit the thing; then nothing has happened.
     fn perform(&mut self, deed: Deed, stage: &Stage, pair: &Pair) -> Option<Act> {
         match deed {
+            // These belong to the whole, and a variant is a part.
+            Deed::Rename | Deed::Show if pair.product.variation.is_some() => None,
             Deed::SellInShop => self.sell_in_shop(stage, pair),
             Deed::SellOnWeb => self.sell_on_web(stage, pair),
             Deed::Restock => self.restock(stage, pair),
@@ -219,7 +237,7 @@ impl Cast {
     fn sell_on_web(&mut self, stage: &Stage, pair: &Pair) -> Option<Act> {
         let there = pair.product.quantity.filter(|_| pair.product.enabled)?;
         let quantity = self.some(there)?;
-        if !stage.e.sell(pair.product.id, quantity) {
+        if !pair.product.sell(stage, quantity) {
             return None;
         }
         let who = self.one_of(&["A customer in Lisbon", "A customer in Uppsala", "A customer in Graz"])?;
@@ -276,7 +294,7 @@ impl Cast {
             }
             ("Noor", R_SERIES)
         } else {
-            stage.e.reprice(pair.product.id, new).then_some(("Priya", E_SERIES))?
+            pair.product.reprice(stage, new).then_some(("Priya", E_SERIES))?
         };
         let (name, old, shown) = (&pair.item.description, old.normalize(), new.normalize());
         let words = format!("{who} reprices {name} from {old} to {shown} {}", place(side));
@@ -323,7 +341,7 @@ impl Cast {
             stage.r.set_sku(pair.item.item_id, &new);
             ("Jonas", R_SERIES)
         } else {
-            stage.e.set_sku(pair.product.id, &new).then_some(("Priya", E_SERIES))?
+            pair.product.set_sku(stage, &new).then_some(("Priya", E_SERIES))?
         };
         let name = &pair.item.description;
         let words = format!("{who} gives {name} the SKU {new} {}", place(side));
@@ -350,7 +368,9 @@ impl Pair {
             Expect::Sku(_) => "sku",
             Expect::StockDelta { .. } => "stock",
         };
-        Act { who, side, item_id: self.item.item_id, product_id: self.product.id, field, words, expect }
+        let (item_id, product_id) = (self.item.item_id, self.product.id);
+        let variation_id = self.product.variation;
+        Act { who, side, item_id, product_id, variation_id, field, words, expect }
     }
 }
 
@@ -363,101 +383,4 @@ fn place(side: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{Instant, ManualClock};
-    use crate::sandbox::catalogue;
-    use crate::sandbox::stage::Setup;
-    use serde_json::json;
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    /// A stage whose catalogue stands on both sides, as after a first sync.
-    async fn in_step(count: usize) -> Stage {
-        let clock = Arc::new(ManualClock::starting_at(Instant::UNIX_EPOCH));
-        let stage = Stage::open(Setup { deliver: false, ..Setup::default() }, clock).await.unwrap();
-        for id in catalogue::fill(&stage.r, count, 1) {
-            let item = stage.r.item(id).unwrap();
-            let price = item.online_price.unwrap_or(item.default_price).to_string();
-            stage.e.create_product(json!({
-                "name": item.description, "sku": item.custom_sku, "price": price.parse::<f64>().unwrap(),
-                "quantity": in_shops(&item), "enabled": false, "externalReferenceId": format!("{MARK}{id}"),
-            }));
-        }
-        stage
-    }
-
-    /// Carries an act over, as the sync would.
-    fn carry(act: &Act, stage: &Stage) {
-        let (item, product) = (act.item_id, act.product_id);
-        if act.side == R_SERIES {
-            assert!(match &act.expect {
-                Expect::Name(name) => stage.e.rename(product, name),
-                Expect::Price(price) => stage.e.reprice(product, *price),
-                Expect::Enabled(enabled) => stage.e.enable(product, *enabled),
-                Expect::Sku(sku) => stage.e.set_sku(product, sku),
-                Expect::StockDelta { delta, .. } => stage.e.restock(product, *delta),
-            });
-        } else {
-            match &act.expect {
-                Expect::Name(name) => stage.r.rename(item, name),
-                Expect::Price(price) => stage.r.reprice_online(item, *price),
-                Expect::Enabled(enabled) => stage.r.publish(item, *enabled),
-                Expect::Sku(sku) => stage.r.set_sku(item, sku),
-                Expect::StockDelta { delta, .. } => stage.r.restock(item, 1, *delta),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn every_act_waits_until_it_is_carried_over_and_then_has_arrived() {
-        let stage = in_step(120).await;
-        let mut cast = Cast::new(3);
-        let mut done: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for _ in 0..600 {
-            let act = cast.act(&stage).unwrap();
-            *done.entry((act.side, act.field)).or_default() += 1;
-            assert!(act.words.starts_with(act.who), "{}", act.words);
-            // What is published in the shop, but not shown after a first sync, is shown without more ado.
-            assert!(act.field == "enabled" || !arrived(&act, &stage), "{act:?}");
-            carry(&act, &stage);
-            assert!(arrived(&act, &stage), "{act:?}");
-        }
-        for side in [R_SERIES, E_SERIES] {
-            for field in ["stock", "name", "price", "enabled", "sku"] {
-                assert!(done.contains_key(&(side, field)), "nobody did {field} on {side}: {done:?}");
-            }
-        }
-        let sales: usize = [R_SERIES, E_SERIES].iter().map(|side| done[&(*side, "stock")]).sum();
-        assert!(sales > 300, "mostly sales: {done:?}");
-    }
-
-    #[tokio::test]
-    async fn the_same_seed_does_the_same_things() {
-        let play = async || {
-            let stage = in_step(30).await;
-            let mut cast = Cast::new(8);
-            (0..12).map(|_| cast.act(&stage)).collect::<Vec<_>>()
-        };
-        assert_eq!(play().await, play().await);
-    }
-
-    #[tokio::test]
-    async fn a_thing_is_left_alone_until_its_last_change_has_arrived() {
-        let stage = in_step(40).await;
-        let mut cast = Cast::new(5);
-        let acts = (0..15).map(|_| cast.act(&stage).unwrap());
-        // What was that way on the other side already has nothing to wait for.
-        let open: Vec<i64> = acts.filter(|it| !arrived(it, &stage)).map(|it| it.item_id).collect();
-        assert_eq!(open.iter().collect::<BTreeSet<_>>().len(), open.len());
-    }
-
-    #[tokio::test]
-    async fn nobody_acts_on_what_is_on_one_side_only() {
-        let stage = in_step(0).await;
-        catalogue::fill(&stage.r, 5, 1);
-        stage.e.create_product(json!({"name": "Only here", "quantity": 5}));
-        stage.e.create_product(json!({"name": "Gone", "externalReferenceId": format!("{MARK}99")}));
-        assert_eq!(Cast::new(1).act(&stage), None);
-    }
-}
+mod tests;
