@@ -63,6 +63,7 @@ impl Corridor {
         };
         self.freeze_swinging(visit, &mut plan).await?;
         allow(&plan, visit)?;
+        self.sure_of_category(visit, &plan, &shop, &online).await?;
         let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));
         remember(visit, shop.name(), &r);
         visit.link.enabled = online.product.enabled;
@@ -237,6 +238,9 @@ impl Corridor {
             if let (Side::ESeries, Some(Value::Flag(flag))) = (side, read_back.get(Field::Enabled)) {
                 visit.link.enabled = *flag;
             }
+        }
+        if matches!(&error, Some(CallError::Gone { .. })) {
+            self.perhaps_category(visit, &changes).await?;
         }
         let refused = matches!(&error, Some(CallError::Refused { .. }));
         let only = <[Change; 1]>::try_from(changes);
