@@ -137,11 +137,15 @@ mod tests {
 
     #[test]
     fn a_category_survives_its_stored_form() {
-        let mugs = Place { id: 7, path: vec!["Kitchen / Bar".into(), "Mugs \u{1F375}".into()], online: Some(70) };
-        for (place, shown) in [(mugs, "“Kitchen / Bar / Mugs \u{1F375}”"), (Place::none(), "no category")] {
+        let mugs =
+            Place { id: 7, path: vec!["Kitchen / Bar".into(), "Mugs \u{1F375}".into()], online: Some(70) };
+        for (place, shown) in [(mugs, "“Kitchen / Bar / Mugs \u{1F375}”"), (Place::none(), "no category")]
+        {
             let value = Value::Place(place.clone());
             assert_eq!(value.to_string(), shown);
-            let Ok(Value::Place(read)) = Value::from_json(Field::Category, &value.to_json()) else { panic!() };
+            let Ok(Value::Place(read)) = Value::from_json(Field::Category, &value.to_json()) else {
+                panic!()
+            };
             assert_eq!((read.id, &read.path, read.online), (place.id, &place.path, place.online));
         }
         assert!(Value::from_json(Field::Category, &json!(7)).is_err());

@@ -320,16 +320,23 @@ mod tests {
         assert!(changes(Some(&known), &wanted, &now).is_empty());
         assert!(!changes(None, &wanted, &now).is_empty());
         let renamed = changes(Some(&known), &looks("B", 5, 20), &now);
-        assert_eq!((renamed.name.as_deref(), renamed.parent, renamed.order, renamed.set_back), (Some("B"), None, None, false));
+        assert_eq!(
+            (renamed.name.as_deref(), renamed.parent, renamed.order, renamed.set_back),
+            (Some("B"), None, None, false)
+        );
         let edited = changes(Some(&known), &wanted, &looks("Sale", 7, 20));
-        assert_eq!((edited.name.as_deref(), edited.parent, edited.set_back), (Some("A very long name"), Some(5), true));
+        assert_eq!(
+            (edited.name.as_deref(), edited.parent, edited.set_back),
+            (Some("A very long name"), Some(5), true)
+        );
         assert!(changes(None, &looks("Mugs", 0, 10), &looks(" Mugs", 0, 10)).is_empty());
     }
 
     #[test]
     fn leaves_go_first_even_in_a_circle() {
         let store: BTreeMap<i64, Online> =
-            [online(1, "a", 0), online(2, "b", 1), online(3, "c", 2), online(4, "d", 5), online(5, "e", 4)].into();
+            [online(1, "a", 0), online(2, "b", 1), online(3, "c", 2), online(4, "d", 5), online(5, "e", 4)]
+                .into();
         assert_eq!(leaves_first(&[1, 2, 3], &store), [3, 2, 1]);
         assert_eq!(leaves_first(&[4, 5], &store).len(), 2);
     }

@@ -103,8 +103,7 @@ pub enum Ready {
 /// How far is the category that the shop has these facts in?
 #[must_use]
 pub fn ready(facts: &Facts, tree: &Tree) -> Ready {
-    let Some(Value::Place(place)) = facts.get(Field::Category)
-    else {
+    let Some(Value::Place(place)) = facts.get(Field::Category) else {
         return Ready::Yes;
     };
     match tree.shelf(place.id) {
@@ -164,7 +163,10 @@ mod tests {
         assert_eq!(online(&[5, 70, 80], &tree), None);
         assert!(several(&[5, 70], &tree).is_none());
         let hold = several(&[70, 80], &tree).unwrap();
-        assert!(hold.reason.contains("Kitchen / Mugs") && hold.reason.contains("Kitchen / Plates"), "{hold:?}");
+        assert!(
+            hold.reason.contains("Kitchen / Mugs") && hold.reason.contains("Kitchen / Plates"),
+            "{hold:?}"
+        );
     }
 
     #[test]
@@ -188,7 +190,10 @@ mod tests {
         assert_eq!(code(Side::RSeries, 10).as_deref(), Some("category_gone"));
         assert_eq!((code(Side::RSeries, 7), code(Side::ESeries, 0)), (None, None));
         let of = |id: i64| ready(&Facts::new().with(Field::Category, place(id)), &tree);
-        assert_eq!((of(0), of(7), of(9), of(10), of(999)), (Ready::Yes, Ready::Yes, Ready::Soon, Ready::Yes, Ready::Soon));
+        assert_eq!(
+            (of(0), of(7), of(9), of(10), of(999)),
+            (Ready::Yes, Ready::Yes, Ready::Soon, Ready::Yes, Ready::Soon)
+        );
         assert_eq!(ready(&Facts::new(), &tree), Ready::Yes);
     }
 }

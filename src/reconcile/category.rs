@@ -61,7 +61,7 @@ impl Corridor {
         match visit.account.e.category(was).await {
             Ok(_) => Ok(()),
             Err(CallError::Gone { why }) => {
-                self.call_for_tree(visit, 0).await?;
+                self.call_for_tree(visit, 0, true).await?;
                 Err(Stop::Later { until: self.in_seconds(2), why, failed: true })
             }
             Err(error) => Err(self.stop(Side::ESeries, error)),
@@ -76,7 +76,7 @@ impl Corridor {
             return Ok(());
         }
         let facts = shop.facts(&visit.reading());
-        self.call_for_tree(visit, place(&facts).map(|place| place.id).unwrap_or_default()).await
+        self.call_for_tree(visit, place(&facts).map(|place| place.id).unwrap_or_default(), true).await
     }
 
     /// What a new product is created from: its category is on E-Series, or will be soon, and then it waits; where the
@@ -88,9 +88,12 @@ impl Corridor {
             Ready::Yes => {}
             Ready::Soon => {
                 let id = place(&facts).map(|place| place.id).unwrap_or_default();
-                self.call_for_tree(visit, id).await?;
+                // One that is known is being seen to, and comes back by itself.
+                let urgent = tree.shelf(id).is_none();
+                self.call_for_tree(visit, id, urgent).await?;
                 let why = "its category is not on E-Series yet".into();
-                return Err(Stop::Later { until: self.in_seconds(2), why, failed: false });
+                let until = self.in_seconds(if urgent { 2 } else { 10 });
+                return Err(Stop::Later { until, why, failed: false });
             }
             Ready::No => facts.forget(Field::Category),
         }
@@ -98,22 +101,34 @@ impl Corridor {
     }
 
     /// A write came to nothing because something is gone: perhaps the category, and then the tree has to know.
-    pub(super) async fn perhaps_category(&self, visit: &Visit<'_>, changes: &[Change]) -> Result<(), Stop> {
-        if changes.iter().any(|change| change.field == Field::Category) {
-            self.call_for_tree(visit, 0).await?;
+    pub(super) async fn perhaps_category(
+        &self,
+        visit: &Visit<'_>,
+        changes: &[Change],
+        error: Option<&CallError>,
+    ) -> Result<(), Stop> {
+        if matches!(error, Some(CallError::Gone { .. }))
+            && changes.iter().any(|change| change.field == Field::Category)
+        {
+            self.call_for_tree(visit, 0, true).await?;
         }
         Ok(())
     }
 
     /// Has the tree looked at, and this category with it.
-    pub(super) async fn call_for_tree(&self, visit: &Visit<'_>, category_id: i64) -> Result<(), Stop> {
+    pub(super) async fn call_for_tree(
+        &self,
+        visit: &Visit<'_>,
+        category_id: i64,
+        urgent: bool,
+    ) -> Result<(), Stop> {
         let now = self.clock.now();
         let connection = visit.link.connection_id;
         let mut db = self.store.begin().await?;
         if category_id > 0 {
             categories::home(&mut db, connection, category_id, now).await?;
         }
-        trees::mark(&mut db, connection, true, now).await?;
+        trees::mark(&mut db, connection, urgent, now).await?;
         db.commit().await?;
         Ok(())
     }

@@ -235,7 +235,7 @@ impl Corridor {
             Err(CallError::Gone { why }) if visit.parent.is_none() => {
                 // Its category, most likely: the tree finds out.
                 self.close(visit, &intent, Outcome::Refused).await?;
-                self.call_for_tree(visit, 0).await?;
+                self.call_for_tree(visit, 0, true).await?;
                 return Err(Stop::Later { until: self.in_seconds(5), why, failed: true });
             }
             Err(CallError::Account { why }) => {

@@ -97,9 +97,11 @@ impl Corridor {
             Stop::Again(why) => trees::give_back(&mut db, &claim, paused, true).await.inspect(|()| {
                 info!(%connection, why, "the tree of categories: look again");
             }),
-            Stop::Park { reason, .. } => trees::give_back(&mut db, &claim, paused, true).await.inspect(|()| {
-                warn!(%connection, reason, "the tree of categories cannot be brought in step");
-            }),
+            Stop::Park { reason, .. } => {
+                trees::give_back(&mut db, &claim, paused, true).await.inspect(|()| {
+                    warn!(%connection, reason, "the tree of categories cannot be brought in step");
+                })
+            }
             Stop::Account { side, why } => {
                 self.needs_attention(&mut db, connection, side, &why).await?;
                 trees::give_back(&mut db, &claim, now, false).await
@@ -226,7 +228,8 @@ impl Corridor {
         };
         for (position, category) in (0..).zip(shop) {
             let mut row = look.row(category.id);
-            if (row.name.as_str(), row.parent_id) != (category.name.as_str(), category.parent_id) || row.gone {
+            if (row.name.as_str(), row.parent_id) != (category.name.as_str(), category.parent_id) || row.gone
+            {
                 look.changed[0].insert(category.id);
             }
             if row.gone {
@@ -267,7 +270,8 @@ impl Corridor {
         let was = before.map(|before| (before.state, before.e_id, before.gone));
         look.moved |= was != Some((row.state, row.e_id, row.gone));
         let held = row.hold.as_ref().filter(|_| row.state == ShelfState::Held);
-        if let Some(hold) = held.filter(|hold| before.and_then(|before| before.hold.as_ref()) != Some(*hold)) {
+        if let Some(hold) = held.filter(|hold| before.and_then(|before| before.hold.as_ref()) != Some(*hold))
+        {
             let mut entry = self.told_of_category(look, &row, Kind::Hold, Origin::Sweep);
             entry.detail = Some(serde_json::json!({
                 "of": "category", "category_id": row.r_id, "path": row.path, "code": hold.code, "reason": hold.reason,
@@ -283,8 +287,7 @@ impl Corridor {
     /// An entry about a category that needs no result.
     fn told_of_category(&self, look: &Look<'_>, row: &Category, kind: Kind, origin: Origin) -> Entry {
         let now = self.clock.now();
-        let mut entry =
-            Entry::about_all(look.claim.connection_id, self.entry_id(), now, kind, origin);
+        let mut entry = Entry::about_all(look.claim.connection_id, self.entry_id(), now, kind, origin);
         entry.side = Some(Side::ESeries);
         entry.cause = Some("the trees of categories were compared".into());
         entry.detail = serde_json::to_value(Detail::Category {

@@ -3,7 +3,7 @@
 use super::sight::{InShop, Online};
 use super::{Corridor, Visit};
 use crate::act::{self, MatrixWrite};
-use crate::catalog::{Facts, Field, Place, Value};
+use crate::catalog::{Facts, Field, Place, Side, Value};
 use crate::clock::Instant;
 use crate::decide::plan::Change;
 use crate::mapping;
@@ -93,6 +93,10 @@ impl Corridor {
         };
         Ok(saved.facts(&reading))
     }
+}
+
+pub(super) fn written(side: Side, what: &'static str) {
+    metrics::counter!("concord_writes_total", "side" => side.as_str(), "what" => what).increment(1);
 }
 
 /// Where the product is to be, if that is among the changes.

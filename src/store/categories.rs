@@ -331,11 +331,7 @@ pub async fn online_only(db: &mut Db, connection_id: ConnectionId, e_products: &
 }
 
 /// Products whose category could not be carried, or whose last known one is this.
-pub async fn concerned(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    removed: &[i64],
-) -> Result<Vec<ProductId>> {
+pub async fn concerned(db: &mut Db, connection_id: ConnectionId, removed: &[i64]) -> Result<Vec<ProductId>> {
     let rows = sqlx::query_scalar!(
         "select product_id from links
          where connection_id = $1 and parent_id is null

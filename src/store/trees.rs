@@ -182,9 +182,10 @@ pub async fn at_work(db: &mut Db, connection_id: ConnectionId, now: Instant) -> 
 
 /// Has the tree failed so often that nobody waits for it any longer?
 pub async fn stuck(db: &mut Db, connection_id: ConnectionId) -> Result<bool> {
-    let attempts = sqlx::query_scalar!("select attempts from trees where connection_id = $1", connection_id.0)
-        .fetch_optional(db)
-        .await?;
+    let attempts =
+        sqlx::query_scalar!("select attempts from trees where connection_id = $1", connection_id.0)
+            .fetch_optional(db)
+            .await?;
     Ok(attempts.is_some_and(|attempts| attempts >= STUCK))
 }
 

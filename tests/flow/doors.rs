@@ -321,7 +321,8 @@ async fn what_is_genuine_and_not_worked_on_is_kept() {
     let kept = "select count(*) from strays where account = '99' and event_id = 'stray'";
     assert_eq!((world.sql_count(kept).await, world.strays().await), (1, 1));
 
-    let kinds = ["product_class.updated", "order.created", "application.storeStatusChanged", "profile.updated"];
+    let kinds =
+        ["product_class.updated", "order.created", "application.storeStatusChanged", "profile.updated"];
     for kind in kinds {
         let body =
             json!({"eventId": kind, "eventCreated": now, "storeId": STORE, "entityId": 7, "eventType": kind});

@@ -27,9 +27,11 @@ impl Corridor {
         let landed = match (intent.kind, online_id) {
             (Kind::Create, _) => {
                 let marker = marker(category_id);
-                let taken = |id: i64| look.rows.values().any(|row| row.e_id == Some(id) && row.r_id != category_id);
+                let taken =
+                    |id: i64| look.rows.values().any(|row| row.e_id == Some(id) && row.r_id != category_id);
                 let found = look.online.values().find(|it| it.reference.as_ref() == Some(&marker));
-                let found = found.filter(|found| !taken(found.id)).map(|found| (found.id, found.looks.clone()));
+                let found =
+                    found.filter(|found| !taken(found.id)).map(|found| (found.id, found.looks.clone()));
                 if let Some((id, _)) = &found {
                     row.e_id = Some(*id);
                 }

@@ -81,7 +81,12 @@ impl Corridor {
     }
 
     /// Is the category of the store that belongs to this one of the shop still there? Absence from the list is no proof.
-    pub(super) async fn still_online(&self, look: &mut Look<'_>, id: i64, online_id: i64) -> Result<bool, Stop> {
+    pub(super) async fn still_online(
+        &self,
+        look: &mut Look<'_>,
+        id: i64,
+        online_id: i64,
+    ) -> Result<bool, Stop> {
         if look.online.contains_key(&online_id) {
             return Ok(true);
         }
@@ -95,7 +100,8 @@ impl Corridor {
                 look.changed[1].insert(online_id);
                 let mut entry = self.told_of_category(look, &row, Kind::Verdict, Origin::ESeries);
                 entry.before = serde_json::to_value(&row.shown).ok();
-                entry.cause = Some("the category was deleted on E-Series, where the shop still has it".into());
+                entry.cause =
+                    Some("the category was deleted on E-Series, where the shop still has it".into());
                 let now = self.clock.now();
                 (row.e_id, row.wanted, row.shown, row.tried) = (None, None, None, None);
                 row.state = crate::catalog::ShelfState::Waiting;

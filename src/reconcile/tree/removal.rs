@@ -45,8 +45,7 @@ impl Corridor {
                 self.save_category(look, row).await?;
             }
         }
-        let online: Vec<i64> =
-            look.rows.values().filter(|row| row.gone).filter_map(|row| row.e_id).collect();
+        let online: Vec<i64> = look.rows.values().filter(|row| row.gone).filter_map(|row| row.e_id).collect();
         for online_id in leaves_first(&online, &look.online) {
             let row = look.rows.values().find(|row| row.e_id == Some(online_id)).cloned();
             if let Some(row) = row.filter(|row| !look.busy.contains(&row.r_id)) {
@@ -130,8 +129,7 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         let online_only = categories::online_only(&mut db, connection, &category.product_ids).await?;
         let released = row.hold.as_ref().is_some_and(|hold| hold.code == RELEASED);
-        let removed =
-            categories::removed_within(&mut db, connection, CAP_WINDOW, self.clock.now()).await?;
+        let removed = categories::removed_within(&mut db, connection, CAP_WINDOW, self.clock.now()).await?;
         drop(db);
         if !online_only.is_empty() {
             let reason = format!(
@@ -142,7 +140,8 @@ impl Corridor {
             );
             return Ok(Some(Hold::new("has_online_products", reason)));
         }
-        let tied = i64::try_from(look.rows.values().filter(|row| row.e_id.is_some()).count()).unwrap_or(i64::MAX);
+        let tied =
+            i64::try_from(look.rows.values().filter(|row| row.e_id.is_some()).count()).unwrap_or(i64::MAX);
         let caps = look.account.caps;
         let share = tied.saturating_add(removed).saturating_mul(i64::from(caps.removals_percent)) / 100;
         if !released && removed >= share.max(i64::from(caps.at_least)) {

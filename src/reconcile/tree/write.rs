@@ -287,7 +287,9 @@ impl Corridor {
             CallError::Refused { .. } => (Outcome::Refused, refusal(&error)),
         };
         let why = error.to_string();
+        let passing = rest.is_none();
         let (hold, rest) = if let Some(refusal) = rest {
+            row.failures = 0;
             refusal
         } else {
             row.failures = row.failures.saturating_add(1);
@@ -304,11 +306,11 @@ impl Corridor {
         }
         row.tried = Some(wanted);
         row.retry_at = Some(after(now, rest));
-        row.state = if row.failures == 0 || row.failures >= MOST_FAILURES {
-            ShelfState::Held
-        } else {
+        row.state = if passing && row.failures < MOST_FAILURES {
             look.again_at(after(now, rest));
             ShelfState::Waiting
+        } else {
+            ShelfState::Held
         };
         row.hold = Some(hold);
         self.close_with(look, row, intent, outcome).await

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_root_has_no_parent_and_a_pos_owns_what_it_made() {
-        let root = Category::read(&json!({"id": 5, "name": "Kitchen", "orderBy": 10, "origin": "ECWID"})).unwrap();
+        let root =
+            Category::read(&json!({"id": 5, "name": "Kitchen", "orderBy": 10, "origin": "ECWID"})).unwrap();
         assert_eq!((root.parent_id, root.own), (0, true));
         let theirs =
             json!({"id": 6, "parentId": 5, "name": "Mugs", "origin": "LIGHTSPEED", "productIds": [1, "x"]});
