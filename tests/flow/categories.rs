@@ -423,7 +423,7 @@ async fn removals_beyond_the_cap_wait_for_an_operator() {
 async fn a_tree_of_two_hundred_costs_two_hundred_writes() {
     let names: Vec<String> = (0..200).map(|n| format!("Category {n:03}")).collect();
     // Families of seven, three levels deep.
-    let parent = |n: usize| (n % 7 != 0).then(|| n / 7 * 7 + (n % 7) / 3);
+    let parent = |n: usize| (!n.is_multiple_of(7)).then(|| n / 7 * 7 + (n % 7) / 3);
     let tree: Vec<(&str, Option<usize>)> =
         names.iter().enumerate().map(|(n, name)| (name.as_str(), parent(n))).collect();
     let (world, _) = World::with_categories(Plan::default(), &tree).await;

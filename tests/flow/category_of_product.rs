@@ -34,7 +34,7 @@ impl World {
     async fn hold_of(&self, item: i64) -> Value {
         let products = self.get("/products?limit=200").await;
         let products = products["items"].as_array().unwrap();
-        let found = products.iter().find(|it| it["r_series"]["id"] == item.to_string()).unwrap();
+        let found = products.iter().find(|it| number(&it["r_series"]["id"]) == item).unwrap();
         self.get(&format!("/products/{}", found["id"].as_str().unwrap())).await
     }
 }
