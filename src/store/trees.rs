@@ -45,14 +45,14 @@ pub async fn mark(db: &mut Db, connection_id: ConnectionId, urgent: bool, now: I
     Ok(())
 }
 
-/// Has the tree looked at if nobody has since `since`.
+/// Has the tree looked at if nobody has since `since`. True when that was so.
 pub async fn mark_if_older(
     db: &mut Db,
     connection_id: ConnectionId,
     since: Instant,
     now: Instant,
-) -> Result<()> {
-    sqlx::query!(
+) -> Result<bool> {
+    let done = sqlx::query!(
         "update trees set generation = generation + 1, due_at = $3
          where connection_id = $1 and due_at is null and looked_at < $2",
         connection_id.0,
@@ -61,7 +61,7 @@ pub async fn mark_if_older(
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Claims one due tree of an active connection, leaving out `closed` ones. Waits for nobody.

@@ -27,8 +27,17 @@ impl Sweep {
         row: &connections::Row,
     ) -> Result<usize, Broken> {
         let connection = account.connection_id;
+        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let now = self.clock.now();
         let mut db = self.store.begin().await?;
         let position = cursors::get(&mut db, connection, FEED).await?;
+        if settings.full_look_every().is_some()
+            && trees::mark_if_older(&mut db, connection, before(now, AT_MOST), now).await?
+        {
+            // That reads the whole tree; the next round goes on from here.
+            db.commit().await?;
+            return Ok(0);
+        }
         drop(db);
         let time = position.and_then(|json| json.get("time")?.as_str()?.parse::<Instant>().ok());
         let since = before(time.unwrap_or(row.created_at), overlap());
@@ -61,11 +70,7 @@ impl Sweep {
             }
         }
         let now = self.clock.now();
-        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
         let mut db = self.store.begin().await?;
-        if settings.full_look_every().is_some() {
-            trees::mark_if_older(&mut db, connection, before(now, AT_MOST), now).await?;
-        }
         cursors::put(&mut db, connection, FEED, &json!({ "time": latest }), now).await?;
         cursors::forget_before(&mut db, connection, FEED, since).await?;
         db.commit().await?;
