@@ -3,6 +3,7 @@
 //! Nothing here knows a wire format, a table or a clock.
 
 mod caps;
+mod category;
 mod facts;
 mod field;
 mod hold;
@@ -13,6 +14,7 @@ mod stock;
 mod value;
 
 pub use caps::Caps;
+pub use category::{Looks, Place, Shelf, ShelfState, Tree};
 pub use facts::Facts;
 pub use field::{Field, Rule, Rules, Way};
 pub use hold::Hold;

@@ -12,6 +12,7 @@ pub mod observe;
 pub mod plan;
 pub mod report;
 pub mod shadow;
+pub mod tree;
 
 pub use merge::{Verdict, merge};
 pub use plan::{Change, Plan, Step, plan};

@@ -9,6 +9,7 @@
 
 mod braking;
 mod carry;
+mod category;
 mod create;
 mod doubt;
 mod look;
@@ -20,6 +21,7 @@ mod sell;
 mod settle;
 mod sight;
 mod together;
+mod tree;
 mod variants;
 mod write;
 
@@ -46,7 +48,7 @@ use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
-use crate::store::{Store, StoreError, brakes, connections, cursors, inbox, ledger};
+use crate::store::{Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
 /// somebody else may have judged the write by then.
@@ -177,11 +179,12 @@ impl Corridor {
         let mut notices = inbox::open(&mut db, connection_id, &products).await?;
         let cursor = cursors::get(&mut db, connection_id, "r_inventory_log").await?;
         let log_cursor = cursor.and_then(|position| position.get("id")?.as_i64());
+        let tree = categories::tree(&mut db, connection_id).await?;
         drop(db);
         let Some(row) = row else { return Ok(()) };
 
         let account = match self.accounts.open(&row).await {
-            Ok(account) => account,
+            Ok(account) => Account { tree, ..account },
             Err(error) => return self.all_stop(&claims, Side::RSeries, error).await,
         };
         let mut links: BTreeMap<ProductId, Link> =
@@ -404,8 +407,9 @@ impl Corridor {
             return Ok(None);
         };
         let parent = links::parents(&mut db, connection_id, &[product_id]).await?.remove(&product_id);
+        let tree = categories::tree(&mut db, connection_id).await?;
         drop(db);
-        let account = self.accounts.open(&row).await?;
+        let account = Account { tree, ..self.accounts.open(&row).await? };
         let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
         let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
         let reading = Reading::of(&account, &link, parent.as_ref());

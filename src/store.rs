@@ -4,6 +4,7 @@
 //! decided by whoever walks the data, not here.
 
 pub mod brakes;
+pub mod categories;
 pub mod cluster;
 pub mod connections;
 pub mod cursors;
@@ -15,6 +16,7 @@ pub mod links;
 pub mod room;
 pub mod stock_marks;
 pub mod syncs;
+pub mod trees;
 pub mod wishes;
 
 use std::ops::{Deref, DerefMut};

@@ -6,6 +6,7 @@
 //! hide rows; rows that were seen before, saying the same, are no news.
 
 mod catalogue;
+mod categories;
 mod polls;
 mod room;
 
@@ -199,7 +200,8 @@ impl Sweep {
 
     async fn poll_all(&self, account: &Account, row: &connections::Row) -> Result<usize, Broken> {
         let began = row.created_at;
-        let mut marked = self.poll_r_items(account, began).await?;
+        let mut marked = self.poll_r_categories(account, row).await?;
+        marked += self.poll_r_items(account, began).await?;
         marked += self.poll_r_matrices(account, began).await?;
         marked += self.poll_r_item_shops(account, began).await?;
         marked += self.poll_r_inventory_log(account).await?;

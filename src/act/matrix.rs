@@ -11,6 +11,9 @@ pub struct MatrixWrite {
     pub description: Option<String>,
     /// `publishToEcom` of all its items: a matrix has no flag of its own.
     pub publish_to_ecom: Option<bool>,
+    /// `categoryID` of the matrix and of its items, 0 for none: the shop's own screen hands it on to them as well
+    /// (r-series-api.md, section 4.4), so that reports show the variants where their product is.
+    pub category_id: Option<i64>,
     /// What its attributes are to be called: the name now, and the name then.
     pub renamed: Vec<(String, String)>,
 }
@@ -45,11 +48,16 @@ pub async fn update_matrix_on_r(
     } else if let Some(name) = &write.description {
         saved = Matrix { set: matrix.set.clone(), ..r.update_matrix(matrix.id, Some(name), None, by).await? };
     }
+    if let Some(category) = write.category_id {
+        saved = Matrix { set: saved.set.clone(), ..r.move_matrix(matrix.id, category, by).await? };
+    }
     for item in items.iter_mut().filter(|item| !item.archived) {
-        let flag = write.publish_to_ecom.filter(|flag| *flag != item.publish_to_ecom);
-        if flag.is_some() {
-            let write = ItemWrite { publish_to_ecom: flag, ..ItemWrite::default() };
-            item.publish_to_ecom = r.update_item(item.id, &write, by).await?.publish_to_ecom;
+        let publish_to_ecom = write.publish_to_ecom.filter(|flag| *flag != item.publish_to_ecom);
+        let category_id = write.category_id.filter(|id| *id != item.category_id);
+        if publish_to_ecom.is_some() || category_id.is_some() {
+            let write = ItemWrite { publish_to_ecom, category_id, ..ItemWrite::default() };
+            let saved = r.update_item(item.id, &write, by).await?;
+            (item.publish_to_ecom, item.category_id) = (saved.publish_to_ecom, saved.category_id);
         }
     }
     Ok((saved, items))

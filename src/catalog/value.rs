@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::{Field, Money, Stock};
+use super::{Field, Money, Place, Stock};
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub enum Value {
     Stock(Stock),
     /// Of [`Field::Options`] and [`Field::OptionValues`].
     List(Vec<String>),
+    /// Of [`Field::Category`].
+    Place(Place),
 }
 
 /// A stored value that does not fit its field.
@@ -54,7 +56,8 @@ impl Value {
     }
 
     /// As in the REST interface: texts and money as strings, flags as booleans, stock as a number or
-    /// `"unlimited"`, lists as lists of strings.
+    /// `"unlimited"`, lists as lists of strings, a category as its number in the shop (null for none) and the names
+    /// from the root down, with its number on E-Series where it was seen there.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match self {
@@ -64,6 +67,8 @@ impl Value {
             Self::Stock(Stock::Tracked(count)) => json!(count),
             Self::Stock(Stock::Unlimited) => json!("unlimited"),
             Self::List(texts) => json!(texts),
+            Self::Place(place) if place.is_none() => json!({ "id": null, "path": [] }),
+            Self::Place(Place { id, path, online }) => json!({ "id": id, "path": path, "online": online }),
         }
     }
 
@@ -78,6 +83,7 @@ impl Value {
                 None => (json == "unlimited").then_some(Self::Stock(Stock::Unlimited)),
             },
             Field::Options | Field::OptionValues => serde_json::from_value(json.clone()).ok().map(Self::List),
+            Field::Category => place(json).map(Self::Place),
         };
         value.ok_or_else(|| ValueError { field, json: json.to_string() })
     }
@@ -100,8 +106,20 @@ impl fmt::Display for Value {
             Self::Flag(flag) => f.write_str(if *flag { "enabled" } else { "disabled" }),
             Self::Stock(stock) => stock.fmt(f),
             Self::List(texts) => write!(f, "“{}”", texts.join(" / ")),
+            Self::Place(place) if place.is_none() => f.write_str("no category"),
+            Self::Place(place) => write!(f, "“{}”", place.path.join(" / ")),
         }
     }
+}
+
+fn place(json: &serde_json::Value) -> Option<Place> {
+    let id = match json.get("id")? {
+        serde_json::Value::Null => return Some(Place::none()),
+        id => id.as_i64()?,
+    };
+    let path = json.get("path").and_then(|path| serde_json::from_value(path.clone()).ok());
+    let online = json.get("online").and_then(serde_json::Value::as_i64);
+    Some(Place { id, path: path.unwrap_or_default(), online })
 }
 
 #[cfg(test)]
@@ -115,5 +133,21 @@ mod tests {
         assert!(!same("Mug", "mug") && !same("Blue mug", "Blue  mug") && !same("Mug", ""));
         let money = |amount: &str| Value::Money(amount.parse().unwrap());
         assert!(money("1.5").same(&money("1.50")) && !money("1.5").same(&money("1.501")));
+    }
+
+    #[test]
+    fn a_category_survives_its_stored_form() {
+        let mugs =
+            Place { id: 7, path: vec!["Kitchen / Bar".into(), "Mugs \u{1F375}".into()], online: Some(70) };
+        for (place, shown) in [(mugs, "“Kitchen / Bar / Mugs \u{1F375}”"), (Place::none(), "no category")]
+        {
+            let value = Value::Place(place.clone());
+            assert_eq!(value.to_string(), shown);
+            let Ok(Value::Place(read)) = Value::from_json(Field::Category, &value.to_json()) else {
+                panic!()
+            };
+            assert_eq!((read.id, &read.path, read.online), (place.id, &place.path, place.online));
+        }
+        assert!(Value::from_json(Field::Category, &json!(7)).is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::booking::Booking;
 use super::grant::Grant;
 use super::settings::{Settings, WebSales, limits};
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
-use crate::catalog::{Caps, Limits, Rules};
+use crate::catalog::{Caps, Limits, Rules, Tree};
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
@@ -108,6 +108,8 @@ pub struct Account {
     pub rules: Rules,
     /// How pieces sold on the web are booked as sales; none while they are booked as counts.
     pub booking: Option<Booking>,
+    /// The shop's tree of categories as it was last read from the database by whoever needs it; empty otherwise.
+    pub tree: Tree,
     /// How much the sweep may take away.
     pub caps: Caps,
     /// How much may be online.
@@ -198,6 +200,7 @@ impl Accounts {
                 .clone()
                 .filter(|_| settings.web_sales == WebSales::Sale)
                 .and_then(|json| serde_json::from_value(json).ok()),
+            tree: Tree::default(),
             caps: settings.caps,
             limits: limits(row, &settings),
             grant: kept.grant.clone(),

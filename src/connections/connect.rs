@@ -12,7 +12,7 @@ use crate::ids::{ConnectionId, SyncId};
 use crate::platforms::rseries::wire::PriceLevel;
 use crate::platforms::transport::Transport;
 use crate::platforms::{CallError, Gate, eseries, rseries};
-use crate::store::{StoreError, connections, syncs};
+use crate::store::{StoreError, connections, syncs, trees};
 
 /// What a merchant's accounts need to be connected.
 #[derive(Debug)]
@@ -167,6 +167,7 @@ impl Accounts {
             Some("connections_e_store") => ConnectError::Taken(Side::ESeries),
             _ => ConnectError::Store(error),
         })?;
+        trees::mark(&mut db, connection_id, true, now).await.map_err(ConnectError::Store)?;
         let mut secrets =
             vec![(R_ACCESS, &r_access), (R_WEBHOOK, &r_webhook_secret), (E_ACCESS, &request.e_access_token)];
         if let Some(refresh) = &r_refresh {

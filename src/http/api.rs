@@ -1,6 +1,7 @@
 //! The REST interface under `/v1`.
 
 mod brake;
+mod categories;
 mod connections;
 mod ledger;
 mod mass_update;
@@ -21,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .merge(connections::routes())
         .merge(brake::routes())
+        .merge(categories::routes())
         .merge(products::routes())
         .merge(mass_update::routes())
         .merge(ledger::routes())

@@ -104,15 +104,15 @@ async fn take_e_series(
         return Ok(StatusCode::ACCEPTED);
     };
     drop(db);
-    let worked_on = envelope.product.is_some();
+    let record = envelope.product.or(envelope.category);
     let delivery = Delivery {
         connection_id,
         side: Side::ESeries,
         event_id: envelope.event_id,
         event_type: envelope.event_type,
-        record: envelope.product,
+        record,
     };
-    write_down(desk, delivery, worked_on).await
+    write_down(desk, delivery, record.is_some()).await
 }
 
 async fn take_r_series(

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::catalog::{Facts, Field, Side, Value};
+use crate::catalog::{Facts, Field, Looks, Side, Value};
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, EntryId, ProductId};
 
@@ -110,6 +110,19 @@ pub enum Detail {
         /// The variation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         combination_id: Option<i64>,
+    },
+    /// A category created, written or removed on E-Series.
+    Category {
+        /// R-Series `categoryID`.
+        category_id: i64,
+        /// Names from the root down.
+        path: Vec<String>,
+        /// E-Series category; none before it is created.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        online_id: Option<i64>,
+        /// How it is to stand there; none where it is removed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wanted: Option<Looks>,
     },
     /// Pieces added on E-Series under the entry's id as the key.
     StockOnE {

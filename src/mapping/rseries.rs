@@ -135,6 +135,7 @@ pub fn write<'a>(values: impl Iterator<Item = (Field, &'a Value)>, context: &Con
                 write.price = context.online_level.map(|level| (level, *price));
             }
             (Field::Enabled, Value::Flag(flag)) => write.publish_to_ecom = Some(*flag),
+            (Field::Category, Value::Place(place)) => write.category_id = Some(place.id),
             _ => {}
         }
     }

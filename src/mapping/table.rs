@@ -1,7 +1,7 @@
 //! THE field table: which field is what on either platform, and how it is carried by default.
 //!
 //! To add a field: a variant in [`Field`], a row here, one line each way in [`super::rseries`] and
-//! [`super::eseries`]. Merge, plan, ledger and interface follow by themselves.
+//! [`super::eseries`] (categories: [`super::category`]). Merge, plan, ledger and interface follow by themselves.
 
 use crate::catalog::{Field, Rule, Rules, Way};
 
@@ -21,7 +21,7 @@ pub struct Row {
 }
 
 /// The table.
-pub const TABLE: [Row; 7] = [
+pub const TABLE: [Row; 8] = [
     row(Field::Name, "description", "name"),
     row(Field::Sku, "customSku (or manufacturerSku, systemSku)", "sku"),
     row(Field::Price, "Prices: Online if above 0, else Default; written: Online", "price"),
@@ -29,6 +29,7 @@ pub const TABLE: [Row; 7] = [
     row(Field::Stock, "ItemShops.qoh, summed over the connected shops", "quantity"),
     row(Field::Options, "attribute names of the matrix's ItemAttributeSet", "names of the options"),
     row(Field::OptionValues, "ItemAttributes of the item", "options of the variation"),
+    row(Field::Category, "categoryID of the item or matrix", "categoryIds, as far as the shop's tree goes"),
 ];
 
 const fn row(field: Field, r_series: &'static str, e_series: &'static str) -> Row {

@@ -1,5 +1,6 @@
 //! E-Series (Ecwid REST API v3), as far as Concord uses it. Facts: `e-series-api.md`.
 
+pub mod category;
 pub mod client;
 pub mod feed;
 pub mod variations;

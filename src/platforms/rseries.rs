@@ -1,5 +1,6 @@
 //! R-Series API V3, as far as Concord uses it. Facts: `r-series-api.md`.
 
+pub mod category;
 pub mod client;
 pub mod feed;
 pub mod matrix;

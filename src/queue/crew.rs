@@ -106,6 +106,12 @@ impl Worker {
         rounds: &mut Hands,
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
+        // The tree before the products that are put into it.
+        while visits.free(most) > 0 && !stop.is_cancelled() {
+            let Some(claim) = self.claim_tree(visits.busy()).await? else { break };
+            let worker = self.clone();
+            visits.set_to(claim.connection_id, async move { worker.tend_claimed(claim).await });
+        }
         while visits.free(most) > 0 && !stop.is_cancelled() {
             let claims = self.claim(visits.busy()).await?;
             let Some(connection) = claims.first().map(|claim| claim.connection_id) else { break };

@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::ids::{ConnectionId, LeaseToken};
 use crate::reconcile::Corridor;
 use crate::store::dirty::Claim;
-use crate::store::{StoreError, dirty};
+use crate::store::{StoreError, dirty, trees};
 use crate::sweep::Sweep;
 
 /// Most products visited under one look.
@@ -60,6 +60,38 @@ impl Worker {
         Ok(())
     }
 
+    /// Claims the tree of categories of a connection that has room for it and is not `busy`, if one is due.
+    pub(super) async fn claim_tree(
+        &self,
+        busy: Vec<ConnectionId>,
+    ) -> Result<Option<trees::Claim>, StoreError> {
+        let Corridor { store, accounts, clock, ids } = &self.corridor;
+        let now = clock.now();
+        let (mut closed, _) = accounts.closed(now);
+        closed.extend(busy);
+        let mut db = store.begin().await?;
+        let claim = trees::claim(&mut db, &closed, LeaseToken::new(ids, now), now).await?;
+        db.commit().await?;
+        if let Some(claim) = &claim {
+            self.held(|held| held.push((claim.connection_id, claim.token)));
+        }
+        Ok(claim)
+    }
+
+    /// Brings a tree that was claimed in step.
+    pub(super) async fn tend_claimed(&self, claim: trees::Claim) -> Result<(), StoreError> {
+        self.corridor.tend(claim).await?;
+        self.held(|held| held.retain(|(_, token)| *token != claim.token));
+        Ok(())
+    }
+
+    /// Brings one tree of categories in step. False when none was due.
+    pub async fn tend(&self) -> Result<bool, StoreError> {
+        let Some(claim) = self.claim_tree(Vec::new()).await? else { return Ok(false) };
+        self.tend_claimed(claim).await?;
+        Ok(true)
+    }
+
     /// Visits one group of due products. False when there was nothing to do.
     pub async fn visit(&self) -> Result<bool, StoreError> {
         let claims = self.claim(Vec::new()).await?;
@@ -82,6 +114,7 @@ impl Worker {
         let mut products = 0;
         for (connection_id, token) in leases {
             products += dirty::release(&mut db, connection_id, token).await?;
+            trees::let_go(&mut db, connection_id, token).await?;
         }
         db.commit().await?;
         if products > 0 {
@@ -97,15 +130,19 @@ impl Worker {
     /// One step of everything that is due. False when nothing was.
     pub async fn step(&self) -> Result<bool, StoreError> {
         let swept = self.sweep.step().await?;
+        // The tree before the products that are put into it.
+        let tended = self.tend().await?;
         let visited = self.visit().await?;
-        Ok(swept || visited)
+        Ok(swept || tended || visited)
     }
 
     /// When there is something to do again, if nothing new comes in.
     pub async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
         let mut db = self.corridor.store.begin().await?;
         let visit = dirty::next_due(&mut db).await?;
+        let tree = trees::next_due(&mut db).await?;
         drop(db);
+        let visit = [visit, tree].into_iter().flatten().min();
         let sweep = self.sweep.next_due().await?;
         let (_, opens) = self.corridor.accounts.closed(self.corridor.clock.now());
         let visit = visit.map(|due| opens.map_or(due, |opens| due.max(opens)));

@@ -15,12 +15,23 @@ pub struct EEnvelope {
     pub event_type: String,
     /// The product to look at, if the event is about one.
     pub product: Option<i64>,
+    /// The category it is about: both trees are compared.
+    pub category: Option<i64>,
 }
 
 /// What cannot be read, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoEnvelope(pub String);
+
+/// How the types of notices about categories begin, on either platform.
+pub const CATEGORY: &str = "category.";
+
+/// Is a notice of this type about the tree of categories?
+#[must_use]
+pub fn about_categories(event_type: &str) -> bool {
+    event_type.starts_with(CATEGORY)
+}
 
 /// Longest event id or type that is kept, in bytes; both platforms' are far shorter.
 pub const LONGEST: usize = 200;
@@ -50,12 +61,14 @@ pub fn e_series(body: &[u8]) -> Result<EEnvelope, NoEnvelope> {
     };
     let event_type = text("eventType")?;
     let product = if event_type.starts_with("product.") { Some(number("entityId")?) } else { None };
+    let category = about_categories(&event_type).then(|| number("entityId")).transpose()?;
     Ok(EEnvelope {
         event_id: text("eventId")?,
         event_created: digits("eventCreated")?,
         store_id: number("storeId")?,
         event_type,
         product,
+        category,
     })
 }
 
@@ -64,7 +77,7 @@ pub fn e_series(body: &[u8]) -> Result<EEnvelope, NoEnvelope> {
 pub struct RHint {
     /// `type`.
     pub event_type: String,
-    /// The item or matrix to look at, if the event is about one.
+    /// The item, matrix or category to look at, if the event is about one.
     pub record: Option<i64>,
 }
 
@@ -88,7 +101,12 @@ pub fn r_series(content_type: &str, body: &[u8]) -> Result<RHint, NoEnvelope> {
     if event_type.is_empty() || event_type.len() > LONGEST || event_type.contains('\0') {
         return Err(NoEnvelope("type is missing or no short text".into()));
     }
-    let kinds = [("item.", "itemID"), ("inventory.", "itemID"), ("item_matrix.", "itemMatrixID")];
+    let kinds = [
+        ("item.", "itemID"),
+        ("inventory.", "itemID"),
+        ("item_matrix.", "itemMatrixID"),
+        (CATEGORY, "categoryID"),
+    ];
     let key = kinds.into_iter().find(|(kind, _)| event_type.starts_with(kind)).map(|(_, key)| key);
     let id = |key: &str| {
         let id = payload.get(key).and_then(|id| match id {

@@ -6,6 +6,7 @@ use tracing::{error, info};
 
 use super::planning::plan_for;
 use super::sight::{InShop, Online};
+pub(super) use super::write::written;
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value, Way};
@@ -63,6 +64,7 @@ impl Corridor {
         };
         self.freeze_swinging(visit, &mut plan).await?;
         allow(&plan, visit)?;
+        self.sure_of_category(visit, &plan, &shop, &online).await?;
         let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));
         remember(visit, shop.name(), &r);
         visit.link.enabled = online.product.enabled;
@@ -238,6 +240,7 @@ impl Corridor {
                 visit.link.enabled = *flag;
             }
         }
+        self.perhaps_category(visit, &changes, error.as_ref()).await?;
         let refused = matches!(&error, Some(CallError::Refused { .. }));
         let only = <[Change; 1]>::try_from(changes);
         if let (true, Ok([change]), Some(CallError::Refused { code, why, .. })) = (refused, &only, &error) {
@@ -493,8 +496,4 @@ pub(super) fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
 pub(super) fn remember(visit: &mut Visit<'_>, name: &str, facts: &Facts) {
     name.clone_into(&mut visit.link.name);
     facts.sku().clone_into(&mut visit.link.sku);
-}
-
-pub(super) fn written(side: Side, what: &'static str) {
-    metrics::counter!("concord_writes_total", "side" => side.as_str(), "what" => what).increment(1);
 }

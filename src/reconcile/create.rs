@@ -7,7 +7,7 @@ use super::removal::RESTORES;
 use super::sight::{InShop, Online, Sight};
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
-use crate::catalog::{Facts, Field, Side, Value};
+use crate::catalog::{Facts, Field, Place, Side, Value};
 use crate::clock::{Instant, after};
 use crate::decide::plan::{created, plan_creation};
 use crate::decide::{Shadow, Step};
@@ -183,6 +183,7 @@ impl Corridor {
                 failed: true,
             });
         }
+        let facts = &self.with_place(visit, facts).await?;
         let plan = plan_creation(facts);
         allow(&plan, visit)?;
         let Some(Step::CreateOnE { facts: sent } | Step::CreateVariationOnE { facts: sent }) =
@@ -191,6 +192,10 @@ impl Corridor {
             return Ok(());
         };
         let mut sent = sent.clone();
+        if visit.parent.is_none() && facts.get(Field::Category).is_none() {
+            // It follows later: what the shop has is news then.
+            sent.set(Field::Category, Value::Place(Place::none()));
+        }
         if let Some(sku) = stand_in {
             sent.set(Field::Sku, Value::Text(sku.to_owned()));
         }
@@ -226,6 +231,12 @@ impl Corridor {
             }
             Err(CallError::Refused { status, code, why }) => {
                 return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
+            }
+            Err(CallError::Gone { why }) if visit.parent.is_none() => {
+                // Its category, most likely: the tree finds out.
+                self.close(visit, &intent, Outcome::Refused).await?;
+                self.call_for_tree(visit, 0, true).await?;
+                return Err(Stop::Later { until: self.in_seconds(5), why, failed: true });
             }
             Err(CallError::Account { why }) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
@@ -277,6 +288,7 @@ impl Corridor {
         };
         write.external_reference_id = Some(marker.clone());
         write.base.clone_from(base);
+        write.category_ids = visit.categories_of_new(sent, base);
         Ok(Online::whole(act::create_on_e(e, &write, by).await?))
     }
 

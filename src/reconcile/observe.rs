@@ -67,7 +67,10 @@ impl Corridor {
                     });
                 }
                 (None, Some(side)) => self.observe_write(visit, &intent, side, sights).await?,
-                (None, None) => self.close(visit, &intent, Outcome::Superseded).await?,
+                // A category is no product's, and closed with the tree.
+                (Some(Detail::Category { .. }), _) | (None, None) => {
+                    self.close(visit, &intent, Outcome::Superseded).await?;
+                }
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What the two sides show of a product, of whatever kind it is.
 
 use super::Visit;
-use crate::catalog::{Facts, Side, Stock};
+use crate::catalog::{Facts, Field, Side, Stock, Tree};
 use crate::connections::Account;
 use crate::mapping::{self, Context, OptionNames};
 use crate::platforms::eseries::wire::{Product, Variation};
@@ -87,9 +87,15 @@ impl InShop {
             Self::Item(item) if of.variant => {
                 mapping::rseries::variant_facts(item, of.context, of.names.as_ref())
             }
-            Self::Item(item) => mapping::rseries::facts(item, of.context),
+            Self::Item(item) => {
+                let category = mapping::category::in_shop(item.category_id, of.tree);
+                mapping::rseries::facts(item, of.context).with(Field::Category, category)
+            }
+            // The category of the product is the matrix's, whatever its items have.
             Self::Matrix { matrix, items } => {
-                mapping::rseries::matrix_facts(matrix, items, of.names.as_ref())
+                let category = mapping::category::in_shop(matrix.category_id, of.tree);
+                let facts = mapping::rseries::matrix_facts(matrix, items, of.names.as_ref());
+                facts.with(Field::Category, category)
             }
         }
     }
@@ -113,17 +119,24 @@ impl Online {
 
     /// What it says in our words.
     pub(super) fn facts(&self, of: &Reading<'_>) -> Facts {
-        match &self.variation {
-            Some(variation) => mapping::eseries::variation_facts(&self.product, variation, of.names.as_ref()),
+        let mut facts = match &self.variation {
+            Some(variation) => {
+                return mapping::eseries::variation_facts(&self.product, variation, of.names.as_ref());
+            }
             None if of.matrix => mapping::eseries::whole_facts(&self.product, of.names.as_ref()),
             None => mapping::eseries::facts(&self.product),
+        };
+        if let Some(category) = mapping::category::online(&self.product.category_ids, of.tree) {
+            facts.set(Field::Category, category);
         }
+        facts
     }
 }
 
 /// What has to be known of a link to read what the sides show.
 pub(super) struct Reading<'a> {
     pub(super) context: &'a Context,
+    pub(super) tree: &'a Tree,
     pub(super) names: Option<OptionNames>,
     /// The names were in step before, and are not only assumed to mean the same.
     pub(super) tied: bool,
@@ -137,6 +150,7 @@ impl<'a> Reading<'a> {
         let names = OptionNames::tied(shadow.side(Side::RSeries), shadow.side(Side::ESeries));
         Self {
             context: &account.context,
+            tree: &account.tree,
             tied: names.is_some(),
             names,
             variant: link.parent_id.is_some(),

@@ -3,7 +3,7 @@
 use super::sight::{InShop, Online};
 use super::{Corridor, Visit};
 use crate::act::{self, MatrixWrite};
-use crate::catalog::{Facts, Field, Value};
+use crate::catalog::{Facts, Field, Place, Side, Value};
 use crate::clock::Instant;
 use crate::decide::plan::Change;
 use crate::mapping;
@@ -45,9 +45,9 @@ impl Corridor {
                     (Some(names), Some(wanted)) => mapping::options::changes(&names.r_series, wanted),
                     _ => Vec::new(),
                 };
-                let ItemWrite { description, publish_to_ecom, .. } =
+                let ItemWrite { description, publish_to_ecom, category_id, .. } =
                     mapping::rseries::write(values, reading.context);
-                let write = MatrixWrite { description, publish_to_ecom, renamed };
+                let write = MatrixWrite { description, publish_to_ecom, category_id, renamed };
                 let (matrix, items) = act::update_matrix_on_r(r, matrix, items, &write, by).await?;
                 InShop::Matrix { matrix, items }
             }
@@ -78,7 +78,9 @@ impl Corridor {
                     (Some(names), Some(wanted)) => mapping::options::changes(&names.e_series, wanted),
                     _ => Vec::new(),
                 };
-                let write = mapping::eseries::write(values);
+                let mut write = mapping::eseries::write(values);
+                write.category_ids = wanted_place(changes)
+                    .map(|place| mapping::category::ids(place, &online.product.category_ids, reading.tree));
                 let mut saved = None;
                 if !renamed.is_empty() {
                     saved = Some(act::rename_options_on_e(e, id, &renamed, by).await?);
@@ -91,6 +93,18 @@ impl Corridor {
         };
         Ok(saved.facts(&reading))
     }
+}
+
+pub(super) fn written(side: Side, what: &'static str) {
+    metrics::counter!("concord_writes_total", "side" => side.as_str(), "what" => what).increment(1);
+}
+
+/// Where the product is to be, if that is among the changes.
+fn wanted_place(changes: &[Change]) -> Option<&Place> {
+    changes.iter().find_map(|change| match &change.after {
+        Value::Place(place) => Some(place),
+        _ => None,
+    })
 }
 
 /// What options are to be called, if that is among the changes.

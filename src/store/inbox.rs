@@ -13,6 +13,9 @@ use crate::planted::{Mistake, planted};
 /// How the types of notices about matrices begin; others of R-Series are about items.
 pub const MATRIX: &str = "item_matrix.";
 
+/// How the types of notices about categories begin, on either side.
+pub const CATEGORY: &str = "category.";
+
 /// A notice to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -57,11 +60,15 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
     .fetch_all(&mut *db)
     .await?;
     let count = new.len();
+    let mut trees: BTreeMap<uuid::Uuid, bool> = BTreeMap::new();
 
     // Grouped and ordered, so that two batches lock rows in the same order.
     let mut groups: BTreeMap<(uuid::Uuid, String, Half), Vec<(i64, String)>> = BTreeMap::new();
     for row in new {
-        if let Some(record) = row.entity_id {
+        if row.event_type.starts_with(CATEGORY) {
+            // The shop's own tree is followed at once; E-Series tells of each product that is put into a category.
+            *trees.entry(row.connection_id).or_default() |= row.side != Side::ESeries.as_str();
+        } else if let Some(record) = row.entity_id {
             let half = match row.side.as_str() {
                 "e_series" => Half::EProducts,
                 _ if row.event_type.starts_with(MATRIX) => Half::RMatrices,
@@ -90,6 +97,10 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
         .execute(&mut *db)
         .await?;
         super::dirty::mark(&mut *db, connection_id, &products, super::dirty::Asker::Notice, now, now).await?;
+    }
+    // After the rows of the dirty set: everybody locks them in this order.
+    for (connection, urgent) in trees {
+        super::trees::mark(&mut *db, ConnectionId(connection), urgent, now).await?;
     }
     Ok(count)
 }

@@ -27,7 +27,7 @@ const OVERLAP: Duration = Duration::from_secs(5 * 60);
 /// How many rows of the inventory log are read again: ids are drawn before their transactions commit.
 const LOG_OVERLAP: i64 = 50;
 /// More pages than any catalogue has: a feed that goes on for ever is broken.
-const MOST_PAGES: usize = 5_000;
+pub(super) const MOST_PAGES: usize = 5_000;
 
 /// Up to where a feed has been read.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ struct Row {
     label: Option<(String, String)>,
 }
 
-fn overlap() -> Duration {
+pub(super) fn overlap() -> Duration {
     if planted(Mistake::CursorByTimestampOnly) { Duration::ZERO } else { OVERLAP }
 }
 

@@ -321,7 +321,8 @@ async fn what_is_genuine_and_not_worked_on_is_kept() {
     let kept = "select count(*) from strays where account = '99' and event_id = 'stray'";
     assert_eq!((world.sql_count(kept).await, world.strays().await), (1, 1));
 
-    let kinds = ["category.updated", "order.created", "application.storeStatusChanged", "profile.updated"];
+    let kinds =
+        ["product_class.updated", "order.created", "application.storeStatusChanged", "profile.updated"];
     for kind in kinds {
         let body =
             json!({"eventId": kind, "eventCreated": now, "storeId": STORE, "entityId": 7, "eventType": kind});
@@ -329,7 +330,7 @@ async fn what_is_genuine_and_not_worked_on_is_kept() {
         let kept = format!("select count(*) from inbox where event_type = '{kind}' and product_id is null");
         assert_eq!(world.sql_count(&kept).await, 1, "{kind}");
     }
-    for kind in ["customer.update", "customer.create", "category.update", "invented.update"] {
+    for kind in ["customer.update", "customer.create", "image.update", "invented.update"] {
         assert_eq!(world.r_post(&form(kind, 7), Some(kind)).await.status, 202, "{kind}");
         let kept = format!("select count(*) from inbox where event_type = '{kind}' and side = 'r_series'");
         assert_eq!(world.sql_count(&kept).await, 1, "{kind}");

@@ -3,6 +3,8 @@
 mod archive;
 mod brake;
 mod catalogue;
+mod categories;
+mod category_of_product;
 mod crash;
 mod doors;
 mod fields;

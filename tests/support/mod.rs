@@ -27,7 +27,7 @@ use concord::sandbox::faults::Faults;
 use concord::sandbox::relay::RelayTarget;
 use concord::sandbox::rseries::{self, ItemView, NewItem};
 use concord::sandbox::stage::{Setup, Stage};
-use concord::store::{Store, dirty, syncs};
+use concord::store::{Store, dirty, syncs, trees};
 use concord::turnstile::Turnstile;
 use concord::vault::Vault;
 use rust_decimal::Decimal;
@@ -335,12 +335,13 @@ impl World {
         [self.stage.next_due(), self.next_work().await].into_iter().flatten().min()
     }
 
-    /// When a visit or a first look is due.
+    /// When a visit, a first look or a look at the categories is due.
     pub async fn next_work(&self) -> Option<Instant> {
         let mut db = self.store.begin().await.unwrap();
         let visit = dirty::next_due(&mut db).await.unwrap();
         let sync = syncs::next_due(&mut db).await.unwrap();
-        [visit, sync].into_iter().flatten().min()
+        let tree = trees::next_due(&mut db).await.unwrap();
+        [visit, sync, tree].into_iter().flatten().min()
     }
 
     /// Lets the next sweep find what nobody told, and settles.

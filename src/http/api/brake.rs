@@ -12,7 +12,7 @@ use super::products::Accepted;
 use crate::catalog::Field;
 use crate::clock::Instant;
 use crate::connections::Settings;
-use crate::decide::brake::{ALTERNATES, frozen};
+use crate::decide::brake::{ALTERNATES, BRAKE, frozen};
 use crate::http::Desk;
 use crate::http::problem::{Path, Problem};
 use crate::ids::{ConnectionId, EntryId, ProductId};
@@ -20,7 +20,7 @@ use crate::ledger::{Entry, Kind, Origin};
 use crate::store::connections::Row;
 use crate::store::dirty::Asker;
 use crate::store::links::Link;
-use crate::store::{Db, StoreError, brakes, dirty, ledger};
+use crate::store::{Db, StoreError, brakes, categories, dirty, ledger, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new().routes(routes!(release_brake))
@@ -79,7 +79,7 @@ fn operator(desk: &Desk, connection: ConnectionId, product: Option<ProductId>) -
 /// Release the brake
 ///
 /// Products that the sweep wanted to take off the web, or whose stock it wanted to let fall to nothing, beyond the
-/// caps of the settings, are let through, each once and without being counted again.
+/// caps of the settings, are let through, each once and without being counted again; so are removals of categories.
 #[utoipa::path(post, path = "/connections/{connection_id}/brake/release", tag = "connections",
     operation_id = "release_brake", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
     responses((status = 202, description = "They will be visited; 0 when the brake was off", body = Accepted),
@@ -94,7 +94,11 @@ async fn release_brake(
     connection(&mut db, id).await?;
     let held = brakes::held(&mut db, id).await?;
     dirty::mark(&mut db, id, &held, Asker::Other, now, now).await?;
-    let accepted = brakes::release(&mut db, id, &held, now).await?;
+    let categories = categories::release(&mut db, id, BRAKE).await?;
+    if categories > 0 {
+        trees::mark(&mut db, id, true, now).await?;
+    }
+    let accepted = brakes::release(&mut db, id, &held, now).await? + categories;
     if accepted > 0 {
         let mut entry = operator(&desk, id, None);
         entry.cause = Some("an operator released the brake".into());

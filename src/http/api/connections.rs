@@ -16,7 +16,7 @@ use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{dirty, ledger, links};
+use crate::store::{categories, dirty, ledger, links, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -317,7 +317,11 @@ async fn update_connection(
         row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
     }
     let web_sale = row.web_sale.as_ref();
-    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, web_sale, desk.clock.now()).await?;
+    let now = desk.clock.now();
+    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, web_sale, now).await?;
+    // Another plan may have room for categories that were refused.
+    categories::try_again(&mut db, id).await?;
+    trees::mark(&mut db, id, true, now).await?;
     db.commit().await?;
     Ok(axum::Json(show(row)))
 }
@@ -416,6 +420,8 @@ struct Status {
     found_by_sweep: i64,
     /// Whether the sweep is kept from taking more away.
     brake: super::brake::Brake,
+    /// The shop's categories.
+    categories: super::categories::CategoryCounts,
     /// The plan.
     plan: super::plan::Plan,
     /// The newest run over the whole catalogue.
@@ -443,10 +449,13 @@ async fn get_status(
     let sync = super::syncs::newest(&mut db, id, now).await?;
     let brake = super::brake::state(&mut db, &row, linked).await?;
     let plan = super::plan::state(&mut db, &row).await?;
+    let categories = categories::counts(&mut db, id).await?.into();
+    let tree_waits = trees::at_work(&mut db, id, now).await?;
     Ok(axum::Json(Status {
         state: row.state,
         state_reason: row.state_reason,
         in_step: counts.waiting + counts.running + open_writes + row.sweep_found == 0
+            && !tree_waits
             && row.swept_at.is_some(),
         waiting: counts.waiting,
         running: counts.running,
@@ -458,6 +467,7 @@ async fn get_status(
         swept_at: row.swept_at,
         found_by_sweep: row.sweep_found,
         brake,
+        categories,
         plan,
         sync,
     }))

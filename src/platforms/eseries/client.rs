@@ -234,13 +234,13 @@ impl Client {
         Ok(page)
     }
 
-    async fn read(&self, url: Url) -> Result<Value, CallError> {
+    pub(super) async fn read(&self, url: Url) -> Result<Value, CallError> {
         let answer = self.call(Method::GET, url, None, None).await?;
         answer.json().ok_or_else(|| self.unreadable_answer("the answer is no JSON"))
     }
 
     /// A read whose answer makes no sense: nothing was changed, so the platform is asked again later.
-    fn unreadable_answer(&self, why: &str) -> CallError {
+    pub(super) fn unreadable_answer(&self, why: &str) -> CallError {
         CallError::Later { until: self.gate.outage(self.clock.now()), why: format!("E-Series: {why}") }
     }
 

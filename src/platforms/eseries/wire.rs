@@ -1,5 +1,6 @@
 //! The shapes that travel: what Concord reads of E-Series' records, and what it writes.
 
+mod category;
 mod variations;
 
 use serde_json::{Map, Value, json};
@@ -8,6 +9,7 @@ use crate::catalog::{Money, Stock};
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
+pub use category::{Category, CategoryWrite};
 pub use variations::{Choice, ProductOption, Variation, VariationWrite};
 
 /// A product (e-series-api.md, section 4.2).
@@ -29,6 +31,8 @@ pub struct Product {
     pub in_stock: Option<bool>,
     /// `externalReferenceId`: the id in a POS, unique in the store.
     pub external_reference_id: Option<String>,
+    /// `categoryIds`, in the order of their ids.
+    pub category_ids: Vec<i64>,
     /// `options`, in the store's order.
     pub options: Vec<ProductOption>,
     /// `combinations`: its variations.
@@ -55,6 +59,7 @@ impl Product {
             stock,
             in_stock: in_stock(&record),
             external_reference_id: record.text("externalReferenceId")?.filter(|text| !text.is_empty()),
+            category_ids: category_ids(&record),
             options: list(record.raw("options")).iter().map(ProductOption::read).collect::<Result<_, _>>()?,
             variations: list(record.raw("combinations"))
                 .iter()
@@ -63,6 +68,14 @@ impl Product {
             updated,
         })
     }
+}
+
+/// `categoryIds`; what is no id is passed over.
+fn category_ids(record: &Record<'_>) -> Vec<i64> {
+    let mut ids: Vec<i64> = list(record.raw("categoryIds")).iter().filter_map(Value::as_i64).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// `quantity` is absent when `unlimited` (section 13, trap 3).
@@ -140,6 +153,8 @@ pub struct ProductWrite {
     pub stock: Option<Stock>,
     /// `externalReferenceId`.
     pub external_reference_id: Option<String>,
+    /// `categoryIds`: the list replaces what is there (section 3).
+    pub category_ids: Option<Vec<i64>>,
     /// `options`, all of type `SELECT`: name and choices. Only on creation, since the list replaces what is there
     /// (section 5.6).
     pub options: Vec<(String, Vec<String>)>,
@@ -169,6 +184,7 @@ impl ProductWrite {
         put("quantity", self.stock.and_then(Stock::tracked).map(|count| json!(count)));
         put("unlimited", self.stock.map(|stock| json!(stock == Stock::Unlimited)));
         put("externalReferenceId", self.external_reference_id.as_ref().map(|text| json!(text)));
+        put("categoryIds", self.category_ids.as_ref().map(|ids| json!(ids)));
         let option = |(name, choices): &(String, Vec<String>)| {
             let choices: Vec<Value> = choices.iter().map(|text| json!({ "text": text })).collect();
             json!({"type": "SELECT", "name": name, "choices": choices})

@@ -92,6 +92,23 @@ impl Client {
         if let Some(set_id) = set_id {
             body.insert("itemAttributeSetID".to_owned(), json!(set_id.to_string()));
         }
+        self.write_matrix(url, body, by).await
+    }
+
+    /// Puts a matrix into a category, 0 for none, and returns the record as the platform saved it. Its items are left
+    /// as they are. Not sent after `by`.
+    pub async fn move_matrix(&self, id: i64, category_id: i64, by: Instant) -> Result<Matrix, CallError> {
+        let url = self.url(&["ItemMatrix", &format!("{id}.json")], &[]);
+        let body = serde_json::Map::from_iter([("categoryID".to_owned(), json!(category_id.to_string()))]);
+        self.write_matrix(url, body, by).await
+    }
+
+    async fn write_matrix(
+        &self,
+        url: Url,
+        body: serde_json::Map<String, serde_json::Value>,
+        by: Instant,
+    ) -> Result<Matrix, CallError> {
         let body = serde_json::Value::Object(body);
         let answer = self.call(reqwest::Method::PUT, url, 1.0, Some(&body), Some(by)).await?;
         let unclear = |why: String| CallError::Unclear { why };

@@ -1,5 +1,6 @@
 //! The shapes that travel: what Concord reads of R-Series' records, and what it writes.
 
+mod category;
 mod matrix;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use crate::catalog::Money;
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
+pub use category::Category;
 pub use matrix::{AttributeSet, Attributes, Matrix};
 
 /// An item (r-series-api.md, section 4.1).
@@ -31,6 +33,8 @@ pub struct Item {
     pub publish_to_ecom: bool,
     /// `itemMatrixID`; 0 is none.
     pub matrix_id: i64,
+    /// `categoryID`; 0 is none.
+    pub category_id: i64,
     /// `ItemAttributes`: its values in a matrix; none when the relation was not asked for, or it has none.
     pub attributes: Option<Attributes>,
     /// `timeStamp` of the item itself; stock does not move it.
@@ -146,6 +150,7 @@ impl Item {
             archived: record.flag("archived")?.unwrap_or(false),
             publish_to_ecom: record.flag("publishToEcom")?.unwrap_or(true),
             matrix_id: record.integer("itemMatrixID")?.unwrap_or(0),
+            category_id: record.integer("categoryID")?.unwrap_or(0),
             attributes: record.nested("ItemAttributes").map(Attributes::read).transpose()?,
             time_stamp: record.time("timeStamp")?,
             prices: list(prices).iter().map(ItemPrice::read).collect::<Result<_, _>>()?,
@@ -264,6 +269,8 @@ pub struct ItemWrite {
     pub attributes: Option<[String; 3]>,
     /// `itemAttributeSetID`, where the attributes are of another set than before.
     pub attribute_set_id: Option<i64>,
+    /// `categoryID`; 0 is none.
+    pub category_id: Option<i64>,
 }
 
 impl ItemWrite {
@@ -279,6 +286,7 @@ impl ItemWrite {
         put("description", self.description.as_ref().map(|text| json!(text)));
         put("customSku", self.custom_sku.as_ref().map(|text| json!(text)));
         put("manufacturerSku", self.manufacturer_sku.as_ref().map(|text| json!(text)));
+        put("categoryID", self.category_id.map(|id| json!(id.to_string())));
         put("publishToEcom", self.publish_to_ecom.map(|flag| json!(flag.to_string())));
         put(
             "Prices",

@@ -36,6 +36,8 @@ pub struct Matrix {
     pub description: String,
     /// `archived`.
     pub archived: bool,
+    /// `categoryID`; 0 is none.
+    pub category_id: i64,
     /// `timeStamp`.
     pub time_stamp: Option<Instant>,
     /// The attribute set, when the relation was asked for.
@@ -85,6 +87,7 @@ impl Matrix {
             id: record.needed("itemMatrixID", record.integer("itemMatrixID")?)?,
             description: record.needed("description", record.text("description")?)?,
             archived: record.flag("archived")?.unwrap_or(false),
+            category_id: record.integer("categoryID")?.unwrap_or(0),
             time_stamp: record.time("timeStamp")?,
             set: record.nested("ItemAttributeSet").map(AttributeSet::read).transpose()?,
         })
