@@ -1,6 +1,7 @@
 //! TRANSLATION, pure: the platforms' shapes into our nouns and back. One table, one row a field.
 
 pub mod eseries;
+pub mod images;
 pub mod options;
 pub mod rseries;
 pub mod snapshot;

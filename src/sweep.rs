@@ -6,6 +6,7 @@
 //! hide rows; rows that were seen before, saying the same, are no news.
 
 mod catalogue;
+mod pictures;
 mod polls;
 mod room;
 
@@ -205,6 +206,7 @@ impl Sweep {
         marked += self.poll_r_inventory_log(account).await?;
         marked += self.poll_e_products(account, began).await?;
         marked += self.poll_e_deleted(account, began).await?;
+        marked += self.poll_r_images(account).await?;
         marked += self.make_room(account, row).await?;
         Ok(marked)
     }

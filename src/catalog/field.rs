@@ -25,12 +25,22 @@ pub enum Field {
     Options,
     /// A variant's value of each of these options, in the same order; an empty one where it has none.
     OptionValues,
+    /// Pictures. Never part of the facts of a side: they are carried by themselves.
+    Images,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 7] =
-        [Self::Name, Self::Sku, Self::Price, Self::Enabled, Self::Stock, Self::Options, Self::OptionValues];
+    pub const ALL: [Self; 8] = [
+        Self::Name,
+        Self::Sku,
+        Self::Price,
+        Self::Enabled,
+        Self::Stock,
+        Self::Options,
+        Self::OptionValues,
+        Self::Images,
+    ];
 
     /// The name used in the REST interface, the ledger and settings.
     #[must_use]
@@ -43,6 +53,7 @@ impl Field {
             Self::Stock => "stock",
             Self::Options => "options",
             Self::OptionValues => "option_values",
+            Self::Images => "images",
         }
     }
 

@@ -78,6 +78,8 @@ impl Value {
                 None => (json == "unlimited").then_some(Self::Stock(Stock::Unlimited)),
             },
             Field::Options | Field::OptionValues => serde_json::from_value(json.clone()).ok().map(Self::List),
+            // What the ledger tells of pictures is no value that could be merged.
+            Field::Images => None,
         };
         value.ok_or_else(|| ValueError { field, json: json.to_string() })
     }

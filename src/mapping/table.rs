@@ -21,7 +21,7 @@ pub struct Row {
 }
 
 /// The table.
-pub const TABLE: [Row; 7] = [
+pub const TABLE: [Row; 8] = [
     row(Field::Name, "description", "name"),
     row(Field::Sku, "customSku (or manufacturerSku, systemSku)", "sku"),
     row(Field::Price, "Prices: Online if above 0, else Default; written: Online", "price"),
@@ -29,6 +29,10 @@ pub const TABLE: [Row; 7] = [
     row(Field::Stock, "ItemShops.qoh, summed over the connected shops", "quantity"),
     row(Field::Options, "attribute names of the matrix's ItemAttributeSet", "names of the options"),
     row(Field::OptionValues, "ItemAttributes of the item", "options of the variation"),
+    Row {
+        way: Way::RToE,
+        ..row(Field::Images, "Images of the item or matrix", "media; the picture of a variation")
+    },
 ];
 
 const fn row(field: Field, r_series: &'static str, e_series: &'static str) -> Row {

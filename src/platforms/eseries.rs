@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod feed;
+pub mod images;
 pub mod variations;
 pub mod wire;
 

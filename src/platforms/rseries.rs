@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod feed;
+pub mod images;
 pub mod matrix;
 pub mod oauth;
 pub mod sales;

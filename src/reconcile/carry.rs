@@ -94,6 +94,7 @@ impl Corridor {
                 }
             }
         }
+        self.carry_pictures(visit).await?;
         if let Some(reason) = doubt {
             return Err(self.still_in_doubt(visit, reason).await?);
         }

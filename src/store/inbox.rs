@@ -1,7 +1,8 @@
 //! The inbox: every genuine notice, written before it is acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::images::{self, Owner};
 use super::links::{Half, Met, homes};
 use super::{Db, Result, word};
 use crate::catalog::Side;
@@ -10,8 +11,8 @@ use crate::ids::{ConnectionId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::planted::{Mistake, planted};
 
-/// How the types of notices about matrices begin; others of R-Series are about items.
-pub const MATRIX: &str = "item_matrix.";
+/// How the types of notices about pictures begin.
+const IMAGE: &str = "image.";
 
 /// A notice to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Delivery {
     pub event_type: String,
     /// The record it is about, if Concord works on that kind.
     pub record: Option<i64>,
+    /// That record is a matrix of R-Series; else it is an item there, or a product of E-Series.
+    pub is_matrix: bool,
 }
 
 /// Writes notices down, gives their records a home and marks them, all in the caller's transaction.
@@ -60,13 +63,24 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
 
     // Grouped and ordered, so that two batches lock rows in the same order.
     let mut groups: BTreeMap<(uuid::Uuid, String, Half), Vec<(i64, String)>> = BTreeMap::new();
+    let mut pictured: BTreeMap<uuid::Uuid, Vec<Owner>> = BTreeMap::new();
+    let of_matrices: BTreeSet<(uuid::Uuid, &str)> = deliveries
+        .iter()
+        .zip(&events)
+        .filter(|(delivery, _)| delivery.is_matrix)
+        .map(|(delivery, event)| (delivery.connection_id.0, event.as_str()))
+        .collect();
     for row in new {
         if let Some(record) = row.entity_id {
             let half = match row.side.as_str() {
                 "e_series" => Half::EProducts,
-                _ if row.event_type.starts_with(MATRIX) => Half::RMatrices,
+                _ if of_matrices.contains(&(row.connection_id, row.event_id.as_str())) => Half::RMatrices,
                 _ => Half::RItems,
             };
+            if half != Half::EProducts && row.event_type.starts_with(IMAGE) {
+                let owner = if half == Half::RMatrices { Owner::Matrix(record) } else { Owner::Item(record) };
+                pictured.entry(row.connection_id).or_default().push(owner);
+            }
             groups.entry((row.connection_id, row.side, half)).or_default().push((record, row.event_id));
         }
     }
@@ -90,6 +104,9 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
         .execute(&mut *db)
         .await?;
         super::dirty::mark(&mut *db, connection_id, &products, super::dirty::Asker::Notice, now, now).await?;
+    }
+    for (connection, owners) in pictured {
+        images::news(&mut *db, ConnectionId(connection), &owners).await?;
     }
     Ok(count)
 }

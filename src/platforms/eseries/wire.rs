@@ -1,5 +1,6 @@
 //! The shapes that travel: what Concord reads of E-Series' records, and what it writes.
 
+mod media;
 mod variations;
 
 use serde_json::{Map, Value, json};
@@ -8,6 +9,7 @@ use crate::catalog::{Money, Stock};
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
+pub use media::{Gallery, Medium};
 pub use variations::{Choice, ProductOption, Variation, VariationWrite};
 
 /// A product (e-series-api.md, section 4.2).
