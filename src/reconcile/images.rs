@@ -61,6 +61,8 @@ struct Wall {
     records: Vec<images::Image>,
     /// What is shown.
     media: Vec<Medium>,
+    /// Which picture is where, of those that were uploaded in this visit, where E-Series shows no `externalId`.
+    named: BTreeMap<String, String>,
     /// `media` is what E-Series answered, and not what it ought to show after what was done.
     fresh: bool,
 }
@@ -97,6 +99,23 @@ impl Wall {
         let medium = Medium { id: String::new(), is_main, url: String::new(), external_id, alt: None };
         self.media.insert(if is_main { 0 } else { self.media.len() }, medium);
         self.fresh = false;
+    }
+
+    /// Takes what E-Series shows now. Where it shows no `externalId`, what is new there is what was uploaded since the
+    /// last look, if it is as many; else it cannot be told, and is none of ours.
+    fn look(&mut self, mut media: Vec<Medium>) {
+        let known = self.urls();
+        let hung = self.media.iter().filter(|medium| medium.url.is_empty()).filter_map(|it| it.external_id.clone());
+        let hung: Vec<String> = hung.collect();
+        let new = |medium: &&Medium| medium.external_id.is_none() && !known.contains(&medium.url);
+        let new: Vec<String> = media.iter().filter(new).map(|medium| medium.url.clone()).collect();
+        if new.len() == hung.len() {
+            self.named.extend(new.into_iter().zip(hung));
+        }
+        for medium in media.iter_mut().filter(|medium| medium.external_id.is_none()) {
+            medium.external_id = self.named.get(&medium.url).cloned();
+        }
+        (self.media, self.fresh) = (media, true);
     }
 
     fn record(&self, picture: &Picture) -> Option<&images::Image> {
@@ -173,7 +192,7 @@ impl Corridor {
         }
         let gallery = self.gallery(visit, half.0).await?;
         let listed = wanted.clone();
-        let mut wall = Wall { half, wanted, records, media: Vec::new(), fresh: true };
+        let mut wall = Wall { half, wanted, records, media: Vec::new(), named: BTreeMap::new(), fresh: true };
         let done = match half.1 {
             Some(variation) => {
                 self.carry_to_variation(visit, &mut wall, (variation, &gallery), changed).await?;
@@ -309,8 +328,8 @@ impl Corridor {
     }
 
     async fn look_again(&self, visit: &Visit<'_>, wall: &mut Wall) -> Result<(), Stop> {
-        wall.media = self.gallery(visit, wall.half.0).await?.media;
-        wall.fresh = true;
+        let media = self.gallery(visit, wall.half.0).await?.media;
+        wall.look(media);
         Ok(())
     }
 
