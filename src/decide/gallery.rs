@@ -43,7 +43,8 @@ pub fn next(wanted: usize, shown: &[Shown], may: May) -> Option<Move> {
         Some(picture) => picture >= wanted || place_of(picture) != Some(place),
         None => true,
     };
-    let extra: Vec<usize> = shown.iter().enumerate().filter(|it| is_extra(*it)).map(|(place, _)| place).collect();
+    let extra: Vec<usize> =
+        shown.iter().enumerate().filter(|it| is_extra(*it)).map(|(place, _)| place).collect();
     if let Some(missing) = (0..wanted).find(|picture| place_of(*picture).is_none()) {
         let main = shown.iter().position(|shown| shown.is_main);
         let free = main.is_none_or(|main| may.remove && extra.contains(&main));
@@ -77,7 +78,11 @@ mod tests {
                 shown.push(Shown { picture: Some(*picture), is_main });
             }
             Move::Arrange(order) => {
-                *shown = order.iter().enumerate().map(|(at, from)| Shown { is_main: at == 0, ..shown[*from] }).collect();
+                *shown = order
+                    .iter()
+                    .enumerate()
+                    .map(|(at, from)| Shown { is_main: at == 0, ..shown[*from] })
+                    .collect();
             }
             Move::Remove(place) => {
                 shown.remove(*place);
@@ -96,7 +101,11 @@ mod tests {
     }
 
     fn shown(pictures: &[Option<usize>]) -> Vec<Shown> {
-        pictures.iter().enumerate().map(|(at, picture)| Shown { picture: *picture, is_main: at == 0 }).collect()
+        pictures
+            .iter()
+            .enumerate()
+            .map(|(at, picture)| Shown { picture: *picture, is_main: at == 0 })
+            .collect()
     }
 
     #[test]

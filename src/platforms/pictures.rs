@@ -58,10 +58,11 @@ impl PictureHost {
 
     /// Reads a picture.
     pub async fn fetch(&self, address: &Url) -> Result<Vec<u8>, NoPicture> {
-        let answer = self.transport.fetch(address.clone(), LARGEST + 1).await.map_err(|error| match error {
-            TransportError::ForeignHost(_) => NoPicture::ForeignHost,
-            error => NoPicture::Unreachable(error.to_string()),
-        })?;
+        let answer =
+            self.transport.fetch(address.clone(), LARGEST + 1).await.map_err(|error| match error {
+                TransportError::ForeignHost(_) => NoPicture::ForeignHost,
+                error => NoPicture::Unreachable(error.to_string()),
+            })?;
         match answer.status {
             StatusCode::OK if answer.body.len() > LARGEST => Err(NoPicture::TooLarge),
             StatusCode::OK => Ok(answer.body),

@@ -76,7 +76,9 @@ impl Wall {
         });
         self.wanted.iter().position(|picture| {
             marker == Some(picture.marker().as_str())
-                || record.is_some_and(|record| (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id))
+                || record.is_some_and(|record| {
+                    (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id)
+                })
         })
     }
 
@@ -105,7 +107,8 @@ impl Wall {
     /// last look, if it is as many; else it cannot be told, and is none of ours.
     fn look(&mut self, mut media: Vec<Medium>) {
         let known = self.urls();
-        let hung = self.media.iter().filter(|medium| medium.url.is_empty()).filter_map(|it| it.external_id.clone());
+        let hung =
+            self.media.iter().filter(|medium| medium.url.is_empty()).filter_map(|it| it.external_id.clone());
         let hung: Vec<String> = hung.collect();
         let new = |medium: &&Medium| medium.external_id.is_none() && !known.contains(&medium.url);
         let new: Vec<String> = media.iter().filter(new).map(|medium| medium.url.clone()).collect();
@@ -119,7 +122,9 @@ impl Wall {
     }
 
     fn record(&self, picture: &Picture) -> Option<&images::Image> {
-        self.records.iter().find(|record| (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id))
+        self.records
+            .iter()
+            .find(|record| (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id))
     }
 }
 
@@ -186,7 +191,8 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         let records = images::of(&mut db, connection, product).await?;
         drop(db);
-        let (records, stale): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.e_half == half);
+        let (records, stale): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| record.e_half == half);
         if changed {
             self.confirm_gone(visit, known.owner, &images, &records).await?;
         }
@@ -295,7 +301,11 @@ impl Corridor {
             let Some(next) = gallery::next(wall.wanted.len(), &wall.shown(), may) else { return Ok(()) };
             match next {
                 Move::Main(at) | Move::Gallery(at) => {
-                    let spot = if matches!(next, Move::Main(_)) { Spot::Main(product_id) } else { Spot::Gallery(product_id) };
+                    let spot = if matches!(next, Move::Main(_)) {
+                        Spot::Main(product_id)
+                    } else {
+                        Spot::Gallery(product_id)
+                    };
                     let Some(picture) = wall.wanted.get(at).cloned() else { return Ok(()) };
                     let is_main = matches!(spot, Spot::Main(_));
                     let replaced = wall.media.iter().find(|medium| is_main && medium.is_main).cloned();
@@ -308,7 +318,8 @@ impl Corridor {
                 // Ids move: what is named by one is looked at right before.
                 Move::Arrange(_) | Move::Remove(_) if !wall.fresh => self.look_again(visit, wall).await?,
                 Move::Arrange(order) => {
-                    let media: Vec<Medium> = order.iter().filter_map(|at| wall.media.get(*at)).cloned().collect();
+                    let media: Vec<Medium> =
+                        order.iter().filter_map(|at| wall.media.get(*at)).cloned().collect();
                     self.arrange(visit, wall, &media).await?;
                     may.arrange = false;
                 }

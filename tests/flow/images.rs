@@ -51,7 +51,8 @@ impl World {
     async fn product_detail(&self, item_id: i64) -> Value {
         let all = self.get("/products").await;
         let is_it = |product: &&Value| product["r_series"]["id"] == item_id.to_string();
-        let id = all["items"].as_array().unwrap().iter().find(is_it).unwrap()["id"].as_str().unwrap().to_owned();
+        let id =
+            all["items"].as_array().unwrap().iter().find(is_it).unwrap()["id"].as_str().unwrap().to_owned();
         self.get(&format!("/products/{id}")).await
     }
 
@@ -164,7 +165,11 @@ async fn what_the_shop_does_to_its_pictures_arrives_whether_or_not_anything_tell
         let arrive = async || if relay { world.settle().await } else { world.walk().await };
         world.clear_calls();
         images.push(world.add_image(id));
-        if relay { world.settle().await } else { world.sweep().await }
+        if relay {
+            world.settle().await
+        } else {
+            world.sweep().await
+        }
         world.check_pictures(id, &images, "added");
         assert_eq!(world.writes(), 1);
 
@@ -190,7 +195,9 @@ async fn what_the_shop_does_to_its_pictures_arrives_whether_or_not_anything_tell
         arrive().await;
         world.check_pictures(id, &[], "all gone");
         world.check_laws().await;
-        let notices = world.sql_count("select count(*) from inbox where event_type like 'image.%' and meaning = 'change'").await;
+        let notices = world
+            .sql_count("select count(*) from inbox where event_type like 'image.%' and meaning = 'change'")
+            .await;
         assert_eq!(notices > 0, relay);
         world.close().await;
     }
@@ -227,7 +234,10 @@ async fn what_was_added_online_stays_until_the_shop_changes_a_picture_and_is_in_
     world.check_pictures(id, &images, "the shop has changed its pictures");
     let told = world.told_of_pictures().await;
     let removal = told.iter().find(|entry| entry["before"]["url"] == *url).expect("it is in the ledger");
-    assert_eq!((&removal["before"]["alt"]["main"], &removal["before"]["place"]), (&json!("Only here"), &json!(1)));
+    assert_eq!(
+        (&removal["before"]["alt"]["main"], &removal["before"]["place"]),
+        (&json!("Only here"), &json!(1))
+    );
     assert_eq!(removal["result"], "landed");
     world.check_laws().await;
 
@@ -351,11 +361,21 @@ async fn a_picture_that_cannot_be_carried_is_parked_alone_and_tried_again_on_a_w
     world.check_pictures(id, &images[1..2], "the others are parked");
     let (mug, product) = world.pair(id);
     assert_eq!((mug.stock[&1], product.quantity), (10, Some(10)), "the product goes on");
+    // What the sweep found is told until it finds nothing more.
+    world.sweep().await;
     let status = world.get("/status").await;
     assert_eq!((&status["parked"], &status["in_step"]), (&json!(0), &json!(true)), "{status}");
     let shown = world.product_detail(id).await;
     let codes: Vec<&Value> = shown["images"].as_array().unwrap().iter().map(|image| &image["code"]).collect();
-    assert_eq!(codes, [&json!("picture_no_image"), &Value::Null, &json!("picture_too_large"), &json!("picture_unreachable")]);
+    assert_eq!(
+        codes,
+        [
+            &json!("picture_no_image"),
+            &Value::Null,
+            &json!("picture_too_large"),
+            &json!("picture_unreachable")
+        ]
+    );
     let reason = shown["images"][3]["reason"].as_str().unwrap();
     assert!(reason.contains("404"), "{reason}");
     world.check_laws().await;
@@ -410,7 +430,8 @@ async fn where_pictures_are_public_e_series_reads_them_by_itself_and_else_it_is_
         world.connect().await;
         world.settle().await;
         world.check_pictures(id, &images, "by address");
-        let uploads: Vec<_> = world.stage.e.calls().into_iter().filter(|call| call.method == "POST").collect();
+        let uploads: Vec<_> =
+            world.stage.e.calls().into_iter().filter(|call| call.method == "POST").collect();
         let by_address = uploads.iter().filter(|call| call.query.contains("externalUrl")).count();
         // It is asked once whether it can, and given the bytes from then on.
         assert_eq!((uploads.len(), by_address), if reads { (1 + 3, 3) } else { (1 + 1 + 3, 1) });

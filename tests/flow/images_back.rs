@@ -14,7 +14,8 @@ impl World {
     /// app of the store.
     async fn hang_from(&self, product: i64, path: &str, address: &str) {
         let url = format!("{}/api/v3/1003/products/{product}/{path}/async", self.stage.e_url());
-        let body = json!({"url": address, "width": 8, "height": 8, "alt": {"main": "Only here", "translated": {}}});
+        let body =
+            json!({"url": address, "width": 8, "height": 8, "alt": {"main": "Only here", "translated": {}}});
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let token = self.stage.e.issue_token();
         let answer = client.post(url).bearer_auth(token).json(&body).send().await.unwrap();

@@ -42,7 +42,9 @@ fn stir(world: &World, id: i64, images: &mut Vec<i64>) {
 /// Pictures that Concord has uploaded and that were taken.
 fn uploads(world: &World) -> usize {
     let calls = world.stage.e.calls().into_iter();
-    calls.filter(|call| call.method == "POST" && call.query.contains("externalId") && call.status == 200).count()
+    calls
+        .filter(|call| call.method == "POST" && call.query.contains("externalId") && call.status == 200)
+        .count()
 }
 
 #[tokio::test]

@@ -195,7 +195,8 @@ impl World {
         let door_store = store.through(plan.door.clone());
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(plan.seed));
         let Assembled { worker, desk, writer } =
-            assemble(parts(&stage, &door_store, &clock, ids, plan.public_pictures), "http://concord.test").unwrap();
+            assemble(parts(&stage, &door_store, &clock, ids, plan.public_pictures), "http://concord.test")
+                .unwrap();
         let stop = CancellationToken::new();
         let accounts = desk.accounts.clone();
         let app = concord::http::app(desk);
@@ -278,22 +279,34 @@ impl World {
     /// A new process over the same database: gates, tokens and everything else in memory is gone.
     pub fn restart_worker(&mut self, salt: u64) {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(1_000_003) ^ salt));
-        let Assembled { worker, .. } =
-            assemble(parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures), "http://concord.test").unwrap();
+        let Assembled { worker, .. } = assemble(
+            parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures),
+            "http://concord.test",
+        )
+        .unwrap();
         self.worker = worker;
     }
 
     /// A worker with a memory of its own, whose clock and turnstile are these.
     pub fn worker_through(&self, salt: u64, clock: SharedClock, turnstile: Turnstile) -> Worker {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(104_729) ^ salt));
-        let parts = Parts { clock, turnstile, ..parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures) };
+        let parts = Parts {
+            clock,
+            turnstile,
+            ..parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures)
+        };
         assemble(parts, "http://concord.test").unwrap().worker
     }
 
     /// A second worker beside the first, with a memory of its own.
     pub fn another_worker(&self, salt: u64) -> Worker {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(7_919) ^ salt));
-        assemble(parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures), "http://concord.test").unwrap().worker
+        assemble(
+            parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures),
+            "http://concord.test",
+        )
+        .unwrap()
+        .worker
     }
 
     /// One request to the service, in process. The answer is JSON, or null.

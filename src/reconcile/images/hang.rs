@@ -127,7 +127,10 @@ impl Corridor {
             // The pictures are there, in another order: no reason to hold anything back.
             Err(CallError::Refused { why, .. }) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
-                let hold = Hold::new("picture_order", format!("E-Series does not take the order of the pictures: {why}"));
+                let hold = Hold::new(
+                    "picture_order",
+                    format!("E-Series does not take the order of the pictures: {why}"),
+                );
                 self.tell_of_picture(visit, &hold).await?;
             }
             Err(error) => return Err(self.picture_stop(visit, &intent, error).await?),
@@ -280,7 +283,8 @@ impl Corridor {
         let mut fate = None;
         let landed = match (act, combination_id) {
             (PictureAct::Hang { r_image_id, public_id, external_id, shown }, _) => {
-                let marked = gallery.media.iter().find(|medium| medium.external_id.as_ref() == Some(external_id));
+                let marked =
+                    gallery.media.iter().find(|medium| medium.external_id.as_ref() == Some(external_id));
                 let there = match combination_id {
                     None => marked.map(|medium| &medium.url),
                     Some(_) => of_variation.filter(|url| !shown.contains(*url)),
@@ -289,7 +293,8 @@ impl Corridor {
                     Picture { r_image_id: *r_image_id, public_id: public_id.clone(), address: String::new() };
                 // One that existed online alone is not the shop's.
                 let ours = (*r_image_id != 0).then_some(picture);
-                fate = ours.filter(|_| there.is_some()).map(|picture| (picture, Fate::Online(there.cloned())));
+                fate =
+                    ours.filter(|_| there.is_some()).map(|picture| (picture, Fate::Online(there.cloned())));
                 there.is_some()
             }
             (PictureAct::Arrange(order), _) => {
@@ -326,7 +331,9 @@ fn judge(by_address: bool, status: u16, code: Option<&str>, why: &str) -> Answer
     match (status, code) {
         (_, Some("INCORRECT_IMAGE_SIZE")) | (413, _) => Answer::Refused(Hold::new(
             "picture_too_large",
-            format!("it has more than 20 MB, which is the most that E-Series takes ({why}). Upload a smaller one."),
+            format!(
+                "it has more than 20 MB, which is the most that E-Series takes ({why}). Upload a smaller one."
+            ),
         )),
         _ if by_address => Answer::Unread,
         (422, _) => Answer::Refused(Hold::new(
