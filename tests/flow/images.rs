@@ -50,7 +50,8 @@ impl World {
 
     async fn product_detail(&self, item_id: i64) -> Value {
         let all = self.get("/products").await;
-        let is_it = |product: &&Value| product["r_series"]["id"] == item_id.to_string();
+        let wanted = json!(item_id.to_string());
+        let is_it = |product: &&Value| product["r_series"]["id"] == wanted;
         let id =
             all["items"].as_array().unwrap().iter().find(is_it).unwrap()["id"].as_str().unwrap().to_owned();
         self.get(&format!("/products/{id}")).await
@@ -166,9 +167,9 @@ async fn what_the_shop_does_to_its_pictures_arrives_whether_or_not_anything_tell
         world.clear_calls();
         images.push(world.add_image(id));
         if relay {
-            world.settle().await
+            world.settle().await;
         } else {
-            world.sweep().await
+            world.sweep().await;
         }
         world.check_pictures(id, &images, "added");
         assert_eq!(world.writes(), 1);
