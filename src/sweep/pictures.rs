@@ -45,7 +45,8 @@ impl Sweep {
         if !account.rules.way(Field::Images).carries_from(Side::RSeries) {
             return Ok(0);
         }
-        Ok(self.poll_new_pictures(account).await? + self.walk_pictures(account).await?)
+        let (walked, saw_all) = self.walk_pictures(account).await?;
+        Ok(if saw_all { walked } else { walked + self.poll_new_pictures(account).await? })
     }
 
     async fn poll_new_pictures(&self, account: &Account) -> Result<usize, Broken> {
@@ -73,24 +74,29 @@ impl Sweep {
         Ok(marked)
     }
 
-    async fn walk_pictures(&self, account: &Account) -> Result<usize, Broken> {
+    /// Goes on with the walk, or begins one that is due. Tells what was marked, and whether all pictures were seen in
+    /// this one round: then there are no new ones besides.
+    async fn walk_pictures(&self, account: &Account) -> Result<(usize, bool), Broken> {
         let connection = account.connection_id;
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
         let stored = cursors::get(&mut db, connection, WALK).await?;
         let stored = stored.and_then(|position| serde_json::from_value::<Walk>(position).ok());
         let mut walk = match stored {
-            Some(walk) if walk.after.is_none() && walk.began > before(now, WALK_EVERY) => return Ok(0),
+            Some(walk) if walk.after.is_none() && walk.began > before(now, WALK_EVERY) => {
+                return Ok((0, false));
+            }
             Some(walk) if walk.after.is_some() => walk,
             Some(_) => Walk { began: now, after: Some(0) },
-            // The poll of new pictures has just seen all there are.
+            // The poll of new pictures is about to see all there are.
             None => {
                 self.put_walk(&mut db, connection, Walk { began: now, after: None }).await?;
                 db.commit().await?;
-                return Ok(0);
+                return Ok((0, false));
             }
         };
         drop(db);
+        let begins = walk.after == Some(0);
         let mut marked = 0;
         for _ in 0..WALK_PAGES {
             let Some(after) = walk.after else { break };
@@ -106,7 +112,7 @@ impl Sweep {
             self.put_walk(&mut db, connection, walk).await?;
             db.commit().await?;
         }
-        Ok(marked)
+        Ok((marked, begins && walk.after.is_none()))
     }
 
     async fn put_walk(&self, db: &mut Db, connection: ConnectionId, walk: Walk) -> Result<(), StoreError> {
