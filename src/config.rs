@@ -35,6 +35,9 @@ pub struct Config {
     /// R-Series sign-in
     #[arg(long, env = "CONCORD_R_SERIES_AUTH_URL", default_value = "https://cloud.lightspeedapp.com")]
     pub r_series_auth_url: Url,
+    /// Where R-Series keeps its pictures: the only host from which any are read
+    #[arg(long, env = "CONCORD_R_SERIES_IMAGES_URL", default_value = "https://res.cloudinary.com")]
+    pub r_series_images_url: Url,
     /// R-Series application, for renewing tokens
     #[arg(long, env = "CONCORD_R_SERIES_CLIENT_ID")]
     pub r_series_client_id: Option<String>,

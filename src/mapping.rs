@@ -2,6 +2,7 @@
 
 pub mod category;
 pub mod eseries;
+pub mod images;
 pub mod options;
 pub mod rseries;
 pub mod snapshot;

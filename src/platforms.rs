@@ -6,6 +6,7 @@
 pub mod error;
 pub mod eseries;
 pub mod gate;
+pub mod pictures;
 pub mod read;
 pub mod rseries;
 pub mod transport;

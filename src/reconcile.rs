@@ -12,6 +12,7 @@ mod carry;
 mod category;
 mod create;
 mod doubt;
+mod images;
 mod look;
 mod observe;
 mod planning;
@@ -93,6 +94,8 @@ struct Visit<'a> {
     braked: bool,
     /// What an operator wants of it.
     wish: Option<Wish>,
+    /// The shop's pictures of it.
+    pictures: images::Pictures,
 }
 
 /// Why a visit ends before its end.
@@ -195,6 +198,7 @@ impl Corridor {
             Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => BTreeMap::new(),
             Err((side, error)) => return self.all_stop(&claims, side, error).await,
         };
+        let mut pictures = self.pictures_due(&account, links.values()).await?;
 
         let mut claims = claims.into_iter();
         while let Some(claim) = claims.next() {
@@ -224,6 +228,7 @@ impl Corridor {
                 mark,
                 braked,
                 wish: wishes.remove(&product),
+                pictures: pictures.remove(&product).unwrap_or_default(),
             };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
@@ -234,6 +239,9 @@ impl Corridor {
                 Ok(sights) => self.walk(&mut visit, intents, sights).await,
                 Err(stop) => Err(stop),
             };
+            if visit.pictures.busy {
+                self.keep(claims.as_slice()).await?;
+            }
             let stop = match ended {
                 Ok(()) => continue,
                 Err(stop) => stop,

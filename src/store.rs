@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod connections;
 pub mod cursors;
 pub mod dirty;
+pub mod images;
 pub mod inbox;
 pub mod instance;
 pub mod ledger;

@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod categories;
+mod pictures;
 mod polls;
 mod room;
 
@@ -207,6 +208,7 @@ impl Sweep {
         marked += self.poll_r_inventory_log(account).await?;
         marked += self.poll_e_products(account, began).await?;
         marked += self.poll_e_deleted(account, began).await?;
+        marked += self.poll_r_images(account).await?;
         marked += self.make_room(account, row).await?;
         Ok(marked)
     }

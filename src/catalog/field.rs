@@ -27,11 +27,13 @@ pub enum Field {
     OptionValues,
     /// Its place in the shop's tree of categories.
     Category,
+    /// Pictures. Never part of the facts of a side: they are carried by themselves.
+    Images,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Name,
         Self::Sku,
         Self::Price,
@@ -40,6 +42,7 @@ impl Field {
         Self::Options,
         Self::OptionValues,
         Self::Category,
+        Self::Images,
     ];
 
     /// The name used in the REST interface, the ledger and settings.
@@ -54,6 +57,7 @@ impl Field {
             Self::Options => "options",
             Self::OptionValues => "option_values",
             Self::Category => "category",
+            Self::Images => "images",
         }
     }
 

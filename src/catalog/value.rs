@@ -84,6 +84,8 @@ impl Value {
             },
             Field::Options | Field::OptionValues => serde_json::from_value(json.clone()).ok().map(Self::List),
             Field::Category => place(json).map(Self::Place),
+            // What the ledger tells of pictures is no value that could be merged.
+            Field::Images => None,
         };
         value.ok_or_else(|| ValueError { field, json: json.to_string() })
     }

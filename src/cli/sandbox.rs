@@ -108,6 +108,7 @@ write in ten; E-Series 600 calls in any minute.
 1. Start Concord against them:
 
 export CONCORD_R_SERIES_API_URL={r_url}
+export CONCORD_R_SERIES_IMAGES_URL={r_url}
 export CONCORD_R_SERIES_AUTH_URL={r_url}
 export CONCORD_R_SERIES_CLIENT_ID={r_id}
 export CONCORD_R_SERIES_CLIENT_SECRET={r_secret}

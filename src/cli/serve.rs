@@ -185,6 +185,9 @@ pub(super) fn apps(config: &Config) -> PlatformApps {
         r_series_url: config.r_series_api_url.clone(),
         r_series_auth_url: config.r_series_auth_url.clone(),
         r_series: r_series.map(|(client_id, client_secret)| App { client_id, client_secret }),
+        // E-Series reads over HTTPS alone (e-series-api.md, section 6.2); from elsewhere it is given the bytes.
+        r_series_images_public: config.r_series_images_url.scheme() == "https",
+        r_series_images_url: config.r_series_images_url.clone(),
         e_series_url: config.e_series_api_url.clone(),
         e_series_secret: config.e_series_client_secret.clone(),
     }

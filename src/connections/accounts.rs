@@ -15,6 +15,7 @@ use crate::catalog::{Caps, Limits, Rules, Tree};
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
+use crate::platforms::pictures::PictureHost;
 use crate::platforms::transport::{HttpClient, Transport};
 use crate::platforms::{CallError, Gate, eseries, rseries};
 use crate::store::{Store, StoreError, connections};
@@ -34,6 +35,10 @@ pub struct PlatformApps {
     pub r_series_auth_url: Url,
     /// The R-Series application, for renewing tokens.
     pub r_series: Option<rseries::oauth::App>,
+    /// Where R-Series keeps its pictures: the only host from which any are read.
+    pub r_series_images_url: Url,
+    /// E-Series can read pictures from there by itself.
+    pub r_series_images_public: bool,
     /// Base of the E-Series API.
     pub e_series_url: Url,
     /// The E-Series application's secret: the key of its webhooks.
@@ -92,6 +97,11 @@ impl Wiring {
         Ok(())
     }
 
+    fn pictures(&self) -> PictureHost {
+        let PlatformApps { r_series_images_url, r_series_images_public, .. } = &self.apps;
+        PictureHost::new(self.http.clone(), r_series_images_url.clone(), *r_series_images_public)
+    }
+
     pub(super) fn later(&self, error: &StoreError) -> CallError {
         CallError::Later { until: after(self.clock.now(), Duration::from_secs(1)), why: error.to_string() }
     }
@@ -116,6 +126,8 @@ pub struct Account {
     pub limits: Limits,
     /// How much of that is known to be free.
     pub grant: Arc<Grant>,
+    /// Where the shop's pictures are.
+    pub pictures: Arc<PictureHost>,
     /// R-Series.
     pub r: rseries::Client,
     /// E-Series.
@@ -130,6 +142,7 @@ struct Kept {
     r_tokens: Arc<StoredTokens>,
     e_token: Mutex<Option<SecretString>>,
     grant: Arc<Grant>,
+    pictures: Arc<PictureHost>,
 }
 
 impl Kept {
@@ -204,6 +217,7 @@ impl Accounts {
             caps: settings.caps,
             limits: limits(row, &settings),
             grant: kept.grant.clone(),
+            pictures: kept.pictures.clone(),
             r: rseries::Client::new(
                 r_transport,
                 row.r_account_id,
@@ -254,6 +268,7 @@ impl Accounts {
                 r_tokens: Arc::new(StoredTokens::new(self.wiring.clone(), connection)),
                 e_token: Mutex::new(None),
                 grant: Arc::new(Grant::default()),
+                pictures: Arc::new(self.wiring.pictures()),
             })
         };
         kept.entry(connection).or_insert_with(new).clone()

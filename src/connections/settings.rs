@@ -102,6 +102,12 @@ impl Settings {
     /// Refuses settings that make no sense, in words.
     pub fn check(&self) -> Result<(), String> {
         self.caps.check()?;
+        let images = self.fields.get(&Field::Images).and_then(|setting| setting.way);
+        if images.is_some_and(|way| !matches!(way, Way::RToE | Way::Off)) {
+            return Err(
+                "images are carried from R-Series to E-Series alone: their way is r_to_e or off".into()
+            );
+        }
         if self.full_look_hours > LONGEST_PAUSE {
             return Err(format!("full_look_hours must be at most {LONGEST_PAUSE}; 0 is never"));
         }

@@ -111,6 +111,7 @@ async fn take_e_series(
         event_id: envelope.event_id,
         event_type: envelope.event_type,
         record,
+        is_matrix: false,
     };
     write_down(desk, delivery, record.is_some()).await
 }
@@ -146,6 +147,7 @@ async fn take_r_series(
         event_id: event_id.map_or_else(|| desk.ids.uuid(desk.clock.now()).to_string(), str::to_owned),
         event_type: hint.event_type,
         record: hint.record,
+        is_matrix: hint.is_matrix,
     };
     write_down(desk, delivery, worked_on).await
 }

@@ -156,6 +156,37 @@ pub enum Detail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sale_id: Option<i64>,
     },
+    /// A picture on E-Series: uploaded, taken down, or all of a product put in order.
+    Picture {
+        /// The product, or the one the variation belongs to.
+        product_id: i64,
+        /// The variation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        combination_id: Option<i64>,
+        /// What is done.
+        act: PictureAct,
+    },
+}
+
+/// What is done to a picture on E-Series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureAct {
+    /// Uploaded.
+    Hang {
+        /// R-Series `imageID`; 0 when it existed online alone and is put back.
+        r_image_id: i64,
+        /// R-Series `publicID`.
+        public_id: String,
+        /// The `externalId` by which it is known again.
+        external_id: String,
+        /// Where the originals were that were shown before.
+        shown: Vec<String>,
+    },
+    /// Put in this order, each by the address of its original.
+    Arrange(Vec<String>),
+    /// Taken down: the one whose original is here.
+    Remove(String),
 }
 
 /// A creation on E-Series.

@@ -21,7 +21,7 @@ pub struct Row {
 }
 
 /// The table.
-pub const TABLE: [Row; 8] = [
+pub const TABLE: [Row; 9] = [
     row(Field::Name, "description", "name"),
     row(Field::Sku, "customSku (or manufacturerSku, systemSku)", "sku"),
     row(Field::Price, "Prices: Online if above 0, else Default; written: Online", "price"),
@@ -30,6 +30,10 @@ pub const TABLE: [Row; 8] = [
     row(Field::Options, "attribute names of the matrix's ItemAttributeSet", "names of the options"),
     row(Field::OptionValues, "ItemAttributes of the item", "options of the variation"),
     row(Field::Category, "categoryID of the item or matrix", "categoryIds, as far as the shop's tree goes"),
+    Row {
+        way: Way::RToE,
+        ..row(Field::Images, "Images of the item or matrix", "media; the picture of a variation")
+    },
 ];
 
 const fn row(field: Field, r_series: &'static str, e_series: &'static str) -> Row {

@@ -3,6 +3,7 @@
 pub mod category;
 pub mod client;
 pub mod feed;
+pub mod images;
 pub mod variations;
 pub mod wire;
 

@@ -47,6 +47,17 @@ pub enum TransportError {
     ForeignHost(String),
 }
 
+/// What is sent along with a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// Nothing.
+    None,
+    /// JSON.
+    Json(&'a serde_json::Value),
+    /// Bytes as they are: a picture.
+    Bytes(&'a [u8]),
+}
+
 /// An answer of any status.
 #[derive(Debug)]
 pub struct Answer {
@@ -154,27 +165,64 @@ impl Transport {
         body: Option<&serde_json::Value>,
         not_after: Option<Instant>,
     ) -> Result<Answer, TransportError> {
+        let body = body.map_or(Body::None, Body::Json);
+        self.send_body(method, url, token, body, not_after).await
+    }
+
+    /// The same with a body of any kind.
+    pub async fn send_body(
+        &self,
+        method: Method,
+        url: Url,
+        token: Option<&SecretString>,
+        body: Body<'_>,
+        not_after: Option<Instant>,
+    ) -> Result<Answer, TransportError> {
+        let request = |client: &Client, url: Url| {
+            let request = client.request(method.clone(), url).header("accept", "application/json");
+            match body {
+                Body::None => request,
+                Body::Json(json) => request.json(json),
+                Body::Bytes(bytes) => {
+                    request.header("content-type", "application/octet-stream").body(bytes.to_vec())
+                }
+            }
+        };
+        self.pass(&method, url, token, request, (LARGEST_ANSWER, not_after)).await
+    }
+
+    /// Reads a file, without a token. One of more than `most` bytes comes as an answer that is cut off behind them.
+    pub async fn fetch(&self, url: Url, most: usize) -> Result<Answer, TransportError> {
+        let request = |client: &Client, url: Url| client.get(url).header("accept", "image/*");
+        self.pass(&Method::GET, url, None, request, (most, None)).await
+    }
+
+    async fn pass(
+        &self,
+        method: &Method,
+        url: Url,
+        token: Option<&SecretString>,
+        request: impl FnOnce(&Client, Url) -> reqwest::RequestBuilder,
+        (most, not_after): (usize, Option<Instant>),
+    ) -> Result<Answer, TransportError> {
         if url.origin() != self.base.origin() {
             return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
         }
         let HttpClient { client, total, clock, turnstile } = &self.http;
-        turnstile.pass(|| Point::Call(shown(&method, &url))).await;
+        turnstile.pass(|| Point::Call(shown(method, &url))).await;
         if not_after.is_some_and(|not_after| clock.now() > not_after) && !planted(Mistake::SentTooLate) {
             return Err(TransportError::TooLate);
         }
-        let mut request = client.request(method, url).header("accept", "application/json");
+        let mut request = request(client, url);
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
                 .map_err(|_| TransportError::NotSent("the token has characters no header may hold".into()))?;
             value.set_sensitive(true);
             request = request.header("authorization", value);
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
         let answer = tokio::select! {
             biased;
-            answer = exchange(request) => answer,
+            answer = exchange(request, most) => answer,
             () = clock::sleep(clock, *total) => Err(TransportError::Lost(format!("no answer in {total:?}"))),
         };
         turnstile.pass(|| Point::Answered(outcome(&answer))).await;
@@ -182,7 +230,8 @@ impl Transport {
     }
 }
 
-async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, TransportError> {
+/// Larger answers than a platform gives are an error; a file that is read up to fewer bytes is cut off.
+async fn exchange(request: reqwest::RequestBuilder, most: usize) -> Result<Answer, TransportError> {
     let mut response = request.send().await.map_err(|error| {
         let sent = !(error.is_connect() || error.is_builder());
         // Without the address: a query may hold what should not stand in a log.
@@ -194,9 +243,13 @@ async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, TransportE
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(Answer { status, headers, body }),
-            Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_ANSWER => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+            Ok(Some(_)) if most == LARGEST_ANSWER => {
                 return Err(TransportError::Lost(format!("an answer over {LARGEST_ANSWER} bytes")));
+            }
+            Ok(Some(chunk)) => {
+                body.extend(chunk.iter().take(most - body.len()));
+                return Ok(Answer { status, headers, body });
             }
             Err(error) => return Err(TransportError::Lost(chain(&error.without_url()))),
         }

@@ -79,6 +79,8 @@ pub struct RHint {
     pub event_type: String,
     /// The item, matrix or category to look at, if the event is about one.
     pub record: Option<i64>,
+    /// It is a matrix.
+    pub is_matrix: bool,
 }
 
 /// Reads a notice at the R-Series door: a form with `type` and `payload`, or the same as JSON.
@@ -101,6 +103,19 @@ pub fn r_series(content_type: &str, body: &[u8]) -> Result<RHint, NoEnvelope> {
     if event_type.is_empty() || event_type.len() > LONGEST || event_type.contains('\0') {
         return Err(NoEnvelope("type is missing or no short text".into()));
     }
+    let id = |key: &str| {
+        let id = payload.get(key).and_then(|id| match id {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_i64(),
+        });
+        id.filter(|id: &i64| *id > 0)
+    };
+    if event_type.starts_with("image.") {
+        // An image belongs to one of both (r-series-api.md, section 4.6). One that does not say to which is found by
+        // the poll.
+        let (item, matrix) = (id("itemID"), id("itemMatrixID"));
+        return Ok(RHint { event_type, record: item.or(matrix), is_matrix: item.is_none() });
+    }
     let kinds = [
         ("item.", "itemID"),
         ("inventory.", "itemID"),
@@ -108,16 +123,10 @@ pub fn r_series(content_type: &str, body: &[u8]) -> Result<RHint, NoEnvelope> {
         (CATEGORY, "categoryID"),
     ];
     let key = kinds.into_iter().find(|(kind, _)| event_type.starts_with(kind)).map(|(_, key)| key);
-    let id = |key: &str| {
-        let id = payload.get(key).and_then(|id| match id {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_i64(),
-        });
-        let id = id.filter(|id: &i64| *id > 0);
-        id.ok_or_else(|| NoEnvelope(format!("payload.{key} is missing or no id")))
-    };
-    let record = key.map(id).transpose()?;
-    Ok(RHint { event_type, record })
+    let missing = |key: &str| NoEnvelope(format!("payload.{key} is missing or no id"));
+    let record = key.map(|key| id(key).ok_or_else(|| missing(key))).transpose()?;
+    let is_matrix = key == Some("itemMatrixID");
+    Ok(RHint { event_type, record, is_matrix })
 }
 
 #[cfg(test)]
@@ -151,10 +160,19 @@ mod tests {
     fn the_r_series_door_takes_forms_and_json() {
         let form = b"type=inventory.update&payload=%7B%22itemID%22%3A%22318%22%7D";
         let json = br#"{"type":"inventory.update","payload":{"itemID":318}}"#;
-        let hint = RHint { event_type: "inventory.update".into(), record: Some(318) };
+        let hint = RHint { event_type: "inventory.update".into(), record: Some(318), is_matrix: false };
         assert_eq!(r_series("application/x-www-form-urlencoded", form).unwrap(), hint);
         assert_eq!(r_series("application/json; charset=utf-8", json).unwrap(), hint);
         assert_eq!(r_series("", b"type=customer.update&payload=%7B%7D").unwrap().record, None);
+        let of = |body: &[u8]| {
+            let hint = r_series("application/json", body).unwrap();
+            (hint.record, hint.is_matrix)
+        };
+        let image = br#"{"type":"image.create","payload":{"imageID":"7","itemID":"0","itemMatrixID":"12"}}"#;
+        assert_eq!(of(image), (Some(12), true));
+        let image = br#"{"type":"image.update","payload":{"imageID":"7","itemID":"318","itemMatrixID":"0"}}"#;
+        assert_eq!(of(image), (Some(318), false));
+        assert_eq!(of(br#"{"type":"image.delete","payload":{"imageID":"7"}}"#).0, None);
         assert!(r_series("", b"payload=%7B%7D").is_err());
         assert!(r_series("", b"type=item.update&payload=%7B%7D").is_err());
         assert!(r_series("application/json", b"[]").is_err());

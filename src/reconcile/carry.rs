@@ -96,6 +96,7 @@ impl Corridor {
                 }
             }
         }
+        self.carry_pictures(visit).await?;
         if let Some(reason) = doubt {
             return Err(self.still_in_doubt(visit, reason).await?);
         }
@@ -107,8 +108,7 @@ impl Corridor {
         self.settle(visit, in_step).await
     }
 
-    /// Writes down what the merge learned without a call, before any call is made: fields on which both
-    /// sides agree, fields that are held, conflicts that wait for a choice.
+    /// Writes down, before any call, what the merge learned without one: agreement, holds, conflicts that wait.
     async fn absorb(&self, visit: &mut Visit<'_>, plan: &Plan, r: &Facts, e: &Facts) -> Result<(), Stop> {
         let now = self.clock.now();
         let holds: links::Holds = plan.holds.iter().cloned().collect();

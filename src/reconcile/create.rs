@@ -200,6 +200,9 @@ impl Corridor {
             sent.set(Field::Sku, Value::Text(sku.to_owned()));
         }
         let kept = self.kept(visit).await?;
+        if let Some(kept) = &kept {
+            self.call_for_kept_pictures(visit, kept).await?;
+        }
         if let Some(enabled) = kept.as_ref().and_then(mapping::snapshot::enabled) {
             // What comes back is as it was, unless the shop took it off the web meanwhile.
             let wanted = facts.get(Field::Enabled) != Some(&Value::Flag(false));
@@ -256,6 +259,7 @@ impl Corridor {
         if let InShop::Matrix { items, .. } = shop {
             self.see_to_variants(visit, items, Some(&online.product)).await?;
         }
+        self.carry_pictures(visit).await?;
         self.settle(visit, false).await
     }
 

@@ -54,6 +54,9 @@ impl Corridor {
                     let under = Under { delta, shop_id, payment_type_id, sale_id };
                     self.observe_sale(visit, &intent, under).await?;
                 }
+                (Some(Detail::Picture { product_id, combination_id, act }), _) => {
+                    self.observe_picture(visit, &intent, (product_id, combination_id), &act).await?;
+                }
                 (None, _) if intent.kind == Kind::Stock => {
                     return Err(Stop::Park {
                         code: STOCK_UNDECIDED,

@@ -1,7 +1,8 @@
 //! The inbox: every genuine notice, written before it is acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::images::{self, Owner};
 use super::links::{Half, Met, homes};
 use super::{Db, Result, word};
 use crate::catalog::Side;
@@ -10,8 +11,8 @@ use crate::ids::{ConnectionId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::planted::{Mistake, planted};
 
-/// How the types of notices about matrices begin; others of R-Series are about items.
-pub const MATRIX: &str = "item_matrix.";
+/// How the types of notices about pictures begin.
+const IMAGE: &str = "image.";
 
 /// How the types of notices about categories begin, on either side.
 pub const CATEGORY: &str = "category.";
@@ -29,6 +30,8 @@ pub struct Delivery {
     pub event_type: String,
     /// The record it is about, if Concord works on that kind.
     pub record: Option<i64>,
+    /// That record is a matrix of R-Series; else it is an item there, or a product of E-Series.
+    pub is_matrix: bool,
 }
 
 /// Writes notices down, gives their records a home and marks them, all in the caller's transaction.
@@ -64,6 +67,13 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
 
     // Grouped and ordered, so that two batches lock rows in the same order.
     let mut groups: BTreeMap<(uuid::Uuid, String, Half), Vec<(i64, String)>> = BTreeMap::new();
+    let mut pictured: BTreeMap<uuid::Uuid, Vec<Owner>> = BTreeMap::new();
+    let of_matrices: BTreeSet<(uuid::Uuid, &str)> = deliveries
+        .iter()
+        .zip(&events)
+        .filter(|(delivery, _)| delivery.is_matrix)
+        .map(|(delivery, event)| (delivery.connection_id.0, event.as_str()))
+        .collect();
     for row in new {
         if row.event_type.starts_with(CATEGORY) {
             // The shop's own tree is followed at once; E-Series tells of each product that is put into a category.
@@ -71,9 +81,13 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
         } else if let Some(record) = row.entity_id {
             let half = match row.side.as_str() {
                 "e_series" => Half::EProducts,
-                _ if row.event_type.starts_with(MATRIX) => Half::RMatrices,
+                _ if of_matrices.contains(&(row.connection_id, row.event_id.as_str())) => Half::RMatrices,
                 _ => Half::RItems,
             };
+            if half != Half::EProducts && row.event_type.starts_with(IMAGE) {
+                let owner = if half == Half::RMatrices { Owner::Matrix(record) } else { Owner::Item(record) };
+                pictured.entry(row.connection_id).or_default().push(owner);
+            }
             groups.entry((row.connection_id, row.side, half)).or_default().push((record, row.event_id));
         }
     }
@@ -101,6 +115,9 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
     // After the rows of the dirty set: everybody locks them in this order.
     for (connection, urgent) in trees {
         super::trees::mark(&mut *db, ConnectionId(connection), urgent, now).await?;
+    }
+    for (connection, owners) in pictured {
+        images::news(&mut *db, ConnectionId(connection), &owners).await?;
     }
     Ok(count)
 }

@@ -173,6 +173,7 @@ async fn a_closed_gate_holds_back_one_connection_only() {
         event_id: "event".into(),
         event_type: "item.update".into(),
         record: Some(world.stage.r.items()[0].item_id),
+        is_matrix: false,
     };
     inbox::accept(&mut db, &[notice(world.connection), notice(neighbour)], &ids, now).await.unwrap();
     db.commit().await.unwrap();

@@ -120,6 +120,8 @@ impl Neighbours {
                 r_series_url: address.parse().unwrap(),
                 r_series_auth_url: address.parse().unwrap(),
                 r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
+                r_series_images_url: address.parse().unwrap(),
+                r_series_images_public: false,
                 e_series_url: address.parse().unwrap(),
                 e_series_secret: Some(e.client_secret.into()),
             },

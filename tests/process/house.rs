@@ -193,6 +193,7 @@ impl Recipe {
             ("CONCORD_MASTER_KEY", MASTER_KEY.to_owned()),
             ("CONCORD_ADMIN_TOKEN", ADMIN.to_owned()),
             ("CONCORD_R_SERIES_API_URL", stage.r_url()),
+            ("CONCORD_R_SERIES_IMAGES_URL", stage.r_url()),
             ("CONCORD_R_SERIES_AUTH_URL", stage.r_url()),
             ("CONCORD_R_SERIES_CLIENT_ID", r.client_id),
             ("CONCORD_R_SERIES_CLIENT_SECRET", r.client_secret),

@@ -59,6 +59,8 @@ pub struct Plan {
     pub door: Turnstile,
     /// While a platform hangs, time passes until the caller gives up.
     pub time_passes: bool,
+    /// E-Series reads the shop's pictures by their addresses; else it is given the bytes.
+    pub public_pictures: bool,
 }
 
 impl Default for Plan {
@@ -72,6 +74,7 @@ impl Default for Plan {
             online_level: Some(3),
             door: Turnstile::default(),
             time_passes: true,
+            public_pictures: false,
         }
     }
 }
@@ -192,7 +195,8 @@ impl World {
         let door_store = store.through(plan.door.clone());
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(plan.seed));
         let Assembled { worker, desk, writer } =
-            assemble(parts(&stage, &door_store, &clock, ids), "http://concord.test").unwrap();
+            assemble(parts(&stage, &door_store, &clock, ids, plan.public_pictures), "http://concord.test")
+                .unwrap();
         let stop = CancellationToken::new();
         let accounts = desk.accounts.clone();
         let app = concord::http::app(desk);
@@ -275,22 +279,34 @@ impl World {
     /// A new process over the same database: gates, tokens and everything else in memory is gone.
     pub fn restart_worker(&mut self, salt: u64) {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(1_000_003) ^ salt));
-        let Assembled { worker, .. } =
-            assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap();
+        let Assembled { worker, .. } = assemble(
+            parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures),
+            "http://concord.test",
+        )
+        .unwrap();
         self.worker = worker;
     }
 
     /// A worker with a memory of its own, whose clock and turnstile are these.
     pub fn worker_through(&self, salt: u64, clock: SharedClock, turnstile: Turnstile) -> Worker {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(104_729) ^ salt));
-        let parts = Parts { clock, turnstile, ..parts(&self.stage, &self.store, &self.clock, ids) };
+        let parts = Parts {
+            clock,
+            turnstile,
+            ..parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures)
+        };
         assemble(parts, "http://concord.test").unwrap().worker
     }
 
     /// A second worker beside the first, with a memory of its own.
     pub fn another_worker(&self, salt: u64) -> Worker {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(7_919) ^ salt));
-        assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap().worker
+        assemble(
+            parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures),
+            "http://concord.test",
+        )
+        .unwrap()
+        .worker
     }
 
     /// One request to the service, in process. The answer is JSON, or null.
@@ -499,7 +515,7 @@ impl Drop for World {
     }
 }
 
-fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> Parts {
+fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds, public_pictures: bool) -> Parts {
     let r = rseries::Config::default();
     let e = eseries::Config::default();
     Parts {
@@ -509,6 +525,8 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> P
             r_series_url: stage.r_url().parse().unwrap(),
             r_series_auth_url: stage.r_url().parse().unwrap(),
             r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
+            r_series_images_url: stage.r_url().parse().unwrap(),
+            r_series_images_public: public_pictures,
             e_series_url: stage.e_url().parse().unwrap(),
             e_series_secret: Some(e.client_secret.into()),
         },

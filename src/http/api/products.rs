@@ -20,7 +20,7 @@ use crate::platforms::CallError;
 use crate::reconcile::PreviewError;
 use crate::store::dirty::Asker;
 use crate::store::links::{ListQuery, Listed};
-use crate::store::{Db, dirty, ledger, links, room};
+use crate::store::{Db, dirty, images, ledger, links, room};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -186,9 +186,46 @@ struct ProductDetail {
     standing: links::Standing,
     /// Field by field.
     fields: Vec<FieldDetail>,
+    /// What became of the shop's pictures of it; of those of a variant, at the variant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<ImageDetail>,
     /// Its variants, each a product to be asked for by its own id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     variant_products: Vec<Product>,
+}
+
+/// A picture of the shop, and what became of it on the web.
+#[derive(Debug, Serialize, ToSchema)]
+struct ImageDetail {
+    /// R-Series `imageID`.
+    r_image_id: String,
+    /// R-Series `publicID`.
+    public_id: String,
+    /// `online`, or `parked` with the reason.
+    state: &'static str,
+    /// The reason for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// Why it is not online, in words. It is tried again when the shop changes it, and on retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Where the original was on E-Series when last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    since: Instant,
+}
+
+impl From<images::Image> for ImageDetail {
+    fn from(image: images::Image) -> Self {
+        let (state, url, code, reason) = match image.fate {
+            images::Fate::Online(url) => ("online", url, None, None),
+            images::Fate::Refused { code, reason } => ("parked", None, Some(code), Some(reason)),
+        };
+        let (r_image_id, public_id, since) = (image.r_image_id.to_string(), image.public_id, image.at);
+        Self { r_image_id, public_id, state, code, reason, url, since }
+    }
 }
 
 /// One field of a product: what is, and why.
@@ -284,7 +321,8 @@ async fn get_product(
     let query = ListQuery { variants_of: Some(product), limit: MOST_VARIANTS, ..ListQuery::default() };
     let variants = links::list(&mut db, id, &query).await?;
     let variant_products = variants.into_iter().map(show).collect();
-    Ok(axum::Json(ProductDetail { product: show(listed), standing, fields, variant_products }))
+    let images = images::of(&mut db, id, product).await?.into_iter().map(ImageDetail::from).collect();
+    Ok(axum::Json(ProductDetail { product: show(listed), standing, fields, images, variant_products }))
 }
 
 /// What a run would do now, and why.
@@ -356,6 +394,7 @@ async fn look_again(
         dirty::vouch(&mut db, id, product).await?;
     }
     dirty::mark(&mut db, id, &[product], Asker::Other, now, now).await?;
+    images::again(&mut db, id, product).await?;
     if retry {
         if without_room {
             room::full_at(&mut db, id, None).await?;

@@ -14,7 +14,7 @@ use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
-use crate::platforms::transport::{Answer, Transport, TransportError};
+use crate::platforms::transport::{Answer, Body, Transport, TransportError};
 
 /// Most records a page holds (e-series-api.md, section 3).
 pub const PAGE: usize = 100;
@@ -251,9 +251,20 @@ impl Client {
         body: Option<&Value>,
         by: Option<Instant>,
     ) -> Result<Answer, CallError> {
+        self.call_with(method, url, body.map_or(Body::None, Body::Json), by).await
+    }
+
+    /// The same with a body of any kind.
+    pub(super) async fn call_with(
+        &self,
+        method: Method,
+        url: Url,
+        body: Body<'_>,
+        by: Option<Instant>,
+    ) -> Result<Answer, CallError> {
         let admitted = self.gate.admit(1.0, self.clock.now());
         admitted.map_err(|until| CallError::Later { until, why: "E-Series: our share of calls".into() })?;
-        let answer = match self.transport.send(method.clone(), url, Some(&self.token), body, by).await {
+        let answer = match self.transport.send_body(method.clone(), url, Some(&self.token), body, by).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.lost(&method, &error)),
         };

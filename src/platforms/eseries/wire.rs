@@ -1,6 +1,7 @@
 //! The shapes that travel: what Concord reads of E-Series' records, and what it writes.
 
 mod category;
+mod media;
 mod variations;
 
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
 pub use category::{Category, CategoryWrite};
+pub use media::{Gallery, Medium};
 pub use variations::{Choice, ProductOption, Variation, VariationWrite};
 
 /// A product (e-series-api.md, section 4.2).

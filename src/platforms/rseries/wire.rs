@@ -1,6 +1,7 @@
 //! The shapes that travel: what Concord reads of R-Series' records, and what it writes.
 
 mod category;
+mod image;
 mod matrix;
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
 pub use category::Category;
+pub use image::{Image, Pictured};
 pub use matrix::{AttributeSet, Attributes, Matrix};
 
 /// An item (r-series-api.md, section 4.1).

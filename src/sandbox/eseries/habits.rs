@@ -101,6 +101,8 @@ pub struct Habits {
     pub external_urls_need_https: bool,
     /// Pictures given by an address are fetched; otherwise they are taken for granted, without a hash.
     pub external_urls_are_fetched: bool,
+    /// `externalId` is shown in `media` (section 6.3); off: it is taken and never shown.
+    pub external_ids_are_shown: bool,
     /// The merchant says no when asked to let the app in (section 1.3).
     pub merchant_refuses: bool,
     /// `state` comes back from the authorisation page (undocumented; section 1.3).
@@ -168,6 +170,7 @@ impl Default for Habits {
             gallery_fills_empty_main: false,
             external_urls_need_https: true,
             external_urls_are_fetched: true,
+            external_ids_are_shown: true,
             merchant_refuses: false,
             echo_oauth_state: false,
         }

@@ -203,7 +203,8 @@ fn uploaded(store: &mut Store, wanted: &Wanted) -> Result<Picture, Refusal> {
         }
         (None, _) => store.picture_of(&[])?,
     };
-    picture.external_id = wanted.query.text("externalId").map(str::to_owned);
+    let external_id = wanted.query.text("externalId").filter(|_| store.config.habits.external_ids_are_shown);
+    picture.external_id = external_id.map(str::to_owned);
     Ok(picture)
 }
 
@@ -247,7 +248,9 @@ fn promised(store: &mut Store, wanted: &Wanted) -> Result<Picture, Refusal> {
             Picture::promised(url, store.next_picture - 1, width, height)
         }
     };
-    picture.external_id = body.get("externalId").and_then(Value::as_str).map(str::to_owned);
+    let external_id = body.get("externalId").and_then(Value::as_str);
+    picture.external_id =
+        external_id.filter(|_| store.config.habits.external_ids_are_shown).map(str::to_owned);
     if let Some(alt) = body.get("alt").filter(|alt| !alt.is_null()) {
         check(alt, Kind::Object, "alt", &store.config.habits)?;
         picture.alt = Some(alt.clone());

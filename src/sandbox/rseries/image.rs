@@ -201,6 +201,7 @@ impl State {
         let owner = image.owner;
         self.images.insert(self.last_image, image);
         self.stamp_owner(now, owner);
+        self.tell_image("image.create", self.last_image);
         self.last_image
     }
 
@@ -217,11 +218,13 @@ impl State {
         let owner = image.owner;
         self.images.insert(id, image);
         self.stamp_owner(now, owner);
+        self.tell_image("image.update", id);
         Ok(())
     }
 
     /// DELETE of an image, without a trace.
     pub(super) fn delete_image(&mut self, now: Instant, id: i64) -> Result<(), Refusal> {
+        self.tell_image("image.delete", id);
         let image = self.images.remove(&id).ok_or_else(|| Refusal::no_such("Image", id))?;
         self.stamp_owner(now, image.owner);
         Ok(())

@@ -279,6 +279,14 @@ impl State {
         self.changes.push(Change { kind, payload: Value::Object(record) });
     }
 
+    /// Notes an event for the listeners, with the image as it is now.
+    pub(super) fn tell_image(&mut self, kind: &'static str, id: i64) {
+        if self.images.contains_key(&id) {
+            let record = self.record(&IMAGE, id, &Relations::default(), Style::Single);
+            self.changes.push(Change { kind, payload: Value::Object(record) });
+        }
+    }
+
     /// Notes an event for the listeners, with the stock row as it is now.
     pub(super) fn tell_stock(&mut self, row: i64) {
         let record = self.record(&resource::ITEM_SHOP, row, &Relations::default(), Style::Single);

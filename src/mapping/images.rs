@@ -1,0 +1,172 @@
+//! Which pictures of the shop a product shows, in which order, and how each is known again.
+//!
+//! A simple product shows those of its item, a product with variants those of its matrix, and a variation the first
+//! one of its item.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::platforms::eseries::wire::{Gallery, Medium};
+use crate::platforms::rseries::wire::Image;
+
+/// Most pictures of an item or a matrix (r-series-api.md, section 4.6; integration-rules.md, section 7).
+pub const MOST: usize = 12;
+
+/// A picture of the shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// R-Series `imageID`.
+    pub r_image_id: i64,
+    /// R-Series `publicID`: the bytes behind it never change, so the two together are one picture for ever.
+    pub public_id: String,
+    /// Where its bytes are; empty when that cannot be told.
+    pub address: String,
+}
+
+impl Picture {
+    /// What it is known by on E-Series, as its `externalId`: ids of a gallery move, and addresses are E-Series' own.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("{OURS}{}-{}", self.r_image_id, self.public_id)
+    }
+
+    /// What it is known by here.
+    #[must_use]
+    pub fn key(&self) -> (i64, String) {
+        (self.r_image_id, self.public_id.clone())
+    }
+}
+
+const OURS: &str = "concord-r-image-";
+const KEPT: &str = "concord-kept-image-";
+
+/// Did a picture of the shop get this `externalId`?
+#[must_use]
+pub fn is_marker(external_id: &str) -> bool {
+    external_id.starts_with(OURS)
+}
+
+/// The `externalId` of a picture that existed online alone and was put back.
+#[must_use]
+pub fn kept_marker(number: usize) -> String {
+    format!("{KEPT}{number}")
+}
+
+/// The first `most` pictures, in the order that the shop has given them: by `ordering`, then `imageID`.
+#[must_use]
+pub fn wanted(images: &[Image], most: usize) -> Vec<Picture> {
+    let mut images: Vec<&Image> = images.iter().filter(|image| !image.public_id.is_empty()).collect();
+    images.sort_by_key(|image| (image.ordering, image.id));
+    let mut taken = BTreeSet::new();
+    images.retain(|image| taken.insert(image.id));
+    let picture = |image: &Image| Picture {
+        r_image_id: image.id,
+        public_id: image.public_id.clone(),
+        address: address(image),
+    };
+    images.into_iter().take(most).map(picture).collect()
+}
+
+/// These pictures in their order, as one text: another one means that the shop has changed them.
+#[must_use]
+pub fn carried(pictures: &[Picture]) -> String {
+    let each = pictures.iter().map(|picture| format!("{}:{}", picture.r_image_id, picture.public_id));
+    each.collect::<Vec<_>>().join(" ")
+}
+
+/// `baseImageURL`, `publicID` and a suffix (section 4.6). The host converts to whatever is asked for, and the record
+/// does not tell the type, so the name of the file decides: a PNG may be transparent.
+fn address(image: &Image) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    if image.public_id.contains("..") || !image.public_id.chars().all(plain) {
+        return String::new();
+    }
+    let is_png = image.filename.to_ascii_lowercase().ends_with(".png");
+    let slash = if image.base_url.ends_with('/') { "" } else { "/" };
+    format!("{}{slash}{}.{}", image.base_url, image.public_id, if is_png { "png" } else { "jpg" })
+}
+
+/// The pictures that a product had online when it was removed.
+#[must_use]
+pub fn kept(record: &Value) -> Vec<Medium> {
+    Gallery::read(record).unwrap_or_default().media
+}
+
+/// Where the picture is that a variation had when it, or its product, was removed: the one with this marker.
+#[must_use]
+pub fn kept_of_variation(record: &Value, marker: &str) -> Option<String> {
+    let own = |record: &&Value| record.get("externalReferenceId").and_then(Value::as_str) == Some(marker);
+    let variations = record.get("combinations").and_then(Value::as_array).into_iter().flatten();
+    let url = std::iter::once(record).chain(variations).find(own)?.get("originalImageUrl")?.as_str()?;
+    (!url.is_empty()).then(|| url.to_owned())
+}
+
+/// The items of R-Series whose variations had a picture when their product was removed.
+#[must_use]
+pub fn pictured_items(record: &Value) -> Vec<i64> {
+    let variations = record.get("combinations").and_then(Value::as_array).into_iter().flatten();
+    let item = |variation: &Value| {
+        let marker = variation.get("externalReferenceId").and_then(Value::as_str)?;
+        kept_of_variation(variation, marker)?;
+        marker.rsplit('-').next().filter(|_| super::eseries::is_variation_marker(marker))?.parse().ok()
+    };
+    variations.filter_map(item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn image(id: i64, ordering: i64, public_id: &str, filename: &str) -> Image {
+        Image {
+            id,
+            public_id: public_id.into(),
+            base_url: "https://res.cloudinary.com/lightspeed-retail/image/upload/".into(),
+            filename: filename.into(),
+            ordering,
+            item_id: 1,
+            matrix_id: 0,
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_shop_and_more_than_the_most_stay_behind() {
+        let images = [
+            image(9, 1, "c", ""),
+            image(7, 0, "b", ""),
+            image(3, 0, "a", ""),
+            image(4, 5, "", ""),
+            image(3, 0, "a", ""),
+        ];
+        let ids = |most| wanted(&images, most).iter().map(|picture| picture.r_image_id).collect::<Vec<_>>();
+        assert_eq!(ids(12), [3, 7, 9]);
+        assert_eq!(ids(1), [3]);
+        assert_eq!(carried(&wanted(&images, 2)), "3:a 7:b");
+    }
+
+    #[test]
+    fn an_address_is_built_of_plain_parts_alone() {
+        let of = |public_id: &str, filename: &str| address(&image(1, 0, public_id, filename));
+        let base = "https://res.cloudinary.com/lightspeed-retail/image/upload";
+        assert_eq!(of("shop/ab12", "Mug.JPG"), format!("{base}/shop/ab12.jpg"));
+        assert_eq!(of("ab12", "mug.PNG"), format!("{base}/ab12.png"));
+        for strange in ["../../secret", "a?b", "a#b", "a b", "a%2e", "ä"] {
+            assert_eq!(of(strange, "x.jpg"), "", "{strange}");
+        }
+    }
+
+    #[test]
+    fn what_a_variation_had_is_found_in_its_product_or_in_itself() {
+        let one = json!({"externalReferenceId": "a", "originalImageUrl": "u"});
+        let whole = json!({"combinations": [{"externalReferenceId": "b"}, one]});
+        let url = Some("u".to_owned());
+        assert_eq!((kept_of_variation(&whole, "a"), kept_of_variation(&one, "a")), (url.clone(), url));
+        let pictured = json!({"combinations": [{"externalReferenceId": "concord-r-variant-7", "originalImageUrl": "u"}, one,
+            {"externalReferenceId": "concord-r-variant-8"}]});
+        assert_eq!(pictured_items(&pictured), [7]);
+        assert_eq!((kept_of_variation(&whole, "b"), kept_of_variation(&whole, "c")), (None, None));
+    }
+}

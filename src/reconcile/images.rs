@@ -1,0 +1,441 @@
+//! Pictures, from the shop to the web. They are no field that is merged: the shop's are carried when something is new
+//! about them, and what somebody did to them online stays until then.
+//!
+//! Which picture is which is told by our own record (`store::images`), never by the ids of E-Series' gallery, which
+//! move. Each call is an intent before and a result after, and each next move is decided by what is shown then, so
+//! a visit that was broken off is simply gone on with.
+
+mod back;
+mod hang;
+
+use std::collections::BTreeMap;
+
+use tracing::info;
+
+use super::{Corridor, Stop, Visit};
+use crate::catalog::{Field, Side};
+use crate::connections::Account;
+use crate::decide::gallery::{self, May, Move, Shown};
+use crate::ids::ProductId;
+use crate::ledger::PictureAct;
+use crate::mapping::images::{self as pictures, Picture};
+use crate::platforms::CallError;
+use crate::platforms::eseries::images::Spot;
+use crate::platforms::eseries::wire::{Gallery, Medium};
+use crate::platforms::rseries::wire::Image;
+use crate::store::dirty::Claim;
+use crate::store::images::{self, Fate, Known, Owner};
+use crate::store::links::{Link, Standing};
+use crate::store::{StoreError, dirty};
+
+/// More moves than any gallery needs: a platform that does not do what it says is not asked for ever.
+const MOST_MOVES: usize = 200;
+
+/// What a visit knows of the shop's pictures before it looks at them.
+#[derive(Debug, Default)]
+pub(super) struct Pictures {
+    /// What is known of them; none when the shop never had any.
+    pub(super) known: Option<Known>,
+    /// What the shop has now, if it was looked at for the whole group.
+    images: Option<Vec<Image>>,
+    /// Calls were made for them, which may have taken a while.
+    pub(super) busy: bool,
+}
+
+/// Whose pictures a product shows.
+pub(super) fn owner_of(link: &Link) -> Option<Owner> {
+    match (link.r_item_id, link.r_matrix_id) {
+        (Some(id), _) => Some(Owner::Item(id)),
+        (None, Some(id)) => Some(Owner::Matrix(id)),
+        (None, None) => None,
+    }
+}
+
+/// What hangs on one product, or is to hang there.
+struct Wall {
+    /// The product, and of a variant its variation.
+    half: (i64, Option<i64>),
+    /// Pictures that are to be shown, in their order.
+    wanted: Vec<Picture>,
+    /// What became of the shop's pictures that were tried before on this product.
+    records: Vec<images::Image>,
+    /// What is shown.
+    media: Vec<Medium>,
+    /// Which picture is where, of those that were uploaded in this visit, where E-Series shows no `externalId`.
+    named: BTreeMap<String, String>,
+    /// `media` is what E-Series answered, and not what it ought to show after what was done.
+    fresh: bool,
+}
+
+impl Wall {
+    /// Which of the wanted pictures this is: by the `externalId` that it was given, else by where its original is.
+    fn picture(&self, medium: &Medium) -> Option<usize> {
+        let marker = medium.external_id.as_deref();
+        let record = self.records.iter().find(|record| {
+            matches!(&record.fate, Fate::Online(Some(url)) if marker.is_none() && *url == medium.url)
+        });
+        self.wanted.iter().position(|picture| {
+            marker == Some(picture.marker().as_str())
+                || record.is_some_and(|record| {
+                    (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id)
+                })
+        })
+    }
+
+    fn shown(&self) -> Vec<Shown> {
+        let shown = |medium: &Medium| Shown { picture: self.picture(medium), is_main: medium.is_main };
+        self.media.iter().map(shown).collect()
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.media.iter().map(|medium| medium.url.clone()).collect()
+    }
+
+    /// What it ought to show after an upload, until it is looked at again.
+    fn hung(&mut self, marker: &str, as_main: bool) {
+        if as_main {
+            self.media.retain(|medium| !medium.is_main);
+        }
+        let is_main = as_main || self.media.is_empty();
+        let external_id = Some(marker.to_owned());
+        let medium = Medium { id: String::new(), is_main, url: String::new(), external_id, alt: None };
+        self.media.insert(if is_main { 0 } else { self.media.len() }, medium);
+        self.fresh = false;
+    }
+
+    /// Takes what E-Series shows now. Where it shows no `externalId`, what is new there is what was uploaded since the
+    /// last look, if it is as many; else it cannot be told, and is none of ours.
+    fn look(&mut self, mut media: Vec<Medium>) {
+        let known = self.urls();
+        let hung =
+            self.media.iter().filter(|medium| medium.url.is_empty()).filter_map(|it| it.external_id.clone());
+        let hung: Vec<String> = hung.collect();
+        let new = |medium: &&Medium| medium.external_id.is_none() && !known.contains(&medium.url);
+        let new: Vec<String> = media.iter().filter(new).map(|medium| medium.url.clone()).collect();
+        if new.len() == hung.len() {
+            self.named.extend(new.into_iter().zip(hung));
+        }
+        for medium in media.iter_mut().filter(|medium| medium.external_id.is_none()) {
+            medium.external_id = self.named.get(&medium.url).cloned();
+        }
+        (self.media, self.fresh) = (media, true);
+    }
+
+    fn record(&self, picture: &Picture) -> Option<&images::Image> {
+        self.records
+            .iter()
+            .find(|record| (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id))
+    }
+}
+
+impl Corridor {
+    /// What is known of the pictures of these products, and what the shop has now of those that are due: one call a
+    /// kind for all of them. Who got no answer asks by itself.
+    pub(super) async fn pictures_due<'a>(
+        &self,
+        account: &Account,
+        links: impl Iterator<Item = &'a Link> + Clone,
+    ) -> Result<BTreeMap<ProductId, Pictures>, StoreError> {
+        if !account.rules.way(Field::Images).carries_from(Side::RSeries) {
+            return Ok(BTreeMap::new());
+        }
+        let owners: Vec<Owner> = links.clone().filter_map(owner_of).collect();
+        let mut db = self.store.begin().await?;
+        let known = images::known(&mut db, account.connection_id, &owners).await?;
+        drop(db);
+        let (mut items, mut matrices) = (Vec::new(), Vec::new());
+        for link in links.clone().filter(|link| link.standing != Standing::Archived) {
+            let half = (link.e_product_id, link.e_combination_id);
+            match owner_of(link).and_then(|owner| known.get(&owner)).filter(|known| known.is_due(half)) {
+                Some(Known { owner: Owner::Item(id), .. }) => items.push(*id),
+                Some(Known { owner: Owner::Matrix(id), .. }) => matrices.push(*id),
+                None => {}
+            }
+        }
+        let mut of_items = account.r.images_of_items(&items).await.unwrap_or_default();
+        let mut of_matrices = account.r.images_of_matrices(&matrices).await.unwrap_or_default();
+        let pictures = links.filter_map(|link| {
+            let known = known.get(&owner_of(link)?)?.clone();
+            let images = match known.owner {
+                Owner::Item(id) => of_items.remove(&id),
+                Owner::Matrix(id) => of_matrices.remove(&id),
+            };
+            Some((link.product_id, Pictures { known: Some(known), images, busy: false }))
+        });
+        Ok(pictures.collect())
+    }
+
+    /// Carries the shop's pictures to the product or variation of this visit, if anything is new about them.
+    pub(super) async fn carry_pictures(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        if !visit.account.rules.way(Field::Images).carries_from(Side::RSeries) {
+            return Ok(());
+        }
+        let (Some(half), Some(known)) = (visit.e_half(), visit.pictures.known.clone()) else { return Ok(()) };
+        if !known.is_due((Some(half.0), half.1)) {
+            return Ok(());
+        }
+        visit.pictures.busy = true;
+        let images = self.pictures_in_shop(visit, known.owner).await?;
+        let wanted = pictures::wanted(&images, if half.1.is_some() { 1 } else { pictures::MOST });
+        let carried = pictures::carried(&wanted);
+        let first = known.e_half != (Some(half.0), half.1);
+        // At the first meeting the shop's pictures take the place of what is online; having none changes nothing.
+        let changed = match &known.carried {
+            Some(before) if !first => *before != carried,
+            _ => !wanted.is_empty(),
+        };
+        if changed {
+            visit.changed = [true, visit.changed(Side::ESeries)];
+        }
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let mut db = self.store.begin().await?;
+        let records = images::of(&mut db, connection, product).await?;
+        drop(db);
+        let (records, stale): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| record.e_half == half);
+        if changed {
+            self.confirm_gone(visit, known.owner, &images, &records).await?;
+        }
+        let gallery = self.gallery(visit, half.0).await?;
+        let listed = wanted.clone();
+        let mut wall = Wall { half, wanted, records, media: Vec::new(), named: BTreeMap::new(), fresh: true };
+        let done = match half.1 {
+            Some(variation) => {
+                self.carry_to_variation(visit, &mut wall, (variation, &gallery), changed).await?;
+                if first {
+                    self.bring_back_to_variation(visit, &wall, &stale).await?;
+                }
+                self.gallery(visit, half.0).await?
+            }
+            None => {
+                wall.media = gallery.media;
+                self.carry_to_gallery(visit, &mut wall, changed).await?;
+                if first {
+                    self.bring_back(visit, &mut wall, &stale).await?;
+                }
+                if !wall.fresh {
+                    self.look_again(visit, &mut wall).await?;
+                }
+                Gallery { media: std::mem::take(&mut wall.media), ..Gallery::default() }
+            }
+        };
+        self.carried(visit, &known, wall, &listed, done).await
+    }
+
+    /// What the shop has now.
+    async fn pictures_in_shop(&self, visit: &mut Visit<'_>, owner: Owner) -> Result<Vec<Image>, Stop> {
+        if let Some(images) = visit.pictures.images.take() {
+            return Ok(images);
+        }
+        let r = &visit.account.r;
+        let images = match owner {
+            Owner::Item(id) => r.images_of_item(id).await,
+            Owner::Matrix(id) => r.images_of_matrix(id).await,
+        };
+        images.map_err(|error| self.stop(Side::RSeries, error))
+    }
+
+    async fn gallery(&self, visit: &Visit<'_>, product_id: i64) -> Result<Gallery, Stop> {
+        visit.account.e.gallery(product_id).await.map_err(|error| self.stop(Side::ESeries, error))
+    }
+
+    /// Before a picture is taken down because the shop's record shows it no more, it is asked for by its id: absence
+    /// from a list is never taken for a deletion.
+    async fn confirm_gone(
+        &self,
+        visit: &Visit<'_>,
+        owner: Owner,
+        images: &[Image],
+        records: &[images::Image],
+    ) -> Result<(), Stop> {
+        let listed = |id: i64| images.iter().any(|image| image.id == id);
+        let online = |record: &&images::Image| matches!(record.fate, Fate::Online(_));
+        for record in records.iter().filter(online).filter(|record| !listed(record.r_image_id)) {
+            let still_has = |image: &Image| match owner {
+                Owner::Item(id) => image.item_id == id,
+                Owner::Matrix(id) => image.matrix_id == id,
+            };
+            match visit.account.r.image(record.r_image_id).await {
+                Ok(image) if still_has(&image) => {
+                    return Err(Stop::Later {
+                        until: self.in_seconds(5),
+                        why: format!("R-Series left out picture {} of a product that has it", image.id),
+                        failed: true,
+                    });
+                }
+                Ok(_) | Err(CallError::Gone { .. }) => {}
+                Err(error) => return Err(self.stop(Side::RSeries, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a product show what is wanted, move by move. Only when the shop has `changed` its pictures, what is not
+    /// wanted goes; else those are hung that were never tried, or are to be tried again.
+    async fn carry_to_gallery(
+        &self,
+        visit: &mut Visit<'_>,
+        wall: &mut Wall,
+        changed: bool,
+    ) -> Result<(), Stop> {
+        let product_id = wall.half.0;
+        let shown: Vec<usize> = wall.shown().into_iter().filter_map(|shown| shown.picture).collect();
+        let mut place = 0..;
+        let keep: Vec<bool> = wall
+            .wanted
+            .iter()
+            .map(|picture| {
+                let is_shown = place.next().is_some_and(|place| shown.contains(&place));
+                match wall.record(picture).map(|record| &record.fate) {
+                    Some(Fate::Refused { .. }) => false,
+                    // Taken down by somebody online: so it stays until the shop changes something.
+                    Some(Fate::Online(_)) => is_shown || changed,
+                    None => true,
+                }
+            })
+            .collect();
+        let mut keep = keep.into_iter();
+        wall.wanted.retain(|_| keep.next().unwrap_or(true));
+        let mut may = May { remove: changed, arrange: true };
+        for _ in 0..MOST_MOVES {
+            let Some(next) = gallery::next(wall.wanted.len(), &wall.shown(), may) else { return Ok(()) };
+            match next {
+                Move::Main(at) | Move::Gallery(at) => {
+                    let spot = if matches!(next, Move::Main(_)) {
+                        Spot::Main(product_id)
+                    } else {
+                        Spot::Gallery(product_id)
+                    };
+                    let Some(picture) = wall.wanted.get(at).cloned() else { return Ok(()) };
+                    let is_main = matches!(spot, Spot::Main(_));
+                    let replaced = wall.media.iter().find(|medium| is_main && medium.is_main).cloned();
+                    if self.hang(visit, wall, spot, (at, &picture), replaced.as_ref()).await? {
+                        wall.hung(&picture.marker(), is_main);
+                    } else {
+                        wall.wanted.retain(|other| *other != picture);
+                    }
+                }
+                // Ids move: what is named by one is looked at right before.
+                Move::Arrange(_) | Move::Remove(_) if !wall.fresh => self.look_again(visit, wall).await?,
+                Move::Arrange(order) => {
+                    let media: Vec<Medium> =
+                        order.iter().filter_map(|at| wall.media.get(*at)).cloned().collect();
+                    self.arrange(visit, wall, &media).await?;
+                    may.arrange = false;
+                }
+                Move::Remove(at) => {
+                    let Some(medium) = wall.media.get(at).cloned() else { return Ok(()) };
+                    let act = PictureAct::Remove(medium.url.clone());
+                    may.remove = self.take_down(visit, wall, act, (at, &medium)).await?;
+                    self.look_again(visit, wall).await?;
+                }
+            }
+        }
+        Err(Stop::Later {
+            until: self.in_seconds(60),
+            why: "E-Series does not keep its pictures as they are put".into(),
+            failed: true,
+        })
+    }
+
+    async fn look_again(&self, visit: &Visit<'_>, wall: &mut Wall) -> Result<(), Stop> {
+        let media = self.gallery(visit, wall.half.0).await?.media;
+        wall.look(media);
+        Ok(())
+    }
+
+    /// Makes a variation show the first picture of its item.
+    async fn carry_to_variation(
+        &self,
+        visit: &mut Visit<'_>,
+        wall: &mut Wall,
+        (variation, gallery): (i64, &Gallery),
+        changed: bool,
+    ) -> Result<(), Stop> {
+        let shown = gallery.variations.get(&variation);
+        wall.media = shown.map(|url| variation_medium(url)).into_iter().collect();
+        let Some(picture) = wall.wanted.first().cloned() else {
+            if let (true, Some(url)) = (changed, shown) {
+                let medium = variation_medium(url);
+                self.take_down(visit, wall, PictureAct::Remove(url.clone()), (0, &medium)).await?;
+            }
+            return Ok(());
+        };
+        let hang = match wall.record(&picture).map(|record| &record.fate) {
+            None => true,
+            Some(Fate::Refused { .. }) => false,
+            Some(Fate::Online(url)) => changed && (url.is_none() || url.as_ref() != shown),
+        };
+        if hang {
+            let replaced = wall.media.first().cloned();
+            let spot = Spot::Variation(wall.half.0, variation);
+            self.hang(visit, wall, spot, (0, &picture), replaced.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down that the pictures which the shop has `listed` are carried, and where each one's original is now.
+    async fn carried(
+        &self,
+        visit: &Visit<'_>,
+        known: &Known,
+        wall: Wall,
+        listed: &[Picture],
+        done: Gallery,
+    ) -> Result<(), Stop> {
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let now = self.clock.now();
+        let half = wall.half;
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        let records = images::of(&mut db, connection, product).await?;
+        let wall = Wall { records, media: done.media, ..wall };
+        let mut gone = Vec::new();
+        for record in &wall.records {
+            let key = (record.r_image_id, record.public_id.clone());
+            if record.e_half != half || !listed.iter().any(|picture| picture.key() == key) {
+                gone.push(key);
+                continue;
+            }
+            let Fate::Online(url) = &record.fate else { continue };
+            let is_it = |medium: &&Medium| {
+                let picture = wall.picture(medium).and_then(|at| wall.wanted.get(at));
+                picture.is_some_and(|picture| picture.key() == key)
+            };
+            let now_at = match half.1 {
+                // What hangs on a variation later may be somebody else's.
+                Some(variation) => done.variations.get(&variation).filter(|_| url.is_none()).cloned(),
+                None => wall.media.iter().find(is_it).map(|medium| medium.url.clone()),
+            };
+            if now_at.is_some() && *url != now_at {
+                let record = images::Image { fate: Fate::Online(now_at), ..record.clone() };
+                images::put(&mut db, connection, product, &record).await?;
+            }
+        }
+        images::forget(&mut db, connection, product, &gone).await?;
+        images::carried(&mut db, connection, known, &pictures::carried(listed), half).await?;
+        db.commit().await?;
+        info!(%product, pictures = listed.len(), "the pictures are carried");
+        Ok(())
+    }
+
+    /// Keeps the claims of those that still wait in this group: pictures take their time.
+    pub(super) async fn keep(&self, waiting: &[Claim]) -> Result<(), StoreError> {
+        let mut waiting = waiting.to_vec();
+        waiting.sort_unstable_by_key(|claim| claim.product_id);
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        for claim in &waiting {
+            match dirty::fence(&mut db, claim, now).await {
+                Ok(()) | Err(StoreError::LeaseLost) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        db.commit().await
+    }
+}
+
+/// The picture of a variation, which has neither an id nor an `externalId` (section 5.2).
+fn variation_medium(url: &str) -> Medium {
+    Medium { id: String::new(), is_main: true, url: url.to_owned(), external_id: None, alt: None }
+}
