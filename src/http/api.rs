@@ -1,12 +1,14 @@
 //! The REST interface under `/v1`.
 
 mod brake;
+mod conflicts;
 mod connections;
 mod ledger;
 mod mass_update;
 mod plan;
 mod products;
 mod syncs;
+mod undo;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,6 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(products::routes())
         .merge(mass_update::routes())
         .merge(ledger::routes())
+        .merge(conflicts::routes())
+        .merge(undo::routes())
         .merge(syncs::routes())
 }
 

@@ -28,6 +28,7 @@ use concord::sandbox::relay::RelayTarget;
 use concord::sandbox::rseries::{self, ItemView, NewItem};
 use concord::sandbox::stage::{Setup, Stage};
 use concord::store::{Store, dirty, syncs};
+use concord::sweep::upkeep::Retention;
 use concord::turnstile::Turnstile;
 use concord::vault::Vault;
 use rust_decimal::Decimal;
@@ -513,6 +514,7 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> P
         },
         admin: AdminToken::new(&SecretString::from(TOKEN)),
         sweep_interval: Duration::from_secs(60),
+        retention: Retention::default(),
         limits: LIMITS,
         clock: Arc::new(clock.clone()),
         ids,
