@@ -45,7 +45,9 @@ pub fn undoable(entry: &Entry) -> Result<(), Refused> {
             );
         }
         Kind::Hold => {
-            return never("Nothing was changed here: something stays as it is, for the reason that it names.");
+            return never(
+                "Nothing was changed here: something stays as it is, for the reason that it names.",
+            );
         }
         Kind::Operator => {
             return never(

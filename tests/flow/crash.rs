@@ -31,7 +31,7 @@ fn check_end(world: &World, item_id: i64, awaits: usize) {
 
 /// Works until the worker has passed `points` points and dies there, or until nothing is left to do. True when
 /// it died.
-async fn work_until_death(world: &World, salt: u64, points: usize) -> bool {
+pub async fn work_until_death(world: &World, salt: u64, points: usize) -> bool {
     let mut worker = Leashed::new(world, salt, Arc::new(world.clock.clone()));
     let mut passed = 0;
     loop {

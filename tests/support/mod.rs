@@ -102,7 +102,7 @@ const EMPTY: &str = "do $$ begin
     perform pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid();
     execute (select 'truncate ' || string_agg(quote_ident(relname), ', ') || ' restart identity'
-        from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+        from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
         and relname <> '_sqlx_migrations');
     perform setval(seqrelid::regclass, seqstart, false) from pg_sequence;
 end $$";
@@ -481,6 +481,12 @@ impl World {
     /// What was written so far was written long ago: whoever plays the same scene again is not setting it back.
     pub async fn let_bygones_be(&self) {
         self.sql("update ledger set at = at - interval '1 hour'").await;
+    }
+
+    pub async fn sql_text(&self, statement: &str) -> String {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(statement.to_owned())).fetch_one(&mut db).await.unwrap()
     }
 
     pub async fn sql_count(&self, statement: &str) -> i64 {

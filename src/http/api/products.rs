@@ -18,7 +18,7 @@ use crate::ids::{ConflictId, ConnectionId, EntryId, ProductId};
 use crate::ledger::Origin;
 use crate::platforms::CallError;
 use crate::reconcile::PreviewError;
-use crate::store::conflicts::Conflict;
+use crate::store::conflicts::{Conflict, State as Standing};
 use crate::store::dirty::Asker;
 use crate::store::links::{ListQuery, Listed};
 use crate::store::{Db, conflicts, dirty, edits, ledger, links, room};
@@ -222,6 +222,9 @@ struct FieldDetail {
     /// The value that lost when both sides last changed it, and where it can be chosen instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     loser: Option<Loser>,
+    /// The conflict that waits for a choice: `POST …/conflicts/{conflict_id}/resolve`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_conflict: Option<ConflictId>,
     /// When both sides were last proven to be in step in it.
     #[schema(value_type = Option<String>, format = DateTime)]
     proven_at: Option<Instant>,
@@ -236,6 +239,8 @@ struct Loser {
     side: Side,
     /// The value.
     value: serde_json::Value,
+    /// It can still be chosen; it cannot once an operator has, or the sides became the same by themselves.
+    can_choose: bool,
     /// When it lost.
     #[schema(value_type = String, format = DateTime)]
     at: Instant,
@@ -245,7 +250,8 @@ impl Loser {
     fn of(conflict: &Conflict) -> Option<Self> {
         let side = conflict.winner?.other();
         let value = if side == Side::RSeries { &conflict.r_value } else { &conflict.e_value };
-        Some(Self { conflict_id: conflict.conflict_id, side, value: value.clone(), at: conflict.at })
+        let can_choose = conflict.state == Standing::Decided;
+        Some(Self { conflict_id: conflict.conflict_id, side, value: value.clone(), can_choose, at: conflict.at })
     }
 }
 
@@ -287,7 +293,8 @@ async fn get_product(
         let known = Side::BOTH.into_iter().any(|side| value(side).is_some());
         let last = if known { ledger::explanation(&mut db, id, product, field).await? } else { None };
         let last = last.as_ref();
-        let loser = conflicts.iter().find(|conflict| conflict.field == field).and_then(Loser::of);
+        let conflict = conflicts.iter().find(|conflict| conflict.field == field);
+        let open = conflict.filter(|conflict| conflict.state == Standing::Open);
         fields.push(FieldDetail {
             field,
             r_series: value(Side::RSeries),
@@ -300,7 +307,8 @@ async fn get_product(
             way: rules.way(field),
             rule: rules.rule(field),
             hold: listed.link.holds.get(&field).cloned(),
-            loser,
+            loser: conflict.and_then(Loser::of),
+            open_conflict: open.map(|conflict| conflict.conflict_id),
             proven_at: listed.link.proven_at.filter(|_| known),
         });
     }
