@@ -125,10 +125,10 @@ impl Corridor {
                         Some(before) => {
                             match side {
                                 Side::ESeries => {
-                                    self.add_stock_on_e(visit, delta, before, Some(&edit)).await?
+                                    self.add_stock_on_e(visit, delta, before, Some(&edit)).await?;
                                 }
                                 Side::RSeries => {
-                                    self.add_stock_on_r(visit, delta, before, Some(&edit)).await?
+                                    self.add_stock_on_r(visit, delta, before, Some(&edit)).await?;
                                 }
                             }
                             return Err(Stop::Later {

@@ -251,7 +251,13 @@ impl Loser {
         let side = conflict.winner?.other();
         let value = if side == Side::RSeries { &conflict.r_value } else { &conflict.e_value };
         let can_choose = conflict.state == Standing::Decided;
-        Some(Self { conflict_id: conflict.conflict_id, side, value: value.clone(), can_choose, at: conflict.at })
+        Some(Self {
+            conflict_id: conflict.conflict_id,
+            side,
+            value: value.clone(),
+            can_choose,
+            at: conflict.at,
+        })
     }
 }
 
