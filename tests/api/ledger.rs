@@ -1,6 +1,7 @@
 //! The ledger: listed, filtered, and what can be undone.
 
-use concord::clock::Clock;
+use chrono::SubsecRound;
+use concord::clock::{Clock, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,13 +65,13 @@ async fn the_ledger_is_filtered_by_kind_result_and_time() {
     let api = Api::with_a_mug().await;
     let id = api.world.stage.r.items()[0].item_id;
     api.world.clock.advance(std::time::Duration::from_secs(3_600));
-    let later = api.world.clock.now();
+    let later = api.world.clock.now().trunc_subsecs(0);
     api.world.stage.r.rename(id, "Renamed");
     api.world.stage.r.sell(id, 1, 1);
     api.world.settle().await;
     let all = api.world.ledger().await;
+    let since = move |entry: &Value| entry["at"].as_str().unwrap().parse::<Instant>().unwrap() >= later;
     let later = later.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let since = |entry: &Value| entry["at"].as_str().unwrap() >= later.as_str();
     let is = |name: &'static str, value: &'static str| move |entry: &Value| entry[name] == value;
     let cases: [(String, Box<dyn Fn(&Value) -> bool>); 6] = [
         ("kind=write".into(), Box::new(is("kind", "write"))),

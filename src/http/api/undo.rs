@@ -1,6 +1,8 @@
 //! Undoing writes: one, or all of a run. An undo is itself an order in the ledger, and goes through the engine like
 //! any other change.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -286,6 +288,16 @@ async fn undo_all(
             "these are more than {MOST} writes: undo them in smaller parts, by cause or by call"
         )));
     }
+    // Variants that came with their product go with it.
+    let created: BTreeSet<String> = entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Create)
+        .map(|entry| format!("write {}", entry.entry_id))
+        .collect();
+    let with_it = |entry: &Entry| {
+        entry.kind == Kind::Create && entry.cause.as_ref().is_some_and(|cause| created.contains(cause))
+    };
+    let entries: Vec<Entry> = entries.into_iter().filter(|entry| !with_it(entry)).collect();
     let mut order = order(desk, id, ACT, format!("an operator undoes {what}"));
     let (mut edits, mut refused) = (Vec::new(), Vec::new());
     for of_product in entries.chunk_by(|one, two| one.product_id == two.product_id) {
