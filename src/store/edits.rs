@@ -269,14 +269,16 @@ pub async fn withdraw(
     Ok(())
 }
 
-/// A product may be created on the web again. False when nothing kept it from that.
+/// A product may be created on the web again, and its variants with it. False when nothing kept it from that.
 pub async fn ask_for(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<bool> {
     let done = sqlx::query!(
-        "delete from withdrawn where connection_id = $1 and product_id = $2",
+        "delete from withdrawn where connection_id = $1
+           and (product_id = $2 or product_id in (select l.product_id from links l
+                                                  where l.connection_id = $1 and l.parent_id = $2))",
         connection_id.0,
         product_id.0,
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done.rows_affected() > 0)
 }
