@@ -1,6 +1,7 @@
 //! Undo: one write, a run, a creation. What comes back, what has moved on, and what a crash leaves.
 
 use axum::http::StatusCode;
+use concord::clock::Clock;
 use serde_json::{Value, json};
 
 use super::crash::work_until_death;
