@@ -229,7 +229,11 @@ async fn stock_is_put_back_as_pieces_and_not_as_a_count() {
     assert_eq!((item.stock[&1], product.quantity), (7, Some(7)), "10 - 4 - 1 - 2 + 4");
     for (side, pieces) in [("e_series", 4), ("r_series", 2)] {
         let back = world.newest("stock", "stock", side).await;
-        assert_eq!((&back["origin"], &back["detail"]["delta"]), (&json!("operator"), &json!(pieces)), "{back}");
+        assert_eq!(
+            (&back["origin"], &back["detail"]["delta"]),
+            (&json!("operator"), &json!(pieces)),
+            "{back}"
+        );
     }
     assert_eq!(world.undo(&write).await.0, 409, "once");
     world.rests().await;
@@ -418,8 +422,7 @@ async fn a_whole_first_run_is_undone() {
     world.settle().await;
     assert_eq!(world.stage.e.product(there).unwrap().name, "Pot");
     let sync = world.get("/status").await["sync"]["id"].as_str().unwrap().to_owned();
-    let (status, preview) =
-        world.ask(&format!("/syncs/{sync}/undo"), Some(json!({"mode": "preview"}))).await;
+    let (status, preview) = world.ask(&format!("/syncs/{sync}/undo"), Some(json!({"mode": "preview"}))).await;
     assert_eq!(status, 200, "{preview}");
     assert!(world.product_of_matrix(matrix).is_some());
     let (status, applied) = world.ask(&format!("/syncs/{sync}/undo"), Some(json!({"mode": "apply"}))).await;
