@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::Api;
 
+type Wanted = Box<dyn Fn(&Value) -> bool>;
+
 #[tokio::test]
 async fn the_ledger_is_listed_filtered_and_paged() {
     let api = Api::with_a_mug().await;
@@ -73,7 +75,7 @@ async fn the_ledger_is_filtered_by_kind_result_and_time() {
     let since = move |entry: &Value| entry["at"].as_str().unwrap().parse::<Instant>().unwrap() >= later;
     let later = later.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is = |name: &'static str, value: &'static str| move |entry: &Value| entry[name] == value;
-    let cases: [(String, Box<dyn Fn(&Value) -> bool>); 6] = [
+    let cases: [(String, Wanted); 6] = [
         ("kind=write".into(), Box::new(is("kind", "write"))),
         ("kind=create".into(), Box::new(is("kind", "create"))),
         ("result=landed".into(), Box::new(is("result", "landed"))),
