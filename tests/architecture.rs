@@ -216,7 +216,10 @@ fn every_column_has_a_comment() {
         assert!(all.contains(&format!("comment on table {name} is")), "the table {name} has no comment");
         // A table like another one takes its columns over with their comments.
         if rest.starts_with("like ") {
-            assert!(rest.split(')').next().unwrap().contains("including all"), "{name} leaves the comments behind");
+            assert!(
+                rest.split(')').next().unwrap().contains("including all"),
+                "{name} leaves the comments behind"
+            );
             continue;
         }
         for line in body.lines().map(str::trim).filter(|line| !line.is_empty()) {
