@@ -59,6 +59,13 @@ pub struct Config {
     /// Seconds between two change polls of one connection
     #[arg(long, env = "CONCORD_SWEEP_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub sweep_seconds: u64,
+    /// Days that entries of the ledger are kept, by whole months; 0 is for ever. What explains a value that still
+    /// stands is kept longer
+    #[arg(long, env = "CONCORD_LEDGER_DAYS", default_value_t = 400, value_parser = ledger_days)]
+    pub ledger_days: u32,
+    /// Days that notices are kept once they are explained; 0 is for ever
+    #[arg(long, env = "CONCORD_INBOX_DAYS", default_value_t = 30, value_parser = inbox_days)]
+    pub inbox_days: u32,
     /// Connections with something due that are worked on at once
     #[arg(long, env = "CONCORD_WORKERS", default_value_t = 4, value_parser = workers)]
     pub workers: usize,
@@ -76,6 +83,21 @@ pub struct Config {
 /// More would only wait for the database.
 fn workers(text: &str) -> Result<usize, String> {
     within(text, 1, 64)
+}
+
+/// A month is dropped as a whole.
+fn ledger_days(text: &str) -> Result<u32, String> {
+    kept(text, 31)
+}
+
+/// A notice that comes again must be known for as long as its sender may repeat it (25 hours).
+fn inbox_days(text: &str) -> Result<u32, String> {
+    kept(text, 2)
+}
+
+fn kept(text: &str, least: u32) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number == 0 || (least..=36_500).contains(number));
+    number.ok_or_else(|| format!("0, or a whole number of days from {least} to 36500 is wanted"))
 }
 
 fn max_connections(text: &str) -> Result<usize, String> {

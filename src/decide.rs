@@ -6,6 +6,7 @@
 
 pub mod brake;
 pub mod check;
+pub mod edit;
 pub mod fall;
 pub mod gallery;
 pub mod merge;

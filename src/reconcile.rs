@@ -12,6 +12,7 @@ mod carry;
 mod category;
 mod create;
 mod doubt;
+pub mod edits;
 mod images;
 mod look;
 mod observe;
@@ -21,8 +22,10 @@ mod room;
 mod sell;
 mod settle;
 mod sight;
+mod stock;
 mod together;
 mod tree;
+pub mod undo;
 mod variants;
 mod write;
 
@@ -33,12 +36,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::planning::plan_for;
-use self::sight::{InShop, Reading, Sight, Sights};
-use crate::catalog::{Facts, Field, Side};
+use self::edits::Wanted;
+pub use self::planning::{Preview, PreviewError};
+use self::sight::{InShop, Sight, Sights};
+use crate::catalog::{Field, Side};
 use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
-use crate::decide::{self, Plan, brake};
+use crate::decide::brake;
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::mapping::OptionNames;
@@ -49,7 +53,7 @@ use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
-use crate::store::{Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
+use crate::store::{self, Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
 /// somebody else may have judged the write by then.
@@ -96,6 +100,9 @@ struct Visit<'a> {
     wish: Option<Wish>,
     /// The shop's pictures of it.
     pictures: images::Pictures,
+    edits: Vec<Wanted>,
+    /// An operator has taken it off the web.
+    withdrawn: bool,
 }
 
 /// Why a visit ends before its end.
@@ -134,7 +141,7 @@ impl Visit<'_> {
 
     /// Does an operator decide this field?
     fn wishes(&self, field: Field) -> bool {
-        field == Field::Enabled && self.wish.is_some()
+        field == Field::Enabled && self.wish.is_some() || self.edited(field).is_some()
     }
 
     /// What led to a change of `side`, for the ledger.
@@ -173,6 +180,8 @@ impl Corridor {
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
         let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
+        let mut edits = store::edits::of(&mut db, connection_id, &products).await?;
+        let withdrawn = store::edits::withdrawn(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
         for entry in ledger::open(&mut db, connection_id, &products).await? {
             if let Some(product) = entry.product_id {
@@ -229,6 +238,8 @@ impl Corridor {
                 braked,
                 wish: wishes.remove(&product),
                 pictures: pictures.remove(&product).unwrap_or_default(),
+                edits: edits.remove(&product).unwrap_or_default().into_iter().map(Wanted::from).collect(),
+                withdrawn: withdrawn.contains(&product),
             };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
@@ -283,7 +294,15 @@ impl Corridor {
             (Sight::NoHalf | Sight::Gone, Sight::NoHalf | Sight::Gone) => self.nothing_left(visit).await,
             (Sight::Gone, Sight::Here(online)) => self.gone_in_shop(visit, &online).await,
             (Sight::Here(shop), Sight::Gone) => self.gone_online(visit, &shop).await,
+            (Sight::Here(shop), Sight::NoHalf)
+                if !shop.archived() && (visit.withdrawn || visit.removal().is_some()) =>
+            {
+                self.stays_withdrawn(visit).await
+            }
             (Sight::Here(shop), Sight::NoHalf) => self.match_or_create(visit, &shop).await,
+            (Sight::Here(_), Sight::Here(online)) if visit.removal().is_some() => {
+                self.withdraw(visit, &online).await
+            }
             (Sight::Here(shop), Sight::Here(online)) if shop.archived() => {
                 self.archived(visit, &shop, &online).await
             }
@@ -403,42 +422,6 @@ impl Corridor {
         Ok(())
     }
 
-    /// What a run would do now, without doing it: looks at both sides, writes nothing anywhere.
-    pub async fn preview(
-        &self,
-        connection_id: ConnectionId,
-        product_id: ProductId,
-    ) -> Result<Option<Preview>, PreviewError> {
-        let mut db = self.store.begin().await?;
-        let Some(row) = connections::get(&mut db, connection_id).await? else { return Ok(None) };
-        let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else {
-            return Ok(None);
-        };
-        let parent = links::parents(&mut db, connection_id, &[product_id]).await?.remove(&product_id);
-        let tree = categories::tree(&mut db, connection_id).await?;
-        drop(db);
-        let account = Account { tree, ..self.accounts.open(&row).await? };
-        let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
-        let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
-        let reading = Reading::of(&account, &link, parent.as_ref());
-        let nothing = Plan { shadow: link.shadow.clone(), ..Plan::default() };
-        let (r, e, plan) = match (&sights.r, &sights.e) {
-            (Sight::Here(shop), Sight::Here(online)) => {
-                let plan = plan_for(&account, &link, &reading, shop, online).0;
-                (Some(shop.facts(&reading)), Some(online.facts(&reading)), plan)
-            }
-            (Sight::Here(shop), Sight::NoHalf) if !shop.archived() => {
-                let facts = shop.facts(&reading);
-                let plan = decide::plan::plan_creation(&facts);
-                (Some(facts), None, plan)
-            }
-            (Sight::Here(shop), _) => (Some(shop.facts(&reading)), None, nothing),
-            (_, Sight::Here(online)) => (None, Some(online.facts(&reading)), nothing),
-            _ => (None, None, nothing),
-        };
-        Ok(Some(Preview { link, r, e, plan }))
-    }
-
     fn entry_id(&self) -> EntryId {
         EntryId::new(&self.ids, self.clock.now())
     }
@@ -460,33 +443,6 @@ impl Corridor {
             CallError::Account { why } => Stop::Account { side, why },
         }
     }
-}
-
-/// What a run would do now, and what it is based on.
-#[derive(Debug)]
-pub struct Preview {
-    /// The link.
-    pub link: Link,
-    /// R-Series now; none when it has no such item.
-    pub r: Option<Facts>,
-    /// E-Series now; none when it has no such product.
-    pub e: Option<Facts>,
-    /// What would be done.
-    pub plan: Plan,
-}
-
-/// Why there is no preview.
-#[derive(Debug, thiserror::Error)]
-pub enum PreviewError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A platform.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The link vanished while it was looked at.
-    #[error("the product is gone")]
-    Gone,
 }
 
 /// A visit that failed is tried again, but not for ever.

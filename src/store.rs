@@ -6,14 +6,17 @@
 pub mod brakes;
 pub mod categories;
 pub mod cluster;
+pub mod conflicts;
 pub mod connections;
 pub mod cursors;
 pub mod dirty;
+pub mod edits;
 pub mod images;
 pub mod inbox;
 pub mod instance;
 pub mod ledger;
 pub mod links;
+pub mod retention;
 pub mod room;
 pub mod stock_marks;
 pub mod syncs;
@@ -144,6 +147,14 @@ impl StoreError {
             Self::Refused(sqlx::Error::Database(said)) => said.constraint(),
             _ => None,
         }
+    }
+}
+
+impl StoreError {
+    /// Somebody holds what was to be locked at once (Postgres: 55P03).
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Refused(sqlx::Error::Database(said)) if said.code().as_deref() == Some("55P03"))
     }
 }
 

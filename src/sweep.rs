@@ -10,12 +10,14 @@ mod categories;
 mod pictures;
 mod polls;
 mod room;
+pub mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use self::upkeep::{Retention, Upkeep};
 use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after, before};
 use crate::connections::{Account, Accounts, Settings};
@@ -31,6 +33,8 @@ pub struct Sweep {
     clock: SharedClock,
     ids: SharedIds,
     interval: Duration,
+    retention: Retention,
+    upkeep: Upkeep,
 }
 
 /// What the sweep does at a time.
@@ -40,6 +44,8 @@ pub enum Job {
     Page(Box<syncs::Sync>),
     /// One poll of every feed of a connection.
     Round(Box<connections::Row>),
+    /// Keeping the ledger and the inbox in order, for all connections.
+    Upkeep,
 }
 
 impl Job {
@@ -49,9 +55,13 @@ impl Job {
         match self {
             Self::Page(sync) => sync.connection_id,
             Self::Round(row) => row.connection_id,
+            Self::Upkeep => NOBODY,
         }
     }
 }
+
+/// No connection in particular.
+const NOBODY: ConnectionId = ConnectionId(uuid::Uuid::nil());
 
 /// Why a round ended before its end.
 #[derive(Debug)]
@@ -75,8 +85,9 @@ impl Sweep {
         clock: SharedClock,
         ids: SharedIds,
         interval: Duration,
+        retention: Retention,
     ) -> Self {
-        Self { store, accounts, clock, ids, interval }
+        Self { store, accounts, clock, ids, interval, retention, upkeep: Upkeep::default() }
     }
 
     /// Does what is due: one page of each running first look, one round of each connection. False when
@@ -101,6 +112,10 @@ impl Sweep {
         let syncs = syncs.into_iter().map(|sync| (sync.due_at, Job::Page(Box::new(sync))));
         let rounds = rounds.into_iter().map(|row| (row.sweep_due_at, Job::Round(Box::new(row))));
         let mut jobs: Vec<(Instant, Job)> = syncs.chain(rounds).collect();
+        let upkeep = self.upkeep.due_at(now);
+        if upkeep <= now && !busy.contains(&NOBODY) {
+            jobs.push((upkeep, Job::Upkeep));
+        }
         jobs.sort_by_key(|(due_at, _)| *due_at);
         jobs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(jobs.into_iter().map(|(_, job)| job).collect())
@@ -111,6 +126,7 @@ impl Sweep {
         match job {
             Job::Page(sync) => self.step_sync(*sync).await,
             Job::Round(row) => self.round(&row).await,
+            Job::Upkeep => self.upkeep().await,
         }
     }
 

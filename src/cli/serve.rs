@@ -20,6 +20,7 @@ use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
 use crate::store::{Store, StoreError, instance};
+use crate::sweep::upkeep::{Retention, days};
 use crate::telemetry;
 use crate::turnstile::Turnstile;
 
@@ -58,6 +59,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             apps: apps(config),
             admin,
             sweep_interval: config.sweep_interval(),
+            retention: retention(config),
             limits: Limits::default(),
             clock: clock.clone(),
             ids: ids.clone(),
@@ -177,6 +179,12 @@ fn open_files(wanted: u64) -> u64 {
         Ok(()) => raised,
         Err(_) => current,
     }
+}
+
+/// How long ledger and inbox are kept.
+fn retention(config: &Config) -> Retention {
+    let keep = |number: u32| (number > 0).then(|| days(number));
+    Retention { ledger: keep(config.ledger_days), inbox: keep(config.inbox_days) }
 }
 
 pub(super) fn apps(config: &Config) -> PlatformApps {

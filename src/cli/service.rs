@@ -22,6 +22,7 @@ use crate::receive::Inbox;
 use crate::reconcile::Corridor;
 use crate::store::Store;
 use crate::sweep::Sweep;
+use crate::sweep::upkeep::Retention;
 use crate::telemetry;
 use crate::turnstile::Turnstile;
 use crate::vault::Vault;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub admin: AdminToken,
     /// Between two polls of one connection.
     pub sweep_interval: Duration,
+    /// How long ledger and inbox are kept.
+    pub retention: Retention,
     /// Time limits of calls to the platforms.
     pub limits: Limits,
     /// The clock.
@@ -82,14 +85,15 @@ pub struct Assembled {
 
 /// Puts a service together.
 pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
-    let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids, turnstile } = parts;
+    let Parts { store, vault, apps, admin, sweep_interval, retention, limits, clock, ids, turnstile } = parts;
     let desk_store = store.clone();
     let store = store.through(turnstile.clone());
     telemetry::metrics();
     let client = transport::client(limits, clock.clone(), turnstile).context("the HTTP client")?;
     let accounts = Arc::new(Accounts::new(store.clone(), vault, apps, client, clock.clone(), ids.clone()));
     let corridor = Corridor::new(store.clone(), accounts.clone(), clock.clone(), ids.clone());
-    let sweep = Sweep::new(store.clone(), accounts.clone(), clock.clone(), ids.clone(), sweep_interval);
+    let sweep =
+        Sweep::new(store.clone(), accounts.clone(), clock.clone(), ids.clone(), sweep_interval, retention);
     let (inbox, writer) = Inbox::new(desk_store.clone(), clock.clone(), ids.clone());
     let worker = Worker::new(corridor.clone(), sweep);
     let pulse = Pulse::default();

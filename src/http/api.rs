@@ -2,12 +2,14 @@
 
 mod brake;
 mod categories;
+mod conflicts;
 mod connections;
 mod ledger;
 mod mass_update;
 mod plan;
 mod products;
 mod syncs;
+mod undo;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -26,6 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(products::routes())
         .merge(mass_update::routes())
         .merge(ledger::routes())
+        .merge(conflicts::routes())
+        .merge(undo::routes())
         .merge(syncs::routes())
 }
 

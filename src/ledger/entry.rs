@@ -128,6 +128,9 @@ pub enum Detail {
     StockOnE {
         /// Signed pieces.
         delta: i64,
+        /// An operator wants them: they did not happen on R-Series, and are news there.
+        #[serde(default, skip_serializing_if = "is_false")]
+        news: bool,
     },
     /// An absolute write of `qoh` on R-Series.
     StockOnR {
@@ -143,6 +146,9 @@ pub enum Detail {
         written: i64,
         /// Newest id of the inventory log at that look.
         log_head: i64,
+        /// An operator wants them: they did not happen on E-Series, and are news there.
+        #[serde(default, skip_serializing_if = "is_false")]
+        news: bool,
     },
     /// Pieces sold on the web, booked on R-Series as a sale whose reference number is the entry's id.
     SaleOnR {
@@ -257,6 +263,13 @@ pub struct Entry {
     pub result: Option<Outcome>,
     /// When that became known.
     pub closed_at: Option<Instant>,
+    /// The operator's entry that asked for its undoing.
+    pub undone_by: Option<EntryId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Entry {
@@ -287,6 +300,7 @@ impl Entry {
             detail: None,
             result: Some(Outcome::Landed),
             closed_at: Some(at),
+            undone_by: None,
         }
     }
 
@@ -309,11 +323,22 @@ impl Entry {
         serde_json::from_value(self.detail.clone()?).ok()
     }
 
-    /// `before`, `after` and `source` as values of the entry's field.
+    /// `before`, `after` and, of a value that was carried, `source` as values of the entry's field.
     #[must_use]
-    pub fn values(&self) -> Option<(Value, Value, Value)> {
+    pub fn values(&self) -> Option<(Value, Value, Option<Value>)> {
         let field = self.field?;
         let read = |json: &Option<serde_json::Value>| Value::from_json(field, json.as_ref()?).ok();
-        Some((read(&self.before)?, read(&self.after)?, read(&self.source)?))
+        Some((read(&self.before)?, read(&self.after)?, read(&self.source)))
+    }
+
+    /// Signed pieces that a stock write was to add by itself, without what it put back.
+    #[must_use]
+    pub fn pieces(&self) -> Option<i64> {
+        match self.recovery()? {
+            Detail::StockOnE { delta, .. }
+            | Detail::StockOnR { delta, .. }
+            | Detail::SaleOnR { delta, .. } => Some(delta),
+            Detail::Creation(_) | Detail::Removal { .. } => None,
+        }
     }
 }

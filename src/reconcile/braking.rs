@@ -47,7 +47,9 @@ impl Corridor {
         let link = &visit.link;
         let histories = brakes::histories(&mut db, link.connection_id, link.product_id, now).await?;
         drop(db);
-        let found = brake::swings(plan, &histories, now);
+        let mut found = brake::swings(plan, &histories, now);
+        // What an operator wants is no swing.
+        found.retain(|field, _| !visit.wishes(*field));
         for (field, hold) in &found {
             warn!(product = %link.product_id, %field, reason = hold.reason, "frozen");
             metrics::counter!("concord_frozen_total", "field" => field.as_str()).increment(1);

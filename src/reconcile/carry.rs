@@ -2,23 +2,20 @@
 
 use std::collections::VecDeque;
 
-use tracing::{error, info};
+use tracing::error;
 
 use super::planning::plan_for;
 use super::sight::{InShop, Online};
 pub(super) use super::write::written;
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
-use crate::act::{self, StockVerdict};
 use crate::catalog::{Facts, Field, Hold, Side, Value, Way};
 use crate::clock::after;
-use crate::decide::brake::Act;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
 use crate::ids::EntryId;
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
-use crate::platforms::eseries::client::DeltaOutcome;
 use crate::store::{self, StoreError, dirty, links};
 
 impl Corridor {
@@ -35,6 +32,8 @@ impl Corridor {
         // added to, so it needs no second look here.
         let mut looked = [fresh, fresh];
         visit.assume_names(&shop);
+        let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));
+        self.add_wanted(visit, &r, &e).await?;
         let mut plan = loop {
             let reading = visit.reading();
             let (mut plan, changed) = plan_for(visit.account, &visit.link, &reading, &shop, &online);
@@ -42,6 +41,7 @@ impl Corridor {
                 let shown = (&shop.facts(&reading), &online.facts(&reading));
                 plan.wish(wish.enabled, shown, &visit.account.rules);
             }
+            visit.edit(&mut plan, &shop, &online);
             visit.changed = changed;
             let replaces = |side: Side| {
                 plan.steps.iter().any(|step| matches!(step, Step::Update { side: at, .. } if *at == side))
@@ -79,12 +79,12 @@ impl Corridor {
                     self.update(visit, side, changes, (&shop, &online), &mut steps).await?;
                 }
                 Step::AddStock { side: Side::ESeries, delta, before, .. } => {
-                    self.add_stock_on_e(visit, delta, before).await?;
+                    self.add_stock_on_e(visit, delta, before, None).await?;
                 }
                 Step::AddStock { side: Side::RSeries, delta, before, .. } => {
                     match visit.account.booking.filter(|_| delta < 0) {
                         Some(booking) => self.sell_on_r(visit, delta, booking, &r).await?,
-                        None => self.add_stock_on_r(visit, delta, before).await?,
+                        None => self.add_stock_on_r(visit, delta, before, None).await?,
                     }
                     if visit.link.owed_on_r != 0 {
                         let owed = visit.link.owed_on_r;
@@ -100,6 +100,7 @@ impl Corridor {
         if let Some(reason) = doubt {
             return Err(self.still_in_doubt(visit, reason).await?);
         }
+        visit.refused_edits();
         visit.mark(&r);
         self.note_flag(visit, &r).await?;
         if let InShop::Matrix { items, .. } = &shop {
@@ -148,22 +149,23 @@ impl Corridor {
             }
             if hold.code == "ask" {
                 let value = |facts: &Facts| facts.get(*field).map(Value::to_json).unwrap_or_default();
-                let conflict = store::ledger::Conflict {
+                let conflict = store::conflicts::Conflict {
                     conflict_id: crate::ids::ConflictId::new(&self.ids, now),
                     product_id: product,
                     field: *field,
                     r_value: value(r),
                     e_value: value(e),
+                    state: store::conflicts::State::Open,
                     winner: None,
                     at: now,
                     entry_id: None,
                 };
-                store::ledger::insert_conflict(&mut db, connection, &conflict).await?;
+                store::conflicts::insert(&mut db, connection, &conflict).await?;
             }
         }
         let asked: Vec<Field> =
             plan.holds.iter().filter(|(_, hold)| hold.code == "ask").map(|(field, _)| *field).collect();
-        store::ledger::settle_conflicts(&mut db, connection, product, &asked).await?;
+        store::conflicts::settle(&mut db, connection, product, &asked).await?;
         visit.link.shadow = plan.shadow.clone();
         visit.link.holds = holds;
         links::save(&mut db, &visit.link, now).await?;
@@ -266,109 +268,6 @@ impl Corridor {
         }
     }
 
-    /// Adds pieces on E-Series, once.
-    async fn add_stock_on_e(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
-        let Some(half) = visit.e_half() else { return Err(Stop::Again("no E-Series half")) };
-        let mut intent = self.intent(visit, Kind::Stock, Side::ESeries, &Detail::StockOnE { delta });
-        intent.field = Some(Field::Stock);
-        intent.before = Some(serde_json::json!(before));
-        intent.after = Some(serde_json::json!(before.saturating_add(delta)));
-        self.intend_within_cap(visit, std::slice::from_ref(&intent), Act::of_stock(before, delta)).await?;
-        match visit.account.e.add_stock(half, delta, intent.entry_id.0).await {
-            Ok(DeltaOutcome::Applied) => {
-                visit.link.shadow.carry_stock(delta);
-                self.close(visit, &intent, Outcome::Landed).await?;
-                written(Side::ESeries, "stock");
-                Ok(())
-            }
-            Ok(DeltaOutcome::Queued) => Err(self.queued()),
-            Ok(DeltaOutcome::NotTracked | DeltaOutcome::Gone) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(Stop::Again("E-Series no longer tracks this stock"))
-            }
-            Ok(DeltaOutcome::Broken(why)) => {
-                Err(Stop::Later { until: self.in_seconds(5), why, failed: false })
-            }
-            Ok(DeltaOutcome::NotNow(why)) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(Stop::Later { until: self.in_seconds(15), why, failed: false })
-            }
-            Ok(DeltaOutcome::Refused(why)) => {
-                self.close(visit, &intent, Outcome::Refused).await?;
-                Err(Stop::Park {
-                    code: "refused",
-                    reason: format!("E-Series refuses the stock change: {why}"),
-                })
-            }
-            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::ESeries, error)),
-            Err(error) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(self.stop(Side::ESeries, error))
-            }
-        }
-    }
-
-    /// Adds pieces on R-Series, where only an absolute count can be written: look, write, and read in the
-    /// log what that did. What it trampled stays owed.
-    async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
-        let Some(item_id) = visit.link.r_item_id else { return Err(Stop::Again("no R-Series half")) };
-        let shop_id = visit.account.context.primary_shop_id;
-        let owed = visit.link.owed_on_r;
-        let r = &visit.account.r;
-        let look = act::look_at_stock(r, item_id, shop_id).await;
-        let look = look.map_err(|error| self.stop(Side::RSeries, error))?;
-        let look = look.ok_or(Stop::Again("the stock moved while it was looked at"))?;
-        let written_count = look.seen.saturating_add(delta).saturating_add(owed);
-        let detail = Detail::StockOnR {
-            delta,
-            owed,
-            shop_id,
-            seen: look.seen,
-            written: written_count,
-            log_head: look.log_head,
-        };
-        let by = after(self.clock.now(), SEND_WITHIN);
-        let mut intent = self.intent(visit, Kind::Stock, Side::RSeries, &detail);
-        intent.field = Some(Field::Stock);
-        intent.before = Some(serde_json::json!(look.seen));
-        intent.after = Some(serde_json::json!(written_count));
-        // What all shops have counts, and not the one in which sales on the web are booked.
-        self.intend_within_cap(visit, std::slice::from_ref(&intent), Act::of_stock(before, delta)).await?;
-        if written_count == look.seen {
-            // What is owed and what is new cancel each other: nothing to write, all accounted for.
-            return self.stock_landed_on_r(visit, &intent, delta, owed, 0).await;
-        }
-        match act::write_stock_on_r(r, item_id, shop_id, look, written_count, by).await {
-            Ok(StockVerdict::Landed { trampled }) => {
-                if trampled != 0 {
-                    metrics::counter!("concord_trampled_repairs_total").increment(1);
-                    info!(product = %visit.link.product_id, trampled, "somebody sold meanwhile: put back");
-                }
-                self.stock_landed_on_r(visit, &intent, delta, owed, trampled).await?;
-                written(Side::RSeries, "stock");
-                Ok(())
-            }
-            Ok(StockVerdict::NoEffect) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(Stop::Again("others had moved the stock to the very same count"))
-            }
-            Ok(StockVerdict::NotSeenYet) => Err(Stop::Later {
-                until: self.in_seconds(2),
-                why: "the inventory log does not show the write yet".into(),
-                failed: false,
-            }),
-            Err(error @ CallError::Unclear { .. }) => Err(self.stop(Side::RSeries, error)),
-            Err(CallError::Refused { why, .. }) => {
-                self.close(visit, &intent, Outcome::Refused).await?;
-                Err(Stop::Park { code: "refused", reason: format!("R-Series refuses the stock: {why}") })
-            }
-            Err(error) => {
-                self.close(visit, &intent, Outcome::NotLanded).await?;
-                Err(self.stop(Side::RSeries, error))
-            }
-        }
-    }
-
     /// A write about to be made.
     pub(super) fn intent(&self, visit: &Visit<'_>, kind: Kind, side: Side, detail: &Detail) -> Entry {
         let link = &visit.link;
@@ -379,6 +278,7 @@ impl Corridor {
         entry.side = Some(side);
         entry.cause = visit.cause(source);
         entry.detail = serde_json::to_value(detail).ok();
+        visit.attribute(&mut entry);
         entry.result = None;
         entry.closed_at = None;
         entry
@@ -396,10 +296,11 @@ impl Corridor {
         entry.after = Some(change.after.to_json());
         entry.source = source.map(Value::to_json);
         entry.cause = visit.cause(side.other());
-        if let Some(wish) = visit.wish.filter(|_| visit.wishes(change.field)) {
+        if let Some(wish) = visit.wish.filter(|_| change.field == Field::Enabled) {
             entry.origin = Origin::Operator;
             entry.cause = Some(format!("order {}", wish.entry_id));
         }
+        visit.attribute(&mut entry);
         entry.result = None;
         entry.closed_at = None;
         entry
@@ -443,17 +344,18 @@ impl Corridor {
             store::ledger::insert(&mut db, &entry).await?;
             let (won, lost) = (intent.after.clone(), intent.before.clone());
             let (r_value, e_value) = if winner == Side::RSeries { (won, lost) } else { (lost, won) };
-            let conflict = store::ledger::Conflict {
+            let conflict = store::conflicts::Conflict {
                 conflict_id: crate::ids::ConflictId::new(&self.ids, now),
                 product_id: product,
                 field,
                 r_value: r_value.unwrap_or_default(),
                 e_value: e_value.unwrap_or_default(),
+                state: store::conflicts::State::Decided,
                 winner: Some(winner),
                 at: now,
                 entry_id: Some(intent.entry_id),
             };
-            store::ledger::insert_conflict(&mut db, connection, &conflict).await?;
+            store::conflicts::insert(&mut db, connection, &conflict).await?;
             metrics::counter!("concord_conflicts_total", "field" => field.as_str()).increment(1);
         }
         db.commit().await?;
@@ -486,6 +388,7 @@ pub(super) fn allow(plan: &Plan, visit: &Visit<'_>) -> Result<(), Stop> {
         // An operator's wish goes against any way.
         *way = Way::Both;
     }
+    visit.free_ways(&mut rules);
     check::check(plan, &rules).map_err(|broken| {
         error!(product = %visit.link.product_id, broken, "a plan that must never be");
         Stop::Park { code: "bug", reason: format!("Concord stopped itself: {broken}. Please report this.") }

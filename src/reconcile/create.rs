@@ -109,6 +109,14 @@ impl Corridor {
         let found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
         match found.as_slice() {
             [] => Ok(None),
+            // One that was online before may find itself: the search lags behind its removal.
+            [product] if visit.link.shadow.r_series.iter().next().is_some() => {
+                match e.product(product.id).await {
+                    Ok(product) => Ok(Some(product)),
+                    Err(CallError::Gone { .. }) => Ok(None),
+                    Err(error) => Err(self.stop(Side::ESeries, error)),
+                }
+            }
             [product] => Ok(Some(product.clone())),
             several => Err(Stop::Park {
                 code: "sku_twice_online",

@@ -43,11 +43,13 @@ impl Corridor {
                 (Some(Detail::Removal { product_id, combination_id }), _) => {
                     self.observe_removal(visit, &intent, product_id, combination_id).await?;
                 }
-                (Some(Detail::StockOnE { delta }), _) => {
-                    self.observe_stock_on_e(visit, &intent, delta, sights).await?;
+                (Some(Detail::StockOnE { delta, news }), _) => {
+                    self.observe_stock_on_e(visit, &intent, (delta, news), sights).await?;
                 }
-                (Some(Detail::StockOnR { delta, owed, shop_id, seen, written, log_head }), _) => {
+                (Some(Detail::StockOnR { delta, owed, shop_id, seen, written, log_head, news }), _) => {
                     let look = act::StockLook { seen, log_head };
+                    // An operator's pieces are news on this side.
+                    let delta = if news { 0 } else { delta };
                     self.observe_stock_on_r(visit, &intent, (delta, owed), shop_id, look, written).await?;
                 }
                 (Some(Detail::SaleOnR { delta, shop_id, payment_type_id, sale_id }), _) => {
@@ -117,7 +119,10 @@ impl Corridor {
         match judge::replaced(&before, &after_write, now) {
             judge::Outcome::Landed => {
                 visit.link.shadow.side_mut(side).set(field, now.clone());
-                visit.link.shadow.side_mut(side.other()).set(field, source);
+                // An operator's value is no news of the other side.
+                if let Some(source) = source {
+                    visit.link.shadow.side_mut(side.other()).set(field, source);
+                }
                 self.close(visit, intent, Outcome::Landed).await
             }
             judge::Outcome::NotLanded => {
@@ -169,9 +174,11 @@ impl Corridor {
         &self,
         visit: &mut Visit<'_>,
         intent: &Entry,
-        delta: i64,
+        (delta, news): (i64, bool),
         sights: &Sights,
     ) -> Result<(), Stop> {
+        // An operator's pieces are news on this side.
+        let carried = if news { 0 } else { delta };
         let Some(half) = visit.e_half() else {
             return self.close(visit, intent, Outcome::Superseded).await;
         };
@@ -181,7 +188,7 @@ impl Corridor {
             let sent = visit.account.e.add_stock(half, delta, key).await;
             match sent.map_err(|error| self.stop(Side::ESeries, error))? {
                 DeltaOutcome::Applied => {
-                    visit.link.shadow.carry_stock(delta);
+                    visit.link.shadow.carry_stock(carried);
                     return self.close(visit, intent, Outcome::Landed).await;
                 }
                 DeltaOutcome::Queued => return Err(self.queued()),
@@ -209,7 +216,7 @@ impl Corridor {
         drop(db);
         match before.zip(now).map(|(before, now)| judge::added(before, delta, since, now)) {
             Some(judge::Outcome::Landed) => {
-                visit.link.shadow.carry_stock(delta);
+                visit.link.shadow.carry_stock(carried);
                 self.close(visit, intent, Outcome::Landed).await
             }
             Some(judge::Outcome::NotLanded) => {

@@ -88,6 +88,7 @@ impl Corridor {
         let mut intent = self.intent(visit, Kind::Remove, Side::ESeries, &detail);
         intent.before = Some(kept);
         intent.cause = Some(why.to_owned());
+        visit.attribute(&mut intent);
         let by = after(intent.at, SEND_WITHIN);
         self.intend_within_cap(visit, std::slice::from_ref(&intent), Some(Act::Removal)).await?;
         let done = match &online.variation {

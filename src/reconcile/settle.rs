@@ -30,6 +30,7 @@ impl Corridor {
         if visit.braked {
             brakes::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
         }
+        self.finish_edits(&mut db, visit).await?;
         if let Some(wish) = visit.wish {
             wishes::done(&mut db, visit.link.connection_id, visit.link.product_id, wish).await?;
         }

@@ -19,7 +19,8 @@ fn standing_word(standing: Standing) -> &'static str {
     }
 }
 
-/// Landed writes of a product within the last [`SWING_WINDOW`], and releases, by field.
+/// Landed writes of a product within the last [`SWING_WINDOW`], and releases, by field. What an operator ordered swings
+/// nothing.
 pub async fn histories(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -27,13 +28,12 @@ pub async fn histories(
     now: Instant,
 ) -> Result<BTreeMap<Field, History>> {
     let since = before(now, SWING_WINDOW);
-    // Ids begin with the milliseconds of their time, so the index leaves out the product's long past.
-    let millis = u64::try_from(since.timestamp_millis()).unwrap_or_default();
-    let lowest = uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid();
+    let lowest = super::ledger::floor(since);
     let rows = sqlx::query!(
         r#"select kind, at, field as "field!", before, after, detail from ledger
            where connection_id = $1 and product_id = $2 and entry_id >= $3 and at >= $4 and field is not null
-             and (kind in ('write', 'stock') and result = 'landed' or kind = 'operator' and detail->>'act' = $5)
+             and (kind in ('write', 'stock') and result = 'landed' and origin <> 'operator'
+                  or kind = 'operator' and detail->>'act' = $5)
            order by entry_id"#,
         connection_id.0,
         product_id.0,

@@ -1,9 +1,9 @@
-//! The ledger's rows, and the conflicts they tell of.
+//! The ledger's rows.
 
 use super::{Db, Result, word};
 use crate::catalog::{Field, Side};
 use crate::clock::Instant;
-use crate::ids::{ConflictId, ConnectionId, EntryId, ProductId};
+use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 
 /// Writes an entry down.
@@ -78,7 +78,7 @@ pub async fn get(db: &mut Db, connection_id: ConnectionId, entry_id: EntryId) ->
     let row = sqlx::query_as!(
         Row,
         "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after, source,
-                cause, detail, result, closed_at
+                cause, detail, result, closed_at, undone_by
          from ledger where connection_id = $1 and entry_id = $2",
         connection_id.0,
         entry_id.0,
@@ -99,7 +99,7 @@ pub async fn creation_before(
     let row = sqlx::query_as!(
         Row,
         "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after, source,
-                cause, detail, result, closed_at
+                cause, detail, result, closed_at, undone_by
          from ledger w
          where connection_id = $1 and product_id = $2 and kind = 'create' and result = 'landed'
            and not exists (select 1 from ledger p
@@ -167,6 +167,7 @@ struct Row {
     detail: Option<serde_json::Value>,
     result: Option<String>,
     closed_at: Option<Instant>,
+    undone_by: Option<uuid::Uuid>,
 }
 
 impl TryFrom<Row> for Entry {
@@ -193,6 +194,7 @@ impl TryFrom<Row> for Entry {
             detail: row.detail,
             result,
             closed_at: row.closed_at,
+            undone_by: row.undone_by.map(EntryId),
         })
     }
 }
@@ -203,7 +205,7 @@ pub async fn open(db: &mut Db, connection_id: ConnectionId, products: &[ProductI
     let rows = sqlx::query_as!(
         Row,
         "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after,
-                source, cause, detail, result, closed_at
+                source, cause, detail, result, closed_at, undone_by
          from ledger where connection_id = $1 and product_id = any($2) and result is null order by at, entry_id",
         connection_id.0,
         &products,
@@ -247,6 +249,16 @@ pub async fn last_write(
     Ok(row.map(|row| (EntryId(row.entry_id), row.at)))
 }
 
+/// How long before its time an entry's id may have been made.
+const SLACK: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+
+/// The lowest id that can be made at `at`: ids begin with the milliseconds of their time, so the index leaves out what
+/// is older.
+pub(super) fn floor(at: Instant) -> uuid::Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct ListQuery {
@@ -258,6 +270,14 @@ pub struct ListQuery {
     pub side: Option<Side>,
     /// Only this field.
     pub field: Option<Field>,
+    /// Only entries of this kind.
+    pub kind: Option<Kind>,
+    /// Only with this result; `open` for writes that have none yet.
+    pub result: Option<&'static str>,
+    /// Only from this time on.
+    pub since: Option<Instant>,
+    /// Only before this time.
+    pub until: Option<Instant>,
     /// Continue behind (older than) this entry.
     pub before: Option<EntryId>,
     /// At most so many.
@@ -269,11 +289,14 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
     let rows = sqlx::query_as!(
         Row,
         "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after,
-                source, cause, detail, result, closed_at
+                source, cause, detail, result, closed_at, undone_by
          from ledger
          where connection_id = $1 and ($2::uuid is null or product_id = $2) and ($3::text is null or origin = $3)
            and ($4::text is null or side = $4) and ($5::text is null or field = $5)
            and ($6::uuid is null or entry_id < $6)
+           and ($8::text is null or kind = $8) and ($9::text is null or coalesce(result, 'open') = $9)
+           and ($10::timestamptz is null or at >= $10) and ($11::timestamptz is null or at < $11)
+           and ($12::uuid is null or entry_id >= $12)
          order by entry_id desc limit $7",
         connection_id.0,
         query.product_id.map(|product| product.0),
@@ -282,118 +305,123 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
         query.field.map(Field::as_str),
         query.before.map(|entry| entry.0),
         query.limit,
+        query.kind.map(Kind::as_str),
+        query.result,
+        query.since,
+        query.until,
+        query.since.map(|since| floor(since - SLACK)),
     )
     .fetch_all(db)
     .await?;
     rows.into_iter().map(Entry::try_from).collect()
 }
 
-/// A field that both sides changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conflict {
-    /// Id.
-    pub conflict_id: ConflictId,
-    /// The product.
-    pub product_id: ProductId,
-    /// The field.
-    pub field: Field,
-    /// What R-Series said.
-    pub r_value: serde_json::Value,
-    /// What E-Series said.
-    pub e_value: serde_json::Value,
-    /// Whose value was taken; none while it is open.
-    pub winner: Option<Side>,
-    /// When it was found.
-    pub at: Instant,
-    /// The write that settled it.
-    pub entry_id: Option<EntryId>,
-}
-
-/// Writes a conflict down. One that is open already for this field takes the newer values.
-pub async fn insert_conflict(db: &mut Db, connection_id: ConnectionId, conflict: &Conflict) -> Result<()> {
-    sqlx::query!(
-        "insert into conflicts (connection_id, conflict_id, product_id, field, r_value, e_value, state, winner,
-                                at, entry_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (connection_id, product_id, field) where state = 'open'
-         do update set r_value = excluded.r_value, e_value = excluded.e_value",
-        connection_id.0,
-        conflict.conflict_id.0,
-        conflict.product_id.0,
-        conflict.field.as_str(),
-        conflict.r_value,
-        conflict.e_value,
-        if conflict.winner.is_some() { "decided" } else { "open" },
-        conflict.winner.map(Side::as_str),
-        conflict.at,
-        conflict.entry_id.map(|entry| entry.0),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Closes open conflicts of a product whose field is no longer held.
-pub async fn settle_conflicts(
+/// The history of a field, newest first: what was written, learned, held, and created or tied with it.
+pub async fn history(
     db: &mut Db,
     connection_id: ConnectionId,
     product_id: ProductId,
-    still_held: &[Field],
-) -> Result<()> {
-    let held: Vec<String> = still_held.iter().map(|field| field.as_str().to_owned()).collect();
-    sqlx::query!(
-        "update conflicts set state = 'resolved'
-         where connection_id = $1 and product_id = $2 and state = 'open' and field <> all($3)",
+    field: Field,
+    before: Option<EntryId>,
+    limit: i64,
+) -> Result<Vec<Entry>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after,
+                source, cause, detail, result, closed_at, undone_by
+         from ledger
+         where connection_id = $1 and product_id = $2
+           and (field = $3 or field is null and kind in ('create', 'remove', 'link'))
+           and ($4::uuid is null or entry_id < $4)
+         order by entry_id desc limit $5",
         connection_id.0,
         product_id.0,
-        &held,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// How many conflicts wait for a choice.
-pub async fn count_conflicts(db: &mut Db, connection_id: ConnectionId) -> Result<i64> {
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from conflicts where connection_id = $1 and state = 'open'"#,
-        connection_id.0
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(count)
-}
-
-/// Lists conflicts, newest first: decided ones too, since their loser can still be looked up.
-pub async fn list_conflicts(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    before: Option<ConflictId>,
-    limit: i64,
-) -> Result<Vec<Conflict>> {
-    let rows = sqlx::query!(
-        "select conflict_id, product_id, field, r_value, e_value, winner, at, entry_id from conflicts
-         where connection_id = $1 and ($2::uuid is null or conflict_id < $2) order by conflict_id desc limit $3",
-        connection_id.0,
-        before.map(|conflict| conflict.0),
+        field.as_str(),
+        before.map(|entry| entry.0),
         limit,
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let winner =
-                row.winner.map(|text| word(Side::parse(&text), "conflicts.winner", &text)).transpose()?;
-            Ok(Conflict {
-                conflict_id: ConflictId(row.conflict_id),
-                product_id: ProductId(row.product_id),
-                field: word(Field::parse(&row.field), "conflicts.field", &row.field)?,
-                r_value: row.r_value,
-                e_value: row.e_value,
-                winner,
-                at: row.at,
-                entry_id: row.entry_id.map(EntryId),
-            })
-        })
-        .collect()
+    rows.into_iter().map(Entry::try_from).collect()
+}
+
+/// Why a field is what it is: the newest entry that moved it, or with which its product was created or tied.
+pub async fn explanation(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    product_id: ProductId,
+    field: Field,
+) -> Result<Option<Entry>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after,
+                source, cause, detail, result, closed_at, undone_by
+         from ledger
+         where connection_id = $1 and product_id = $2 and result = 'landed'
+           and (field = $3 and kind in ('write', 'stock', 'verdict')
+                or field is null and kind in ('create', 'link'))
+         order by entry_id desc limit 1",
+        connection_id.0,
+        product_id.0,
+        field.as_str(),
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Entry::try_from).transpose()
+}
+
+/// Is this the newest word about the E-Series half of its product?
+pub async fn is_newest_of_half(db: &mut Db, entry: &Entry) -> Result<bool> {
+    let later = sqlx::query_scalar!(
+        r#"select exists (select from ledger where connection_id = $1 and product_id = $2 and entry_id > $3
+             and kind in ('create', 'remove', 'link') and result = 'landed') as "later!""#,
+        entry.connection_id.0,
+        entry.product_id.map(|product| product.0),
+        entry.entry_id.0,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(!later)
+}
+
+/// Which writes a run is made of.
+#[derive(Debug, Clone)]
+pub enum Run {
+    /// Writes with exactly this cause, such as an order.
+    Cause(String),
+    /// Writes that travelled in one call.
+    Call(uuid::Uuid),
+    /// Writes that no notice had led to, from one time to another.
+    Span(Instant, Instant),
+}
+
+/// Up to `limit` writes of a run, product by product.
+pub async fn of_run(db: &mut Db, connection_id: ConnectionId, run: &Run, limit: i64) -> Result<Vec<Entry>> {
+    let (cause, call, span) = match run {
+        Run::Cause(cause) => (Some(cause.as_str()), None, None),
+        Run::Call(call) => (None, Some(*call), None),
+        Run::Span(since, until) => (None, None, Some((*since, *until))),
+    };
+    let rows = sqlx::query_as!(
+        Row,
+        "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after,
+                source, cause, detail, result, closed_at, undone_by
+         from ledger
+         where connection_id = $1 and kind in ('write', 'create', 'remove', 'stock') and product_id is not null
+           and ($2::text is null or cause = $2) and ($3::uuid is null or call_id = $3)
+           and ($4::timestamptz is null
+                or at >= $4 and at <= $5 and entry_id >= $6 and origin <> 'operator'
+                   and (cause is null or cause not like 'notice %'))
+         order by product_id, entry_id limit $7",
+        connection_id.0,
+        cause,
+        call,
+        span.map(|(since, _)| since),
+        span.map(|(_, until)| until),
+        span.map(|(since, _)| floor(since - SLACK)),
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Entry::try_from).collect()
 }

@@ -127,6 +127,7 @@ impl Neighbours {
             },
             admin: AdminToken::new(&SecretString::from(TOKEN)),
             sweep_interval: Duration::from_secs(60),
+            retention: concord::sweep::upkeep::Retention::default(),
             // Long: a platform that hangs here hangs until the test lets go of it.
             limits: Limits { connect: Duration::from_secs(5), total: Duration::from_secs(300) },
             clock,

@@ -28,6 +28,7 @@ use concord::sandbox::relay::RelayTarget;
 use concord::sandbox::rseries::{self, ItemView, NewItem};
 use concord::sandbox::stage::{Setup, Stage};
 use concord::store::{Store, dirty, syncs, trees};
+use concord::sweep::upkeep::Retention;
 use concord::turnstile::Turnstile;
 use concord::vault::Vault;
 use rust_decimal::Decimal;
@@ -104,7 +105,7 @@ const EMPTY: &str = "do $$ begin
     perform pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid();
     execute (select 'truncate ' || string_agg(quote_ident(relname), ', ') || ' restart identity'
-        from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+        from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
         and relname <> '_sqlx_migrations');
     perform setval(seqrelid::regclass, seqstart, false) from pg_sequence;
 end $$";
@@ -499,6 +500,12 @@ impl World {
         self.sql("update ledger set at = at - interval '1 hour'").await;
     }
 
+    pub async fn sql_text(&self, statement: &str) -> String {
+        let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
+        let mut db = options.connect().await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(statement.to_owned())).fetch_one(&mut db).await.unwrap()
+    }
+
     pub async fn sql_count(&self, statement: &str) -> i64 {
         let options: sqlx::postgres::PgConnectOptions = self.url.parse().unwrap();
         let mut db = options.connect().await.unwrap();
@@ -532,6 +539,7 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds, publ
         },
         admin: AdminToken::new(&SecretString::from(TOKEN)),
         sweep_interval: Duration::from_secs(60),
+        retention: Retention::default(),
         limits: LIMITS,
         clock: Arc::new(clock.clone()),
         ids,

@@ -132,6 +132,7 @@ impl House {
             apps: apps(&stage)?,
             admin: AdminToken::new(&token),
             sweep_interval: SWEEP,
+            retention: crate::sweep::upkeep::Retention::default(),
             limits: Limits::default(),
             clock: ground.clock.clone(),
             ids: ground.ids.clone(),

@@ -16,7 +16,7 @@ use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{categories, dirty, ledger, links, trees};
+use crate::store::{categories, conflicts, dirty, ledger, links, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -445,7 +445,7 @@ async fn get_status(
     let linked = links::count_linked(&mut db, id).await?;
     let held = links::count_held(&mut db, id).await?;
     let open_writes = ledger::count_open(&mut db, id).await?;
-    let conflicts_open = ledger::count_conflicts(&mut db, id).await?;
+    let conflicts_open = conflicts::count_open(&mut db, id).await?;
     let sync = super::syncs::newest(&mut db, id, now).await?;
     let brake = super::brake::state(&mut db, &row, linked).await?;
     let plan = super::plan::state(&mut db, &row).await?;

@@ -1,4 +1,6 @@
-//! The ledger and the conflicts it tells of.
+//! The ledger, and the history of a field.
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -11,13 +13,14 @@ use crate::catalog::{Field, Side};
 use crate::clock::Instant;
 use crate::http::Desk;
 use crate::http::problem::{Path, Problem, Query};
-use crate::ids::{ConflictId, ConnectionId, EntryId, ProductId};
+use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Kind, Origin, Outcome};
+use crate::reconcile::undo::undoable;
 use crate::store::ledger::{self, ListQuery};
-use crate::store::links;
+use crate::store::{Db, StoreError, links};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
-    OpenApiRouter::new().routes(routes!(list_ledger)).routes(routes!(list_conflicts))
+    OpenApiRouter::new().routes(routes!(list_ledger)).routes(routes!(field_history))
 }
 
 /// An entry of the ledger.
@@ -55,6 +58,10 @@ struct Entry {
     /// When that became known.
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<Instant>,
+    /// The operator's entry that asked for its undoing; null while it stands.
+    undone_by: Option<EntryId>,
+    /// It is a write of which undo may be asked: whether the value still stands is seen then.
+    can_undo: bool,
 }
 
 /// What to list.
@@ -70,6 +77,16 @@ struct Filter {
     side: Option<Side>,
     /// Only this field.
     field: Option<Field>,
+    /// Only entries of this kind.
+    kind: Option<Kind>,
+    /// Only entries with this result: `landed`, `not_landed`, `superseded`, `refused`, or `open` while it has none.
+    result: Option<String>,
+    /// Only from this time on (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Instant>,
+    /// Only before this time (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Instant>,
     /// From `next` of the page before.
     cursor: Option<String>,
     /// Most rows, 1 to 200; 50 unless given.
@@ -92,30 +109,55 @@ async fn list_ledger(
 ) -> Result<axum::Json<List<Entry>>, Problem> {
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
+    let result = filter.result.map(|text| {
+        let known = |result: &&'static str| *result == text;
+        let wrong = || Problem::invalid(format!("result must be one of {}", RESULTS.join(", ")));
+        RESULTS.iter().copied().find(known).ok_or_else(wrong)
+    });
+    let result = result.transpose()?;
     let query = ListQuery {
         product_id: filter.product_id,
         origin: filter.origin,
         side: filter.side,
         field: filter.field,
+        kind: filter.kind,
+        result,
+        since: filter.since,
+        until: filter.until,
         before: paging.cursor()?,
         limit: limit + 1,
     };
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
     let rows = ledger::list(&mut db, id, &query).await?;
+    let names = names(&mut db, id, &rows).await?;
+    Ok(axum::Json(page(rows, limit, |row| row.entry_id.to_string(), |row| show(row, &names))))
+}
+
+/// What became of a write, as the list is filtered by it.
+const RESULTS: [&str; 5] = ["open", "landed", "not_landed", "superseded", "refused"];
+
+/// What the products of these entries are called now.
+async fn names(
+    db: &mut Db,
+    id: ConnectionId,
+    rows: &[crate::ledger::Entry],
+) -> Result<BTreeMap<ProductId, String>, StoreError> {
     let products: Vec<ProductId> = rows.iter().filter_map(|row| row.product_id).collect();
-    let links = links::load(&mut db, id, &products).await?;
-    let name = |product: Option<ProductId>| {
-        links.iter().find(|link| Some(link.product_id) == product).map(|link| link.name.clone())
-    };
-    let show = |row: crate::ledger::Entry| Entry {
+    let links = links::load(db, id, &products).await?;
+    Ok(links.into_iter().map(|link| (link.product_id, link.name)).collect())
+}
+
+fn show(row: crate::ledger::Entry, names: &BTreeMap<ProductId, String>) -> Entry {
+    Entry {
+        can_undo: undoable(&row).is_ok(),
         id: row.entry_id,
         at: row.at,
         kind: row.kind,
         origin: row.origin,
         side: row.side,
         product_id: row.product_id,
-        product_name: name(row.product_id),
+        product_name: row.product_id.and_then(|product| names.get(&product).cloned()),
         field: row.field,
         before: row.before,
         after: row.after,
@@ -124,59 +166,36 @@ async fn list_ledger(
         detail: row.detail,
         result: row.result,
         closed_at: row.closed_at,
-    };
-    Ok(axum::Json(page(rows, limit, |row| row.entry_id.to_string(), show)))
+        undone_by: row.undone_by,
+    }
 }
 
-/// A field that both sides changed.
-#[derive(Debug, Serialize, ToSchema)]
-struct Conflict {
-    /// Id.
-    id: ConflictId,
-    /// The product.
-    product_id: ProductId,
-    /// The field.
-    field: Field,
-    /// What R-Series said.
-    r_series: serde_json::Value,
-    /// What E-Series said.
-    e_series: serde_json::Value,
-    /// Whose value was taken; null while it waits for a choice.
-    winner: Option<Side>,
-    /// When it was found.
-    #[schema(value_type = String, format = DateTime)]
-    at: Instant,
-    /// The write that settled it.
-    write_id: Option<EntryId>,
-}
-
-/// List conflicts, newest first: those that wait for a choice, and those that a rule has decided
-#[utoipa::path(get, path = "/connections/{connection_id}/conflicts", tag = "ledger",
-    operation_id = "list_conflicts", security(("bearer" = [])), params(("connection_id" = Uuid, Path), Paging),
-    responses((status = 200, description = "Conflicts", body = List<Conflict>),
+/// Show the history of a field, newest first
+///
+/// Every write, verdict, conflict and hold of the field, and what was created with it or tied.
+#[utoipa::path(get, path = "/connections/{connection_id}/products/{product_id}/fields/{field}/history",
+    tag = "ledger", operation_id = "field_history", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path),
+           ("field" = String, Path, description = "Such as `name` or `stock`"), Paging),
+    responses((status = 200, description = "Entries", body = List<Entry>),
               (status = 400, description = "A parameter cannot be read", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
-              (status = 404, description = "No such connection", body = Problem),
+              (status = 404, description = "No such connection, product or field", body = Problem),
               (status = 422, description = "A parameter makes no sense", body = Problem)))]
-async fn list_conflicts(
+async fn field_history(
     State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
+    Path((id, product, field)): Path<(ConnectionId, ProductId, String)>,
     Query(paging): Query<Paging>,
-) -> Result<axum::Json<List<Conflict>>, Problem> {
+) -> Result<axum::Json<List<Entry>>, Problem> {
     let limit = paging.limit()?;
     let before = paging.cursor()?;
+    let field = Field::parse(&field).ok_or_else(|| Problem::not_found("field"))?;
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
-    let rows = ledger::list_conflicts(&mut db, id, before, limit + 1).await?;
-    let show = |row: ledger::Conflict| Conflict {
-        id: row.conflict_id,
-        product_id: row.product_id,
-        field: row.field,
-        r_series: row.r_value,
-        e_series: row.e_value,
-        winner: row.winner,
-        at: row.at,
-        write_id: row.entry_id,
-    };
-    Ok(axum::Json(page(rows, limit, |row| row.conflict_id.to_string(), show)))
+    let rows = ledger::history(&mut db, id, product, field, before, limit + 1).await?;
+    let names = names(&mut db, id, &rows).await?;
+    if rows.is_empty() && links::load(&mut db, id, &[product]).await?.is_empty() {
+        return Err(Problem::not_found("product"));
+    }
+    Ok(axum::Json(page(rows, limit, |row| row.entry_id.to_string(), |row| show(row, &names))))
 }

@@ -14,13 +14,14 @@ use crate::connections::Settings;
 use crate::decide::report::{Line, report};
 use crate::http::Desk;
 use crate::http::problem::{Path, Problem, Query};
-use crate::ids::{ConnectionId, EntryId, ProductId};
+use crate::ids::{ConflictId, ConnectionId, EntryId, ProductId};
 use crate::ledger::Origin;
 use crate::platforms::CallError;
 use crate::reconcile::PreviewError;
+use crate::store::conflicts::{Conflict, State as Standing};
 use crate::store::dirty::Asker;
 use crate::store::links::{ListQuery, Listed};
-use crate::store::{Db, dirty, images, ledger, links, room};
+use crate::store::{Db, conflicts, dirty, edits, images, ledger, links, room};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -255,6 +256,46 @@ struct FieldDetail {
     /// Why it stays as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<Hold>,
+    /// The value that lost when both sides last changed it, and where it can be chosen instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loser: Option<Loser>,
+    /// The conflict that waits for a choice: `POST …/conflicts/{conflict_id}/resolve`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_conflict: Option<ConflictId>,
+    /// When both sides were last proven to be in step in it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    proven_at: Option<Instant>,
+}
+
+/// A value that lost.
+#[derive(Debug, Serialize, ToSchema)]
+struct Loser {
+    /// The conflict: `POST …/conflicts/{conflict_id}/resolve` puts the value back.
+    conflict_id: ConflictId,
+    /// Whose value it was.
+    side: Side,
+    /// The value.
+    value: serde_json::Value,
+    /// It can still be chosen; it cannot once an operator has, or the sides became the same by themselves.
+    can_choose: bool,
+    /// When it lost.
+    #[schema(value_type = String, format = DateTime)]
+    at: Instant,
+}
+
+impl Loser {
+    fn of(conflict: &Conflict) -> Option<Self> {
+        let side = conflict.winner?.other();
+        let value = if side == Side::RSeries { &conflict.r_value } else { &conflict.e_value };
+        let can_choose = conflict.state == Standing::Decided;
+        Some(Self {
+            conflict_id: conflict.conflict_id,
+            side,
+            value: value.clone(),
+            can_choose,
+            at: conflict.at,
+        })
+    }
 }
 
 /// A value per side.
@@ -287,22 +328,16 @@ async fn get_product(
     let listed = listed(&mut db, id, product).await?;
     let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
     let rules = settings.rules();
+    let conflicts = conflicts::newest(&mut db, id, product).await?;
     let mut fields = Vec::new();
     for field in Field::ALL {
-        let query = ledger::ListQuery {
-            product_id: Some(product),
-            field: Some(field),
-            limit: 50,
-            ..Default::default()
-        };
-        let entries = ledger::list(&mut db, id, &query).await?;
-        let landed = |entry: &&crate::ledger::Entry| {
-            use crate::ledger::{Kind, Outcome};
-            matches!(entry.kind, Kind::Write | Kind::Stock | Kind::Verdict)
-                && entry.result == Some(Outcome::Landed)
-        };
-        let last = entries.iter().find(landed);
         let value = |side: Side| listed.link.shadow.side(side).get(field).map(Value::to_json);
+        // What the product does not have needs no explanation.
+        let known = Side::BOTH.into_iter().any(|side| value(side).is_some());
+        let last = if known { ledger::explanation(&mut db, id, product, field).await? } else { None };
+        let last = last.as_ref();
+        let conflict = conflicts.iter().find(|conflict| conflict.field == field);
+        let open = conflict.filter(|conflict| conflict.state == Standing::Open);
         fields.push(FieldDetail {
             field,
             r_series: value(Side::RSeries),
@@ -315,6 +350,9 @@ async fn get_product(
             way: rules.way(field),
             rule: rules.rule(field),
             hold: listed.link.holds.get(&field).cloned(),
+            loser: conflict.and_then(Loser::of),
+            open_conflict: open.map(|conflict| conflict.conflict_id),
+            proven_at: listed.link.proven_at.filter(|_| known),
         });
     }
     let standing = listed.link.standing;
@@ -340,6 +378,18 @@ struct PlanView {
     lines: Vec<Line>,
 }
 
+/// Why a product could not be looked at.
+pub(super) fn no_look(error: PreviewError) -> Problem {
+    match error {
+        PreviewError::Store(error) => error.into(),
+        PreviewError::Gone => Problem::not_found("product"),
+        PreviewError::Call(error @ CallError::Later { .. }) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "platform", error.to_string())
+        }
+        PreviewError::Call(error) => Problem::new(StatusCode::BAD_GATEWAY, "platform", error.to_string()),
+    }
+}
+
 /// What would a run do?
 ///
 /// Looks at both sides now and writes nothing anywhere.
@@ -355,14 +405,7 @@ async fn plan_product(
     State(desk): State<Desk>,
     Path((id, product)): Path<(ConnectionId, ProductId)>,
 ) -> Result<axum::Json<PlanView>, Problem> {
-    let preview = desk.corridor.preview(id, product).await.map_err(|error| match error {
-        PreviewError::Store(error) => error.into(),
-        PreviewError::Gone => Problem::not_found("product"),
-        PreviewError::Call(error @ CallError::Later { .. }) => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "platform", error.to_string())
-        }
-        PreviewError::Call(error) => Problem::new(StatusCode::BAD_GATEWAY, "platform", error.to_string()),
-    })?;
+    let preview = desk.corridor.preview(id, product).await.map_err(no_look)?;
     let preview = preview.ok_or_else(|| Problem::not_found("product"))?;
     Ok(axum::Json(PlanView {
         in_step: preview.plan.is_empty() && preview.plan.holds.is_empty(),
@@ -400,6 +443,7 @@ async fn look_again(
             room::full_at(&mut db, id, None).await?;
         }
         super::brake::let_go(desk, &mut db, &listed.link).await?;
+        edits::ask_for(&mut db, id, product).await?;
     }
     db.commit().await?;
     desk.wake.notify_one();
@@ -448,7 +492,8 @@ async fn list_parked(
 /// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`), this says that the counts are
 /// right as they are now. Also lets go of what waits for an operator's word about it: fields that were frozen
 /// because they kept swinging (`alternates`) may be written again, and a product that the brake of its connection
-/// holds is let through once. Where the store said that its plan has no room (`plan_limit`), it is asked again.
+/// holds is let through once. A product whose creation on the web was undone (`withdrawn`) is created again. Where the
+/// store said that its plan has no room (`plan_limit`), it is asked again.
 #[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
     operation_id = "retry_parked", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),
