@@ -3,4 +3,4 @@
 pub mod entry;
 pub mod origin;
 
-pub use entry::{Creation, Detail, Entry, Kind, Origin, Outcome, VariantCreation};
+pub use entry::{Creation, CreationOnR, Detail, Entry, Kind, Origin, Outcome, VariantCreation};

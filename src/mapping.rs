@@ -1,5 +1,6 @@
 //! TRANSLATION, pure: the platforms' shapes into our nouns and back. One table, one row a field.
 
+pub mod born;
 pub mod eseries;
 pub mod options;
 pub mod rseries;

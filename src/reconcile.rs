@@ -7,11 +7,14 @@
 //! the shadow and, at the end, the release of the product. A visit that finds an open intent closes it
 //! by what it sees (`observe`) before it merges anything.
 
+mod born;
 mod braking;
 mod carry;
 mod create;
 mod doubt;
+mod gone;
 mod look;
+mod moves;
 mod observe;
 mod planning;
 mod removal;
@@ -34,7 +37,7 @@ use self::planning::plan_for;
 use self::sight::{InShop, Reading, Sight, Sights};
 use crate::catalog::{Facts, Field, Side};
 use crate::clock::{Instant, SharedClock, after};
-use crate::connections::{Account, Accounts};
+use crate::connections::{Account, Accounts, BornOnline};
 use crate::decide::{self, Plan, brake};
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
@@ -42,6 +45,7 @@ use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::queue::backoff;
+use crate::store::decisions::{self, Choice, Decision};
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
@@ -91,6 +95,10 @@ struct Visit<'a> {
     braked: bool,
     /// What an operator wants of it.
     wish: Option<Wish>,
+    /// What an operator decided about it while it is on one side alone.
+    decision: Option<Decision>,
+    /// A product of E-Series that is known to be gone: an index may show it for some seconds more.
+    gone: Option<i64>,
 }
 
 /// Why a visit ends before its end.
@@ -132,6 +140,11 @@ impl Visit<'_> {
         field == Field::Enabled && self.wish.is_some()
     }
 
+    /// Has an operator decided so?
+    fn decides(&self, choice: Choice) -> bool {
+        self.decision.is_some_and(|decision| decision.choice == choice)
+    }
+
     /// What led to a change of `side`, for the ledger.
     fn cause(&self, side: Side) -> Option<String> {
         let notice = self.notices.iter().rev().find(|notice| notice.side == side);
@@ -168,6 +181,7 @@ impl Corridor {
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
         let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
+        let mut decisions = decisions::of(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
         for entry in ledger::open(&mut db, connection_id, &products).await? {
             if let Some(product) = entry.product_id {
@@ -221,6 +235,8 @@ impl Corridor {
                 mark,
                 braked,
                 wish: wishes.remove(&product),
+                decision: decisions.remove(&product),
+                gone: None,
             };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {
@@ -421,6 +437,9 @@ impl Corridor {
                 (Some(facts), None, plan)
             }
             (Sight::Here(shop), _) => (Some(shop.facts(&reading)), None, nothing),
+            (Sight::NoHalf, Sight::Here(online)) if account.born_online == BornOnline::Auto => {
+                (None, Some(online.facts(&reading)), born::plan_of(online, &reading))
+            }
             (_, Sight::Here(online)) => (None, Some(online.facts(&reading)), nothing),
             _ => (None, None, nothing),
         };

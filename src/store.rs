@@ -7,6 +7,7 @@ pub mod brakes;
 pub mod cluster;
 pub mod connections;
 pub mod cursors;
+pub mod decisions;
 pub mod dirty;
 pub mod inbox;
 pub mod instance;

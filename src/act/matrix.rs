@@ -1,7 +1,7 @@
 //! Writing a matrix: itself, and what only its items carry.
 
 use crate::clock::Instant;
-use crate::platforms::rseries::wire::{AttributeSet, Attributes, Item, ItemWrite, Matrix};
+use crate::platforms::rseries::wire::{AttributeSet, Attributes, Item, ItemWrite, Matrix, MatrixCreate};
 use crate::platforms::{CallError, rseries};
 
 /// What is written to a matrix; only what is set travels.
@@ -53,6 +53,40 @@ pub async fn update_matrix_on_r(
         }
     }
     Ok((saved, items))
+}
+
+/// Creates a matrix without items whose attributes are called so.
+pub async fn create_matrix_on_r(
+    r: &rseries::Client,
+    create: &MatrixCreate,
+    options: &[String],
+    by: Instant,
+) -> Result<Matrix, CallError> {
+    let set = set_of(r, options, by).await?;
+    let made = r.create_matrix(create, set.id, by).await?;
+    Ok(Matrix { set: Some(set), ..made })
+}
+
+/// An attribute set that uses these names and no others, in whatever order and places it has them: the sets that every
+/// account has are taken first (in “Size” the first place is empty). Created where there is none.
+async fn set_of(r: &rseries::Client, options: &[String], by: Instant) -> Result<AttributeSet, CallError> {
+    let sorted = |names: &mut dyn Iterator<Item = &str>| {
+        let mut names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let wanted = sorted(&mut options.iter().map(String::as_str));
+    let sets = r.attribute_sets().await?;
+    let fits = |set: &AttributeSet| !set.archived && sorted(&mut set.used()) == wanted;
+    if let Some(set) = sets.into_iter().find(fits) {
+        return Ok(set);
+    }
+    let mut names = [const { String::new() }; 3];
+    for (place, name) in names.iter_mut().zip(options) {
+        name.trim().clone_into(place);
+    }
+    let id = r.create_attribute_set(&names, by).await?;
+    Ok(AttributeSet { id, archived: false, names })
 }
 
 /// The attribute set with these names, looked up first: one that an earlier try created is found again.

@@ -1,6 +1,7 @@
 //! R-Series API V3, as far as Concord uses it. Facts: `r-series-api.md`.
 
 pub mod client;
+pub mod create;
 pub mod feed;
 pub mod matrix;
 pub mod oauth;

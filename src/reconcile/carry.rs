@@ -89,7 +89,7 @@ impl Corridor {
                         steps.push_front(Step::AddStock { side: Side::RSeries, delta: 0, owed, before: 0 });
                     }
                 }
-                Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } => {
+                Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } | Step::CreateOnR { .. } => {
                     return Err(Stop::Again("a creation among updates"));
                 }
             }
@@ -307,7 +307,7 @@ impl Corridor {
 
     /// Adds pieces on R-Series, where only an absolute count can be written: look, write, and read in the
     /// log what that did. What it trampled stays owed.
-    async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
+    pub(super) async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
         let Some(item_id) = visit.link.r_item_id else { return Err(Stop::Again("no R-Series half")) };
         let shop_id = visit.account.context.primary_shop_id;
         let owed = visit.link.owed_on_r;
@@ -381,7 +381,7 @@ impl Corridor {
         entry
     }
 
-    fn write_intent(&self, visit: &Visit<'_>, side: Side, change: &Change, source: Option<&Value>) -> Entry {
+    pub(super) fn write_intent(&self, visit: &Visit<'_>, side: Side, change: &Change, source: Option<&Value>) -> Entry {
         let link = &visit.link;
         let now = self.clock.now();
         let origin = Origin::from(side.other());

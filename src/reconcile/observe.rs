@@ -40,6 +40,9 @@ impl Corridor {
                 (Some(Detail::Creation(creation)), _) => {
                     self.observe_creation(visit, &intent, &creation).await?;
                 }
+                (Some(Detail::CreationOnR(creation)), _) => {
+                    self.observe_birth(visit, &intent, &creation).await?;
+                }
                 (Some(Detail::Removal { product_id, combination_id }), _) => {
                     self.observe_removal(visit, &intent, product_id, combination_id).await?;
                 }

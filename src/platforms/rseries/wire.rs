@@ -1,5 +1,6 @@
 //! The shapes that travel: what Concord reads of R-Series' records, and what it writes.
 
+mod create;
 mod matrix;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use crate::catalog::Money;
 use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
+pub use create::{ItemCreate, MatrixCreate, NOT_COUNTED};
 pub use matrix::{AttributeSet, Attributes, Matrix};
 
 /// An item (r-series-api.md, section 4.1).
