@@ -1,6 +1,7 @@
 //! The REST interface under `/v1`.
 
 mod brake;
+mod choices;
 mod connections;
 mod ledger;
 mod mass_update;
@@ -23,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(brake::routes())
         .merge(products::routes())
         .merge(mass_update::routes())
+        .merge(choices::routes())
         .merge(ledger::routes())
         .merge(syncs::routes())
 }

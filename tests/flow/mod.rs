@@ -1,13 +1,16 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
 mod archive;
+mod born_online;
 mod brake;
 mod catalogue;
 mod crash;
 mod doors;
 mod fields;
 mod full_look;
+mod gone_online;
 mod limits;
+mod moves;
 mod never_touched;
 mod outage;
 mod plan;

@@ -71,8 +71,8 @@ impl Corridor {
         }
     }
 
-    /// Items that have this SKU, archived ones too, however its letters are written.
-    async fn items_with_sku(&self, visit: &Visit<'_>, sku: &str) -> Result<Vec<Item>, Stop> {
+    /// Items that have one of these SKUs, archived ones too, however their letters are written.
+    async fn items_with_skus(&self, visit: &Visit<'_>, skus: &[&str]) -> Result<Vec<Item>, Stop> {
         let source = visit.account.context.sku_source;
         let field = match source {
             SkuSource::SystemSku => "systemSku",
@@ -82,10 +82,11 @@ impl Corridor {
             SkuSource::SystemSku => item.system_sku.clone(),
             other => shapes::kept_sku(item, other).to_owned(),
         };
-        let items = visit.account.r.items_with(field, sku).await;
+        let items = visit.account.r.items_with_any(field, skus).await;
         let mut items = items.map_err(|error| self.stop(Side::RSeries, error))?;
+        let wanted: BTreeSet<String> = skus.iter().map(|sku| sku.trim().to_lowercase()).collect();
         // A filter may be ignored without a word (r-series-api.md, section 1.8).
-        items.retain(|item| shown(item).trim().to_lowercase() == sku.trim().to_lowercase());
+        items.retain(|item| wanted.contains(&shown(item).trim().to_lowercase()));
         Ok(items)
     }
 
@@ -96,7 +97,7 @@ impl Corridor {
         if sku.is_empty() {
             return Ok(false);
         }
-        let found = self.items_with_sku(visit, sku).await?;
+        let found = self.items_with_skus(visit, &[sku]).await?;
         if found.is_empty() {
             return Ok(false);
         }
@@ -142,12 +143,10 @@ impl Corridor {
     /// Looks for the SKUs of a product with variations before a matrix is created. True when its matrix is there and
     /// was called for.
     pub(super) async fn calls_for_matrix(&self, visit: &Visit<'_>, product: &Product) -> Result<bool, Stop> {
-        let mut found: BTreeMap<i64, Item> = BTreeMap::new();
-        for sku in product.variations.iter().filter_map(|variation| variation.sku.as_deref()) {
-            for item in self.items_with_sku(visit, sku).await? {
-                found.insert(item.id, item);
-            }
-        }
+        let skus = product.variations.iter().filter_map(|variation| variation.sku.as_deref());
+        let skus: Vec<&str> = skus.map(str::trim).collect();
+        let found = self.items_with_skus(visit, &skus).await?;
+        let found: BTreeMap<i64, Item> = found.into_iter().map(|item| (item.id, item)).collect();
         if found.is_empty() {
             return Ok(false);
         }
