@@ -11,7 +11,8 @@ use crate::platforms::{CallError, eseries, rseries};
 
 pub use matrix::{MatrixWrite, create_matrix_on_r, update_matrix_on_r};
 pub use variations::{
-    create_variation_on_e, remove_variation_on_e, rename_options_on_e, update_variation_on_e,
+    create_variation_on_e, remove_variation_on_e, rename_options_on_e, reshape_options_on_e,
+    update_variation_on_e,
 };
 
 /// A look at one shop's stock that is known to be consistent with the inventory log.

@@ -3,6 +3,7 @@
 pub mod born;
 pub mod eseries;
 pub mod options;
+pub mod reshape;
 pub mod rseries;
 pub mod snapshot;
 pub mod table;

@@ -13,6 +13,8 @@ pub struct MatrixWrite {
     pub publish_to_ecom: Option<bool>,
     /// What its attributes are to be called: the name now, and the name then.
     pub renamed: Vec<(String, String)>,
+    /// Other attributes than before: their names, and the values of each item in that order.
+    pub reshaped: Option<(Vec<String>, Vec<(i64, Vec<String>)>)>,
 }
 
 /// Writes a matrix and returns it with its items. Items that show what they should already, and archived ones, are
@@ -26,20 +28,28 @@ pub async fn update_matrix_on_r(
 ) -> Result<(Matrix, Vec<Item>), CallError> {
     let mut items = items.to_vec();
     let mut saved = matrix.clone();
-    if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
+    if let Some((names, values)) = &write.reshaped {
+        let new = set_of(r, names, by).await?;
+        // The matrix first, as below.
+        saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;
+        for item in items.iter_mut().filter(|item| !item.archived) {
+            let Some((_, values)) = values.iter().find(|(id, _)| *id == item.id) else { continue };
+            let values = new.names.each_ref().map(|place| {
+                let mut pairs = names.iter().zip(values);
+                let pair = pairs.find(|(name, _)| name.trim() == place.trim() && !place.trim().is_empty());
+                pair.map(|(_, value)| value.clone()).unwrap_or_default()
+            });
+            put_attributes(r, item, values, &new, by).await?;
+        }
+        saved.set = Some(new);
+    } else if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
         let new = set_called(r, &renamed(&known.names, &write.renamed), by).await?;
         // The matrix first: whether a variant may have another set than its matrix is not known (section 4.4).
         saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;
         for item in items.iter_mut().filter(|item| !item.archived) {
             let Some(attributes) = item.attributes.clone() else { continue };
             let values = moved(&attributes, &write.renamed, &new);
-            let write = ItemWrite {
-                attributes: Some(values.clone()),
-                attribute_set_id: Some(new.id),
-                ..ItemWrite::default()
-            };
-            r.update_item(item.id, &write, by).await?;
-            item.attributes = Some(Attributes { set_id: new.id, values, set: Some(new.clone()) });
+            put_attributes(r, item, values, &new, by).await?;
         }
         saved.set = Some(new);
     } else if let Some(name) = &write.description {
@@ -53,6 +63,28 @@ pub async fn update_matrix_on_r(
         }
     }
     Ok((saved, items))
+}
+
+/// Writes the attributes of an item, unless it has them already.
+async fn put_attributes(
+    r: &rseries::Client,
+    item: &mut Item,
+    values: [String; 3],
+    set: &AttributeSet,
+    by: Instant,
+) -> Result<(), CallError> {
+    let there = item.attributes.as_ref();
+    if there.is_some_and(|there| there.set_id == set.id && there.values == values) {
+        return Ok(());
+    }
+    let write = ItemWrite {
+        attributes: Some(values.clone()),
+        attribute_set_id: Some(set.id),
+        ..ItemWrite::default()
+    };
+    r.update_item(item.id, &write, by).await?;
+    item.attributes = Some(Attributes { set_id: set.id, values, set: Some(set.clone()) });
+    Ok(())
 }
 
 /// Creates a matrix without items whose attributes are called so.

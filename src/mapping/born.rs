@@ -67,8 +67,12 @@ pub fn shape(product: &Product) -> Result<Shape, Hold> {
             ),
         ));
     }
-    let options: Vec<String> =
-        product.options.iter().map(|option| option.name.trim().to_owned()).filter(|name| varied(name)).collect();
+    let options: Vec<String> = product
+        .options
+        .iter()
+        .map(|option| option.name.trim().to_owned())
+        .filter(|name| varied(name))
+        .collect();
     if options.len() > MOST_OPTIONS {
         return Err(Hold::new(
             "too_many_options",
@@ -81,7 +85,8 @@ pub fn shape(product: &Product) -> Result<Shape, Hold> {
         ));
     }
     let mut names = BTreeSet::new();
-    if options.is_empty() || !options.iter().all(|name| !name.is_empty() && names.insert(name.to_lowercase())) {
+    if options.is_empty() || !options.iter().all(|name| !name.is_empty() && names.insert(name.to_lowercase()))
+    {
         return Err(Hold::new(
             "options_unclear",
             "Options of the product have no name, or the same one, so their values cannot be told apart. Give each \
@@ -226,8 +231,10 @@ mod tests {
     use super::*;
 
     fn product(options: serde_json::Value, variations: serde_json::Value) -> Product {
-        Product::read(&json!({"id": 1, "name": "Tee", "price": 20, "options": options, "combinations": variations}))
-            .unwrap()
+        Product::read(
+            &json!({"id": 1, "name": "Tee", "price": 20, "options": options, "combinations": variations}),
+        )
+        .unwrap()
     }
 
     fn code(options: serde_json::Value, variations: serde_json::Value) -> String {
@@ -238,7 +245,10 @@ mod tests {
     fn what_r_series_cannot_have_stays_online_with_the_reason() {
         let select = |name: &str| json!({"type": "SELECT", "name": name, "choices": [{"text": "A"}]});
         assert_eq!(shape(&product(json!([]), json!([]))), Ok(Shape::Item));
-        assert_eq!(code(json!([{"type": "TEXTFIELD", "name": "Engraving"}]), json!([])), "options_online_only");
+        assert_eq!(
+            code(json!([{"type": "TEXTFIELD", "name": "Engraving"}]), json!([])),
+            "options_online_only"
+        );
         assert_eq!(code(json!([select("Size")]), json!([])), "options_without_variations");
         let of = |names: &[&str], sku: &str| {
             let options: Vec<_> = names.iter().map(|name| json!({"name": name, "value": "A"})).collect();
@@ -247,7 +257,8 @@ mod tests {
         let four = ["A", "B", "C", "D"];
         assert_eq!(code(json!(four.map(select)), json!([of(&four, "S")])), "too_many_options");
         assert_eq!(code(json!([select("A")]), json!([of(&["A"], "")])), "variation_without_sku");
-        let engraved = json!({"type": "RADIO", "name": "Gift box", "choices": [{"text": "Yes", "priceModifier": 3}]});
+        let engraved =
+            json!({"type": "RADIO", "name": "Gift box", "choices": [{"text": "Yes", "priceModifier": 3}]});
         assert_eq!(code(json!([select("A"), engraved]), json!([of(&["A"], "S")])), "price_modifiers");
         let text = json!({"type": "TEXTFIELD", "name": "Print"});
         let shape = shape(&product(json!([select("A"), text]), json!([of(&["A"], "S")])));
@@ -264,8 +275,7 @@ mod tests {
     #[test]
     fn the_place_of_a_value_is_that_of_its_name_in_the_set() {
         let set = AttributeSet { id: 2, archived: false, names: ["".into(), "Size".into(), "".into()] };
-        let matrix =
-            Matrix::read(&json!({"itemMatrixID": "9", "description": "Shoe"})).unwrap();
+        let matrix = Matrix::read(&json!({"itemMatrixID": "9", "description": "Shoe"})).unwrap();
         let names = OptionNames::alike(&["Size".into()]);
         let home = Home { matrix: &matrix, set: &set, names: &names };
         let facts = Facts::new()

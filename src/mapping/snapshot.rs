@@ -116,14 +116,14 @@ pub fn variation(record: &Value) -> Map<String, Value> {
 /// The same out of the record of its product: the variation with this marker, else this SKU, else these option values.
 #[must_use]
 pub fn variation_in(record: &Value, marker: &str, sku: &str, values: &[String]) -> Map<String, Value> {
-    let variations = record.get("combinations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let variations =
+        record.get("combinations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let text = |variation: &Value, name: &str| {
         variation.get(name).and_then(Value::as_str).map(|text| text.trim().to_owned())
     };
     let marked = |variation: &&Value| text(variation, "externalReferenceId").as_deref() == Some(marker);
-    let same_sku = |variation: &&Value| {
-        !sku.trim().is_empty() && text(variation, "sku").as_deref() == Some(sku.trim())
-    };
+    let same_sku =
+        |variation: &&Value| !sku.trim().is_empty() && text(variation, "sku").as_deref() == Some(sku.trim());
     let sorted = |mut values: Vec<String>| {
         values.retain(|value| !value.is_empty());
         values.sort_unstable();

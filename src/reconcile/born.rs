@@ -49,8 +49,7 @@ impl Corridor {
         remember(visit, &online.product.name, &facts);
         visit.link.enabled = online.product.enabled;
         visit.link.standing = Standing::OnlyOnline;
-        let wanted =
-            visit.decides(Choice::CreateOnRSeries) || visit.account.born_online == BornOnline::Auto;
+        let wanted = visit.decides(Choice::CreateOnRSeries) || visit.account.born_online == BornOnline::Auto;
         match &online.variation {
             None if wanted => self.product_born(visit).await,
             Some(variation) if wanted || self.comes_with_its_product(visit, variation).await? => {
@@ -61,15 +60,13 @@ impl Corridor {
     }
 
     /// Was the product of this variation created on R-Series, and this variation among those it had then?
-    async fn comes_with_its_product(
-        &self,
-        visit: &Visit<'_>,
-        variation: &Variation,
-    ) -> Result<bool, Stop> {
+    async fn comes_with_its_product(&self, visit: &Visit<'_>, variation: &Variation) -> Result<bool, Stop> {
         let Some(parent) = &visit.parent else { return Ok(false) };
         let mut db = self.store.begin().await?;
         let birth = store::ledger::birth(&mut db, visit.link.connection_id, parent.product_id).await?;
-        let Some(Detail::CreationOnR(birth)) = birth.and_then(|entry| entry.recovery()) else { return Ok(false) };
+        let Some(Detail::CreationOnR(birth)) = birth.and_then(|entry| entry.recovery()) else {
+            return Ok(false);
+        };
         Ok(birth.variations.contains(&variation.id))
     }
 
@@ -123,9 +120,10 @@ impl Corridor {
         let (Some(names), Some(values)) = (names, facts.list(Field::OptionValues)) else {
             return Err(Stop::Park {
                 code: OPTIONS_DIFFER,
-                reason: "The options of the variation are called otherwise than the attributes of its matrix on \
+                reason:
+                    "The options of the variation are called otherwise than the attributes of its matrix on \
                          R-Series. Give them the same names on both sides."
-                    .into(),
+                        .into(),
             });
         };
         let matrix = match visit.account.r.matrix(matrix_id).await {
@@ -285,7 +283,9 @@ impl Corridor {
             link.shadow = shadow.clone();
             match links::save(&mut db, &link, now).await {
                 Ok(()) => {}
-                Err(error) if matches!(error.constraint(), Some("links_r_item" | "links_r_matrix")) => continue,
+                Err(error) if matches!(error.constraint(), Some("links_r_item" | "links_r_matrix")) => {
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             }
             store::ledger::close(&mut db, connection, intent.entry_id, Outcome::Landed, now).await?;

@@ -15,6 +15,7 @@ use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
 use crate::ids::EntryId;
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
+use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::client::DeltaOutcome;
@@ -208,8 +209,8 @@ impl Corridor {
         let by = after(self.clock.now(), SEND_WITHIN);
         self.intend_update(visit, side, &intents).await?;
         let done = match side {
-            Side::RSeries => self.write_on_r(visit, shop, &changes, by).await,
-            Side::ESeries => self.write_on_e(visit, online, &changes, by).await,
+            Side::RSeries => self.write_on_r(visit, (shop, Some(online)), &changes, by).await,
+            Side::ESeries => self.write_on_e(visit, (shop, online), &changes, by).await,
         };
         if let Err(CallError::Refused { status: 402, code: None, why }) = &done {
             let intents: Vec<Entry> = intents.into_iter().map(|(intent, _)| intent).collect();
@@ -226,7 +227,13 @@ impl Corridor {
                 // What was read back, not what was sent: platforms trim and round.
                 let read_back = read_back.get(change.field);
                 let read_back = read_back.filter(|_| !planted(Mistake::ShadowIsWhatWasSent));
-                let target = read_back.unwrap_or(&change.after).clone();
+                let target = match (read_back.unwrap_or(&change.after), &change.after) {
+                    // The n-th name here is the n-th name there.
+                    (Value::List(shown), Value::List(sent)) if change.field == Field::Options => {
+                        Value::List(mapping::reshape::in_order_of(sent, shown))
+                    }
+                    (shown, _) => shown.clone(),
+                };
                 visit.link.shadow.side_mut(side).set(change.field, target);
                 // A wish is no news of the other side.
                 let source = source(change.field).filter(|_| !visit.wishes(change.field));
@@ -307,7 +314,12 @@ impl Corridor {
 
     /// Adds pieces on R-Series, where only an absolute count can be written: look, write, and read in the
     /// log what that did. What it trampled stays owed.
-    pub(super) async fn add_stock_on_r(&self, visit: &mut Visit<'_>, delta: i64, before: i64) -> Result<(), Stop> {
+    pub(super) async fn add_stock_on_r(
+        &self,
+        visit: &mut Visit<'_>,
+        delta: i64,
+        before: i64,
+    ) -> Result<(), Stop> {
         let Some(item_id) = visit.link.r_item_id else { return Err(Stop::Again("no R-Series half")) };
         let shop_id = visit.account.context.primary_shop_id;
         let owed = visit.link.owed_on_r;
@@ -381,7 +393,13 @@ impl Corridor {
         entry
     }
 
-    pub(super) fn write_intent(&self, visit: &Visit<'_>, side: Side, change: &Change, source: Option<&Value>) -> Entry {
+    pub(super) fn write_intent(
+        &self,
+        visit: &Visit<'_>,
+        side: Side,
+        change: &Change,
+        source: Option<&Value>,
+    ) -> Entry {
         let link = &visit.link;
         let now = self.clock.now();
         let origin = Origin::from(side.other());

@@ -93,7 +93,8 @@ impl Corridor {
         let sku = facts.sku().trim();
         if sku.is_empty() {
             let marker = mapping::eseries::marker(item_id);
-            let found = e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error))?;
+            let found =
+                e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error))?;
             return Ok(found.filter(|product| Some(product.id) != visit.gone));
         }
         let mut db = self.store.begin().await?;

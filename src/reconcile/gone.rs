@@ -112,7 +112,7 @@ impl Corridor {
             intent.cause = visit.decision.map(|decision| format!("order {}", decision.entry_id));
             let by = after(self.clock.now(), SEND_WITHIN);
             self.intend(visit, std::slice::from_ref(&intent)).await?;
-            let shown = match self.write_on_r(visit, shop, std::slice::from_ref(&change), by).await {
+            let shown = match self.write_on_r(visit, (shop, None), std::slice::from_ref(&change), by).await {
                 Ok(shown) => shown,
                 Err(error @ CallError::Unclear { .. }) => return Err(self.stop(Side::RSeries, error)),
                 Err(CallError::Refused { why, .. }) => {
@@ -163,8 +163,7 @@ impl Corridor {
                 record.insert(name.into(), value.to_json());
             }
         }
-        let mut entry =
-            Entry::told(connection, self.entry_id(), now, Kind::Remove, Origin::ESeries, product);
+        let mut entry = Entry::told(connection, self.entry_id(), now, Kind::Remove, Origin::ESeries, product);
         entry.side = Some(Side::ESeries);
         entry.before = Some(Json::Object(record));
         entry.cause = Some("deleted on E-Series".into());
@@ -173,6 +172,14 @@ impl Corridor {
         visit.link.standing = standing;
         links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;
+        if visit.parent.is_none() {
+            // Its variants have lost their halves as well.
+            let mut db = self.store.begin().await?;
+            let variants = links::of_parent(&mut db, connection, product).await?;
+            let variants: Vec<_> = variants.iter().map(|variant| variant.product_id).collect();
+            dirty::mark(&mut db, connection, &variants, visit.asker(), now, now).await?;
+            db.commit().await?;
+        }
         Ok(())
     }
 }

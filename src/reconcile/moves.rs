@@ -55,7 +55,8 @@ impl Corridor {
         let mut online = online;
         for _ in 0..TRIES {
             let known = visit.link.shadow.e_series.stock().and_then(Stock::tracked);
-            let sold = known.zip(online.stock().tracked()).map_or(0, |(known, now)| now.saturating_sub(known));
+            let sold =
+                known.zip(online.stock().tracked()).map_or(0, |(known, now)| now.saturating_sub(known));
             if sold == 0 || !visit.account.rules.way(Field::Stock).carries_from(Side::ESeries) {
                 return self.remove_as_seen(visit, &online, "the item belongs to another product now").await;
             }

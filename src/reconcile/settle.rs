@@ -6,8 +6,8 @@ use super::create::SKU_TWICE_IN_SHOP;
 use super::{Corridor, Stop, Visit};
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
-use crate::store::links::Standing;
 use crate::store::decisions::{Choice, Decision};
+use crate::store::links::Standing;
 use crate::store::{
     self, Db, StoreError, brakes, connections, decisions, dirty, inbox, links, stock_marks, wishes,
 };

@@ -47,9 +47,8 @@ impl Corridor {
             };
             let marker = mapping::eseries::variation_marker(item.id);
             let kept = kept.filter(|kept| kept.refused < RESTORES);
-            let base = kept.map(|kept| {
-                mapping::snapshot::variation_in(&kept.record, &marker, from.sku(), &key)
-            });
+            let base =
+                kept.map(|kept| mapping::snapshot::variation_in(&kept.record, &marker, from.sku(), &key));
             let base = base.unwrap_or_default();
             variants.push((item, VariantCreation { item_id: item.id, from, sent, marker, base }));
         }

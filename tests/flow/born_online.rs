@@ -134,7 +134,8 @@ async fn what_is_born_online_is_listed_and_one_call_makes_its_item() {
     assert_eq!((made.default_price, made.online_price), (decimal("49.9"), Some(decimal("49.9"))));
     assert_eq!(world.record(product)["description"], "<p>Bright</p>");
     let ledger = world.ledger().await;
-    let created = ledger.iter().find(|entry| entry["kind"] == "create" && entry["side"] == "r_series").unwrap();
+    let created =
+        ledger.iter().find(|entry| entry["kind"] == "create" && entry["side"] == "r_series").unwrap();
     assert_eq!((&created["origin"], &created["result"]), (&json!("operator"), &json!("landed")), "{created}");
     let shown = world.get(&format!("/products/{id}")).await;
     assert_eq!((&shown["state"], &shown["standing"]), (&json!("in_step"), &json!("linked")), "{shown}");
@@ -156,7 +157,8 @@ async fn by_setting_it_is_created_unasked_or_never() {
     let (status, problem) = world.decide(&id, "create-on-r-series").await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
     world.set(json!({"born_online": "auto"})).await;
-    let second = world.stage.e.create_product(json!({"name": "Shade", "sku": "SHADE", "price": 5, "quantity": 2}));
+    let second =
+        world.stage.e.create_product(json!({"name": "Shade", "sku": "SHADE", "price": 5, "quantity": 2}));
     world.settle().await;
     assert_eq!((world.items_called("SHADE").len(), world.items_called("LAMP").len()), (1, 0));
     // The first one is found by the next round over everything.
@@ -183,7 +185,10 @@ async fn texts_prices_and_stocks_as_they_come() {
     }
     let owed = world.stage.e.create_product(
         json!({"name": "Backorder", "sku": "N-4", "price": 0, "quantity": -4, "unlimited": false, "enabled": false}));
-    let endless = world.stage.e.create_product(json!({"name": "Voucher", "sku": "N-5", "price": 10, "unlimited": true}));
+    let endless = world
+        .stage
+        .e
+        .create_product(json!({"name": "Voucher", "sku": "N-5", "price": 10, "unlimited": true}));
     world.settle().await;
     world.check_rest().await;
     world.check_pair("N-1", products[0]).await;
@@ -245,13 +250,17 @@ async fn a_product_with_variations_becomes_a_matrix_with_an_item_for_each() {
 async fn the_sets_that_every_account_has_are_taken_where_they_fit() {
     let world = quiet().await;
     world.set(json!({"born_online": "auto"})).await;
-    let product = world.stage.e.create_product(json!({"name": "Shoe", "sku": "SH", "price": 80, "quantity": 0,
+    let product =
+        world.stage.e.create_product(json!({"name": "Shoe", "sku": "SH", "price": 80, "quantity": 0,
         "options": [{"type": "SIZE", "name": "Size", "choices": [{"text": "39"}]}]}));
     let options = json!([{"name": "Size", "value": "39"}]);
     world
         .stage
         .e
-        .add_variation(product, json!({"options": options, "sku": "SH-39", "quantity": 2, "unlimited": false}))
+        .add_variation(
+            product,
+            json!({"options": options, "sku": "SH-39", "quantity": 2, "unlimited": false}),
+        )
         .unwrap();
     world.settle().await;
     let matrix = &world.stage.r.matrices()[0];
@@ -298,19 +307,21 @@ async fn what_r_series_cannot_have_stays_online_with_the_reason() {
         (json!([select("One"), select("Two")]), Some((&names[..1], "X-2")), "change the price"),
         (json!([select("One")]), Some((&names[..1], "")), "no SKU of its own"),
     ] {
-        let product = world.stage.e.create_product(json!({"name": "Odd", "sku": format!("ODD-{word}"), "price": 5,
+        let product =
+            world.stage.e.create_product(json!({"name": "Odd", "sku": format!("ODD-{word}"), "price": 5,
             "quantity": 5, "options": options}));
         if let Some((names, sku)) = variation {
-            let options: Vec<Value> =
-                names.iter().map(|name| json!({"name": name, "value": "A"})).collect();
+            let options: Vec<Value> = names.iter().map(|name| json!({"name": name, "value": "A"})).collect();
             world.stage.e.add_variation(product, json!({"options": options, "sku": sku})).unwrap();
         }
         world.settle().await;
         assert_eq!(world.get("/status").await["parked"], 0, "nobody has asked for it: {word}");
         world.create_on_r(product, None).await;
         let reason = world.only_reason().await;
-        assert!(reason.contains(word) && reason.contains("tays on E-Series alone") || word == "no SKU of its own",
-            "{word}: {reason}");
+        assert!(
+            reason.contains(word) && reason.contains("tays on E-Series alone") || word == "no SKU of its own",
+            "{word}: {reason}"
+        );
         assert_eq!((world.stage.r.items().len(), world.stage.r.matrices().len()), (1, 0), "{word}");
         world.stage.e.delete_product(product);
         world.settle().await;
@@ -335,12 +346,15 @@ async fn what_is_there_already_is_tied_and_not_made_again() {
 
 #[tokio::test]
 async fn what_may_be_there_already_is_named_and_nothing_is_made() {
-    for (sku, archived, count, word) in
-        [("lamp", false, 1, "cannot be told"), ("LAMP", true, 1, "archived item"), ("LAMP", false, 2, "cannot be told")]
-    {
+    for (sku, archived, count, word) in [
+        ("lamp", false, 1, "cannot be told"),
+        ("LAMP", true, 1, "archived item"),
+        ("LAMP", false, 2, "cannot be told"),
+    ] {
         let world = quiet().await;
         world.stage.relay.set_target(None);
-        let ids: Vec<i64> = (0..count).map(|_| world.stage.r.create_item(item("Old lamp", sku, "4", 1))).collect();
+        let ids: Vec<i64> =
+            (0..count).map(|_| world.stage.r.create_item(item("Old lamp", sku, "4", 1))).collect();
         if archived {
             world.stage.r.archive(ids[0]);
         }
@@ -360,7 +374,8 @@ async fn a_lost_answer_makes_one_item_and_no_sale_is_lost() {
         [Fault::ResetAfter, Fault::BadGatewayAfter, Fault::GarbageAfter, Fault::HangAfter, Fault::ResetBefore]
     {
         for relay in [true, false] {
-            let world = World::with(Plan { relay, ..Plan::default() }, vec![item("Other", "OTHER", "1", 1)]).await;
+            let world =
+                World::with(Plan { relay, ..Plan::default() }, vec![item("Other", "OTHER", "1", 1)]).await;
             let product = world.stage.e.create_product(lamp());
             world.settle().await;
             world.stage.r.faults().next(Aim::Write, fault);

@@ -27,7 +27,11 @@ async fn a_deleted_product_waits_and_is_created_again_at_a_word() {
     assert_eq!(status, StatusCode::ACCEPTED);
     world.settle().await;
     let back = world.product_of(id).expect("it is back");
-    assert_eq!((back.enabled, back.quantity), (true, Some(6)), "as it was offered, with what the shop counts");
+    assert_eq!(
+        (back.enabled, back.quantity),
+        (true, Some(6)),
+        "as it was offered, with what the shop counts"
+    );
     assert_eq!(world.stage.e.products().len(), 1);
     world.check_laws().await;
     world.check_rest().await;
@@ -122,7 +126,10 @@ async fn a_deleted_product_with_variations_comes_back_as_a_whole() {
     world.decide(&own, "recreate").await;
     world.settle().await;
     let product = world.product_of_matrix(matrix).expect("it is back");
-    assert_eq!((world.stage.e.variations(product).len(), &world.record(product)["enabled"]), (4, &json!(true)));
+    assert_eq!(
+        (world.stage.e.variations(product).len(), &world.record(product)["enabled"]),
+        (4, &json!(true))
+    );
     world.check_laws().await;
     world.check_rest().await;
 }
@@ -166,7 +173,7 @@ async fn a_lost_answer_to_the_new_creation_makes_one_product() {
         world.set(json!({"gone_online": "recreate"})).await;
         let id = world.stage.r.items()[0].item_id;
         world.later();
-    world.stage.e.delete_product(world.product_of(id).unwrap().id);
+        world.stage.e.delete_product(world.product_of(id).unwrap().id);
         world.stage.e.faults().next(Aim::Write, fault);
         world.settle().await;
         assert_eq!(world.stage.e.products().len(), 1, "{fault:?}");

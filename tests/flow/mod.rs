@@ -12,6 +12,7 @@ mod gone_online;
 mod limits;
 mod moves;
 mod never_touched;
+mod options;
 mod outage;
 mod plan;
 mod races;

@@ -30,7 +30,11 @@ async fn an_item_that_joins_a_matrix_leaves_its_own_product_with_everything_kept
     assert!(world.stage.e.product(own).is_none());
     let variation = world.variation(product, "MUG-1");
     assert_eq!(variation["quantity"], 6);
-    assert_eq!((&variation["weight"], &variation["compareToPrice"]), (&json!(0.4), &json!(30)), "{variation}");
+    assert_eq!(
+        (&variation["weight"], &variation["compareToPrice"]),
+        (&json!(0.4), &json!(30)),
+        "{variation}"
+    );
     assert_eq!(world.stage.r.item(id).unwrap().stock[&1], 6);
     let ledger = world.ledger().await;
     let removal = ledger.iter().find(|entry| entry["kind"] == "remove").unwrap();
@@ -48,7 +52,7 @@ async fn what_is_sold_while_it_moves_is_counted_once_whatever_answer_is_lost() {
             world.settle().await;
             let own = world.product_of(id).unwrap().id;
             world.later();
-    world.stage.r.put_into_matrix(id, matrix, ["White", "S", ""]);
+            world.stage.r.put_into_matrix(id, matrix, ["White", "S", ""]);
             world.stage.e.sell(own, 3);
             let faults = [world.stage.r.faults(), world.stage.e.faults()][platform].clone();
             faults.next(Aim::Write, fault);
@@ -148,7 +152,11 @@ async fn only_what_the_store_refuses_is_left_behind_and_the_ledger_says_so() {
     }
     world.settle().await;
     let back = world.record(world.product_of(id).expect("it is back").id);
-    assert_eq!((&back["description"], &back["categoryIds"]), (&json!("<p>Hot</p>"), &json!([shelf])), "{back}");
+    assert_eq!(
+        (&back["description"], &back["categoryIds"]),
+        (&json!("<p>Hot</p>"), &json!([shelf])),
+        "{back}"
+    );
 
     world.stage.r.archive(id);
     world.sweep().await;
@@ -158,19 +166,22 @@ async fn only_what_the_store_refuses_is_left_behind_and_the_ledger_says_so() {
     let back = world.record(world.product_of(id).expect("it is back").id);
     assert_eq!(back["description"], "<p>Hot</p>");
     let ledger = world.ledger().await;
-    let created = ledger.iter().find(|entry| entry["kind"] == "create" && entry["result"] == "landed").unwrap();
+    let created =
+        ledger.iter().find(|entry| entry["kind"] == "create" && entry["result"] == "landed").unwrap();
     assert!(created["cause"].as_str().unwrap().contains("categoryIds"), "{created}");
 }
 
 #[tokio::test]
 async fn a_variation_that_was_only_tied_keeps_what_it_had_online_too() {
     let mut world = World::open(crate::support::Plan::default()).await;
-    let product = world.stage.e.create_product(json!({"name": "T-shirt", "sku": "TEE", "price": 20, "quantity": 0,
+    let product =
+        world.stage.e.create_product(json!({"name": "T-shirt", "sku": "TEE", "price": 20, "quantity": 0,
         "options": [{"type": "SELECT", "name": "Size", "choices": [{"text": "S"}, {"text": "M"}]},
                     {"type": "SELECT", "name": "Color", "choices": [{"text": "Red"}, {"text": "Blue"}]}]}));
     for (color, size, sku) in [("Red", "S", "TS-R-S"), ("Blue", "M", "TS-B-M")] {
         let options = json!([{"name": "Size", "value": size}, {"name": "Color", "value": color}]);
-        let fields = json!({"options": options, "sku": sku, "quantity": 5, "unlimited": false, "weight": 0.25});
+        let fields =
+            json!({"options": options, "sku": sku, "quantity": 5, "unlimited": false, "weight": 0.25});
         world.stage.e.add_variation(product, fields).unwrap();
     }
     let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;

@@ -158,7 +158,8 @@ impl Corridor {
         {
             let mut db = self.store.begin().await?;
             let connection = visit.link.connection_id;
-            let tied = links::tied(&mut db, connection, Half::RMatrices, std::slice::from_ref(matrix)).await?;
+            let tied =
+                links::tied(&mut db, connection, Half::RMatrices, std::slice::from_ref(matrix)).await?;
             drop(db);
             if tied.is_empty() {
                 let met = Met { id: *matrix, name: String::new(), sku: String::new() };
@@ -187,8 +188,7 @@ impl Corridor {
         let items = visit.account.r.items_of_matrices(&[matrix.id]).await;
         let items = items.map_err(|error| self.stop(Side::RSeries, error))?;
         let same = |item: &&Item| {
-            let facts =
-                crate::mapping::rseries::variant_facts(item, &visit.account.context, Some(names));
+            let facts = crate::mapping::rseries::variant_facts(item, &visit.account.context, Some(names));
             let shown = facts.list(Field::OptionValues);
             shown.is_some_and(|shown| {
                 shown.iter().map(|value| value.trim()).eq(values.iter().map(|value| value.trim()))
@@ -228,7 +228,9 @@ impl Corridor {
         } else {
             let items = r.items_above(creation.above).await.map_err(refused)?;
             let ours = items.into_iter().filter(|item| !item.archived);
-            ours.filter(|item| may_be_item(item, creation)).map(|item| Created::Item(Box::new(item))).collect()
+            ours.filter(|item| may_be_item(item, creation))
+                .map(|item| Created::Item(Box::new(item)))
+                .collect()
         };
         let half = if whole { Half::RMatrices } else { Half::RItems };
         let ids: Vec<i64> = found.iter().map(Created::id).collect();
@@ -285,7 +287,8 @@ fn may_be_matrix(matrix: &Matrix, creation: &CreationOnR) -> bool {
     };
     matrix.id > creation.above
         && shapes::may_be_called(&matrix.description, &creation.description)
-        && matrix.set.as_ref().is_some_and(|set| {
-            sorted(&mut set.used()) == sorted(&mut options.iter().map(String::as_str))
-        })
+        && matrix
+            .set
+            .as_ref()
+            .is_some_and(|set| sorted(&mut set.used()) == sorted(&mut options.iter().map(String::as_str)))
 }
