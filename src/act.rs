@@ -9,7 +9,7 @@ use crate::platforms::eseries::wire::{Product, ProductWrite};
 use crate::platforms::rseries::wire::{Item, ItemWrite};
 use crate::platforms::{CallError, eseries, rseries};
 
-pub use matrix::{MatrixWrite, create_matrix_on_r, update_matrix_on_r};
+pub use matrix::{MatrixWrite, Reshaped, create_matrix_on_r, update_matrix_on_r};
 pub use variations::{
     create_variation_on_e, remove_variation_on_e, rename_options_on_e, reshape_options_on_e,
     update_variation_on_e,

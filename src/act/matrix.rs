@@ -13,8 +13,17 @@ pub struct MatrixWrite {
     pub publish_to_ecom: Option<bool>,
     /// What its attributes are to be called: the name now, and the name then.
     pub renamed: Vec<(String, String)>,
-    /// Other attributes than before: their names, and the values of each item in that order.
-    pub reshaped: Option<(Vec<String>, Vec<(i64, Vec<String>)>)>,
+    /// Other attributes than before, with the values of each item.
+    pub reshaped: Option<Reshaped>,
+}
+
+/// Other attributes for a matrix.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reshaped {
+    /// How they are called.
+    pub names: Vec<String>,
+    /// By `itemID`, the values in that order.
+    pub values: Vec<(i64, Vec<String>)>,
 }
 
 /// Writes a matrix and returns it with its items. Items that show what they should already, and archived ones, are
@@ -28,7 +37,7 @@ pub async fn update_matrix_on_r(
 ) -> Result<(Matrix, Vec<Item>), CallError> {
     let mut items = items.to_vec();
     let mut saved = matrix.clone();
-    if let Some((names, values)) = &write.reshaped {
+    if let Some(Reshaped { names, values }) = &write.reshaped {
         let new = set_of(r, names, by).await?;
         // The matrix first, as below.
         saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;

@@ -230,38 +230,38 @@ mod tests {
 
     use super::*;
 
-    fn product(options: serde_json::Value, variations: serde_json::Value) -> Product {
+    fn product(options: &serde_json::Value, variations: &serde_json::Value) -> Product {
         Product::read(
             &json!({"id": 1, "name": "Tee", "price": 20, "options": options, "combinations": variations}),
         )
         .unwrap()
     }
 
-    fn code(options: serde_json::Value, variations: serde_json::Value) -> String {
+    fn code(options: &serde_json::Value, variations: &serde_json::Value) -> String {
         shape(&product(options, variations)).unwrap_err().code
     }
 
     #[test]
     fn what_r_series_cannot_have_stays_online_with_the_reason() {
         let select = |name: &str| json!({"type": "SELECT", "name": name, "choices": [{"text": "A"}]});
-        assert_eq!(shape(&product(json!([]), json!([]))), Ok(Shape::Item));
+        assert_eq!(shape(&product(&json!([]), &json!([]))), Ok(Shape::Item));
         assert_eq!(
-            code(json!([{"type": "TEXTFIELD", "name": "Engraving"}]), json!([])),
+            code(&json!([{"type": "TEXTFIELD", "name": "Engraving"}]), &json!([])),
             "options_online_only"
         );
-        assert_eq!(code(json!([select("Size")]), json!([])), "options_without_variations");
+        assert_eq!(code(&json!([select("Size")]), &json!([])), "options_without_variations");
         let of = |names: &[&str], sku: &str| {
             let options: Vec<_> = names.iter().map(|name| json!({"name": name, "value": "A"})).collect();
             json!({"id": 7, "sku": sku, "options": options, "quantity": 1})
         };
         let four = ["A", "B", "C", "D"];
-        assert_eq!(code(json!(four.map(select)), json!([of(&four, "S")])), "too_many_options");
-        assert_eq!(code(json!([select("A")]), json!([of(&["A"], "")])), "variation_without_sku");
+        assert_eq!(code(&json!(four.map(select)), &json!([of(&four, "S")])), "too_many_options");
+        assert_eq!(code(&json!([select("A")]), &json!([of(&["A"], "")])), "variation_without_sku");
         let engraved =
             json!({"type": "RADIO", "name": "Gift box", "choices": [{"text": "Yes", "priceModifier": 3}]});
-        assert_eq!(code(json!([select("A"), engraved]), json!([of(&["A"], "S")])), "price_modifiers");
+        assert_eq!(code(&json!([select("A"), engraved]), &json!([of(&["A"], "S")])), "price_modifiers");
         let text = json!({"type": "TEXTFIELD", "name": "Print"});
-        let shape = shape(&product(json!([select("A"), text]), json!([of(&["A"], "S")])));
+        let shape = shape(&product(&json!([select("A"), text]), &json!([of(&["A"], "S")])));
         assert_eq!(shape, Ok(Shape::Matrix(vec!["A".into()])));
     }
 
@@ -274,7 +274,8 @@ mod tests {
 
     #[test]
     fn the_place_of_a_value_is_that_of_its_name_in_the_set() {
-        let set = AttributeSet { id: 2, archived: false, names: ["".into(), "Size".into(), "".into()] };
+        let set =
+            AttributeSet { id: 2, archived: false, names: [String::new(), "Size".into(), String::new()] };
         let matrix = Matrix::read(&json!({"itemMatrixID": "9", "description": "Shoe"})).unwrap();
         let names = OptionNames::alike(&["Size".into()]);
         let home = Home { matrix: &matrix, set: &set, names: &names };
@@ -289,7 +290,7 @@ mod tests {
             sku_source: SkuSource::CustomSku,
         };
         let create = variant(&facts, true, &home, &context).unwrap();
-        assert_eq!(create.fields.attributes, Some(["".into(), "39".into(), "".into()]));
+        assert_eq!(create.fields.attributes, Some([String::new(), "39".into(), String::new()]));
         assert_eq!(create.fields.description.as_deref(), Some("Shoe 39"));
         assert_eq!((create.prices.len(), create.fields.qoh), (2, Some((1, 2))));
     }

@@ -13,6 +13,9 @@ use crate::platforms::rseries::wire::{Item, Matrix};
 /// Attributes that a matrix has at most (r-series-api.md, section 4.4).
 const MOST_ON_R: usize = 3;
 
+/// Names of options, each with its value.
+pub type Pairs = Vec<(String, String)>;
+
 /// Are these options more or fewer than those that are tied?
 #[must_use]
 pub fn reshapes(names: Option<&OptionNames>, wanted: &[String]) -> bool {
@@ -25,7 +28,7 @@ pub fn on_e(
     (matrix, items): (&Matrix, &[Item]),
     context: &Context,
     wanted: &[String],
-) -> Result<Vec<(i64, Vec<(String, String)>)>, Hold> {
+) -> Result<Vec<(i64, Pairs)>, Hold> {
     distinct(wanted)?;
     let value = |item: &Item, name: &String| {
         let names = matrix.set.as_ref().map(|set| &set.names).into_iter().flatten();

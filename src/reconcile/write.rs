@@ -2,7 +2,7 @@
 
 use super::sight::{InShop, Online, Sight, Sights};
 use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
-use crate::act::{self, MatrixWrite};
+use crate::act::{self, MatrixWrite, Reshaped};
 use crate::catalog::{Facts, Field, Side, Value};
 use crate::clock::{Instant, after};
 use crate::decide::plan::Change;
@@ -47,7 +47,7 @@ impl Corridor {
                 let reshapes = wanted.is_some_and(|wanted| reshapes(reading.names.as_ref(), wanted));
                 let reshaped = wanted.zip(online).filter(|_| reshapes).and_then(|(wanted, online)| {
                     let values = mapping::reshape::on_r(&online.product, items, reading.context, wanted);
-                    Some((wanted.to_vec(), values.ok()?))
+                    Some(Reshaped { names: wanted.to_vec(), values: values.ok()? })
                 });
                 if reshapes && reshaped.is_none() {
                     return Err(moved_on(by));
@@ -143,7 +143,7 @@ impl Corridor {
             write.renamed = mapping::options::changes(was, wanted);
         } else if let Sight::Here(online) = &sights.e {
             let values = mapping::reshape::on_r(&online.product, items, &visit.account.context, wanted);
-            write.reshaped = values.ok().map(|values| (wanted.to_vec(), values));
+            write.reshaped = values.ok().map(|values| Reshaped { names: wanted.to_vec(), values });
         }
         let by = after(self.clock.now(), SEND_WITHIN);
         let done = act::update_matrix_on_r(&visit.account.r, matrix, items, &write, by).await;

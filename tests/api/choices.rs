@@ -14,7 +14,8 @@ impl Api {
 #[tokio::test]
 async fn a_word_is_taken_where_it_applies_and_refused_with_a_reason_elsewhere() {
     let api = Api::with_a_mug().await;
-    let web = api.world.stage.e.create_product(json!({"name": "Lamp", "sku": "LAMP", "price": 3, "quantity": 1}));
+    let web =
+        api.world.stage.e.create_product(json!({"name": "Lamp", "sku": "LAMP", "price": 3, "quantity": 1}));
     api.world.settle().await;
     let lamp = api.get("/products?sku=LAMP").await["items"][0]["id"].as_str().unwrap().to_owned();
     let mug = api.get("/products?sku=MUG-1").await["items"][0]["id"].as_str().unwrap().to_owned();
@@ -31,9 +32,14 @@ async fn a_word_is_taken_where_it_applies_and_refused_with_a_reason_elsewhere() 
     assert_eq!(taken["accepted"], 1);
     api.world.settle().await;
     let shown = api.get(&format!("/products/{lamp}")).await;
-    assert_eq!((&shown["state"], &shown["e_series"]["id"]), (&json!("in_step"), &json!(web.to_string())), "{shown}");
+    assert_eq!(
+        (&shown["state"], &shown["e_series"]["id"]),
+        (&json!("in_step"), &json!(web.to_string())),
+        "{shown}"
+    );
     let ledger = api.get(&format!("/ledger?product_id={lamp}")).await;
-    let order = ledger["items"].as_array().unwrap().iter().find(|entry| entry["id"] == taken["id"]).unwrap().clone();
+    let order =
+        ledger["items"].as_array().unwrap().iter().find(|entry| entry["id"] == taken["id"]).unwrap().clone();
     assert_eq!((&order["kind"], &order["origin"]), (&json!("operator"), &json!("operator")), "{order}");
     api.choose(&lamp, "create-on-r-series").await.expect(409);
 
@@ -53,11 +59,16 @@ async fn a_word_is_taken_where_it_applies_and_refused_with_a_reason_elsewhere() 
 #[tokio::test]
 async fn settings_that_make_no_sense_are_refused() {
     let api = Api::with_a_mug().await;
-    for settings in [json!({"born_online": "maybe"}), json!({"gone_online": "unpublish"}), json!({"born_online": 1})] {
+    for settings in
+        [json!({"born_online": "maybe"}), json!({"gone_online": "unpublish"}), json!({"born_online": 1})]
+    {
         let answer = api.send("PATCH", &api.at(""), Some(json!({ "settings": settings }))).await;
         assert!([400, 422].contains(&answer.status), "{settings}: {answer:?}");
     }
     let settings = json!({"born_online": "auto", "gone_online": "recreate"});
     let kept = api.send("PATCH", &api.at(""), Some(json!({ "settings": settings }))).await.expect(200);
-    assert_eq!((&kept["settings"]["born_online"], &kept["settings"]["gone_online"]), (&json!("auto"), &json!("recreate")));
+    assert_eq!(
+        (&kept["settings"]["born_online"], &kept["settings"]["gone_online"]),
+        (&json!("auto"), &json!("recreate"))
+    );
 }

@@ -1,7 +1,6 @@
 //! Items that change their place in the shop, and matrices that lose or gain them: nothing sold is lost on the way, and
 //! what exists only online is kept.
 
-use concord::clock::Clock as _;
 use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::rseries::NewMatrix;
 use serde_json::json;

@@ -81,7 +81,9 @@ fn born_online(link: &Link, setting: BornOnline, has_a_home: bool) -> Result<(),
         return Err(conflict("the product is on R-Series already"));
     }
     if !has_a_home {
-        return Err(conflict("the variation belongs to a product that is on E-Series alone: create that one"));
+        return Err(conflict(
+            "the variation belongs to a product that is on E-Series alone: create that one",
+        ));
     }
     Ok(())
 }

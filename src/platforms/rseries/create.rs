@@ -60,7 +60,7 @@ impl Client {
         let plain = |text: &&&str| {
             text.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | '/'))
         };
-        let (plain, odd): (Vec<&str>, Vec<&str>) = texts.iter().partition(|text| plain(&text));
+        let (plain, odd): (Vec<&str>, Vec<&str>) = texts.iter().partition(|text| plain(text));
         let mut items = Vec::new();
         for texts in plain.chunks(AT_ONCE) {
             items.extend(self.items_with(field, &format!("IN,[{}]", texts.join(","))).await?);

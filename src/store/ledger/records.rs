@@ -44,11 +44,7 @@ pub struct Kept {
 }
 
 /// What a product had on E-Series when it went from there, unless it was created or tied again since.
-pub async fn kept(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    product_id: ProductId,
-) -> Result<Option<Kept>> {
+pub async fn kept(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<Option<Kept>> {
     let row = sqlx::query!(
         r#"select e.kind, e.before,
                   (select count(*) from ledger c
@@ -120,11 +116,7 @@ pub async fn open_births(db: &mut Db, connection_id: ConnectionId) -> Result<Vec
 }
 
 /// The newest creation of a product on R-Series that landed.
-pub async fn birth(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    product_id: ProductId,
-) -> Result<Option<Entry>> {
+pub async fn birth(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<Option<Entry>> {
     let row = sqlx::query_as!(
         Row,
         "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after, source,

@@ -73,9 +73,7 @@ impl MatrixCreate {
 }
 
 fn prices(amounts: &[(i64, Money)]) -> Value {
-    let row = |(level, amount): &(i64, Money)| {
-        json!({"amount": amount.to_string(), "useTypeID": level.to_string()})
-    };
+    let row = |(level, amount): &(i64, Money)| json!({"amount": amount.to_string(), "useTypeID": level.to_string()});
     json!({ "ItemPrice": amounts.iter().map(row).collect::<Vec<_>>() })
 }
 
