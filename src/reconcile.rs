@@ -13,10 +13,12 @@ mod carry;
 mod create;
 mod doubt;
 mod gone;
+mod intend;
 mod look;
 mod moves;
 mod observe;
 mod planning;
+mod preview;
 mod removal;
 mod room;
 mod sell;
@@ -26,6 +28,8 @@ mod together;
 mod variants;
 mod write;
 
+pub use preview::{Preview, PreviewError};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +37,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::planning::plan_for;
-use self::sight::{InShop, Reading, Sight, Sights};
-use crate::catalog::{Facts, Field, Side};
+use self::sight::{InShop, Sight, Sights};
+use crate::catalog::{Field, Side};
 use crate::clock::{Instant, SharedClock, after};
-use crate::connections::{Account, Accounts, BornOnline};
-use crate::decide::{self, Plan, brake};
+use crate::connections::{Account, Accounts};
+use crate::decide::brake;
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::mapping::OptionNames;
@@ -408,44 +411,6 @@ impl Corridor {
         Ok(())
     }
 
-    /// What a run would do now, without doing it: looks at both sides, writes nothing anywhere.
-    pub async fn preview(
-        &self,
-        connection_id: ConnectionId,
-        product_id: ProductId,
-    ) -> Result<Option<Preview>, PreviewError> {
-        let mut db = self.store.begin().await?;
-        let Some(row) = connections::get(&mut db, connection_id).await? else { return Ok(None) };
-        let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else {
-            return Ok(None);
-        };
-        let parent = links::parents(&mut db, connection_id, &[product_id]).await?.remove(&product_id);
-        drop(db);
-        let account = self.accounts.open(&row).await?;
-        let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
-        let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
-        let reading = Reading::of(&account, &link, parent.as_ref());
-        let nothing = Plan { shadow: link.shadow.clone(), ..Plan::default() };
-        let (r, e, plan) = match (&sights.r, &sights.e) {
-            (Sight::Here(shop), Sight::Here(online)) => {
-                let plan = plan_for(&account, &link, &reading, shop, online).0;
-                (Some(shop.facts(&reading)), Some(online.facts(&reading)), plan)
-            }
-            (Sight::Here(shop), Sight::NoHalf) if !shop.archived() => {
-                let facts = shop.facts(&reading);
-                let plan = decide::plan::plan_creation(&facts);
-                (Some(facts), None, plan)
-            }
-            (Sight::Here(shop), _) => (Some(shop.facts(&reading)), None, nothing),
-            (Sight::NoHalf, Sight::Here(online)) if account.born_online == BornOnline::Auto => {
-                (None, Some(online.facts(&reading)), born::plan_of(online, &reading))
-            }
-            (_, Sight::Here(online)) => (None, Some(online.facts(&reading)), nothing),
-            _ => (None, None, nothing),
-        };
-        Ok(Some(Preview { link, r, e, plan }))
-    }
-
     fn entry_id(&self) -> EntryId {
         EntryId::new(&self.ids, self.clock.now())
     }
@@ -467,33 +432,6 @@ impl Corridor {
             CallError::Account { why } => Stop::Account { side, why },
         }
     }
-}
-
-/// What a run would do now, and what it is based on.
-#[derive(Debug)]
-pub struct Preview {
-    /// The link.
-    pub link: Link,
-    /// R-Series now; none when it has no such item.
-    pub r: Option<Facts>,
-    /// E-Series now; none when it has no such product.
-    pub e: Option<Facts>,
-    /// What would be done.
-    pub plan: Plan,
-}
-
-/// Why there is no preview.
-#[derive(Debug, thiserror::Error)]
-pub enum PreviewError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A platform.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The link vanished while it was looked at.
-    #[error("the product is gone")]
-    Gone,
 }
 
 /// A visit that failed is tried again, but not for ever.

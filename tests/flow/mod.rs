@@ -1,6 +1,7 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
 mod archive;
+mod born_crash;
 mod born_online;
 mod brake;
 mod catalogue;
