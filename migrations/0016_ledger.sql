@@ -62,33 +62,34 @@ begin
 end $$;
 comment on function ledger_partition is 'Makes the partition of the month of this time; false when it is there';
 
-create function ledger_chapter(kind text) returns text language sql immutable strict parallel safe as $$
+create function ledger_chapter(kind text, side text) returns text language sql immutable parallel safe as $$
     select case when kind in ('write', 'stock', 'verdict') then 'value'
-                when kind in ('create', 'remove', 'link') then 'half'
+                when kind in ('create', 'remove', 'link') then coalesce('half on ' || side, 'half')
                 when kind in ('hold', 'operator') then kind end
 $$;
 comment on function ledger_chapter is 'Entries of one chapter about the same field of a product replace one another as its explanation';
 
 -- What outlives its month: open writes; of every product that is still known the newest word about its halves (the
--- snapshot of a removal among them) and about each field; and what a wish or an edit that waits points to.
+-- snapshot of a removal among them) and about each field; and what a wish, a decision or an edit that waits points to.
 create function ledger_survivors(part text) returns setof ledger language plpgsql as $$
 begin
     return query execute format($query$
         with newest as (
-            select distinct on (p.connection_id, p.product_id, p.field, ledger_chapter(p.kind))
-                   p.connection_id, p.product_id, p.field, ledger_chapter(p.kind) as chapter, p.entry_id
+            select distinct on (p.connection_id, p.product_id, p.field, ledger_chapter(p.kind, p.side))
+                   p.connection_id, p.product_id, p.field, ledger_chapter(p.kind, p.side) as chapter, p.entry_id
             from %1$I p join links l on l.connection_id = p.connection_id and l.product_id = p.product_id
-            where p.result = 'landed' and ledger_chapter(p.kind) is not null
-            order by p.connection_id, p.product_id, p.field, ledger_chapter(p.kind), p.entry_id desc
+            where p.result = 'landed' and ledger_chapter(p.kind, p.side) is not null
+            order by p.connection_id, p.product_id, p.field, ledger_chapter(p.kind, p.side), p.entry_id desc
         ), kept as (
             select n.connection_id, n.entry_id from newest n
             where not exists (
                 select from ledger later
                 where later.connection_id = n.connection_id and later.product_id = n.product_id
                   and later.entry_id > n.entry_id and later.field is not distinct from n.field
-                  and ledger_chapter(later.kind) = n.chapter and later.result = 'landed')
+                  and ledger_chapter(later.kind, later.side) = n.chapter and later.result = 'landed')
             union select p.connection_id, p.entry_id from %1$I p where p.result is null
             union select connection_id, entry_id from wishes
+            union select connection_id, entry_id from decisions
             union select connection_id, unnest(undoes || order_id || write_id) from edits
         )
         select p.* from %1$I p

@@ -9,9 +9,10 @@ use crate::platforms::eseries::wire::{Product, ProductWrite};
 use crate::platforms::rseries::wire::{Item, ItemWrite};
 use crate::platforms::{CallError, eseries, rseries};
 
-pub use matrix::{MatrixWrite, update_matrix_on_r};
+pub use matrix::{MatrixWrite, Reshaped, create_matrix_on_r, update_matrix_on_r};
 pub use variations::{
-    create_variation_on_e, remove_variation_on_e, rename_options_on_e, update_variation_on_e,
+    create_variation_on_e, remove_variation_on_e, rename_options_on_e, reshape_options_on_e,
+    update_variation_on_e,
 };
 
 /// A look at one shop's stock that is known to be consistent with the inventory log.

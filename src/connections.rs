@@ -10,4 +10,4 @@ mod tokens;
 pub use accounts::{Account, Accounts, PlatformApps};
 pub use booking::Booking;
 pub use grant::Grant;
-pub use settings::Settings;
+pub use settings::{BornOnline, GoneOnline, Settings};

@@ -1,9 +1,11 @@
 //! TRANSLATION, pure: the platforms' shapes into our nouns and back. One table, one row a field.
 
+pub mod born;
 pub mod category;
 pub mod eseries;
 pub mod images;
 pub mod options;
+pub mod reshape;
 pub mod rseries;
 pub mod snapshot;
 pub mod table;

@@ -7,16 +7,21 @@
 //! the shadow and, at the end, the release of the product. A visit that finds an open intent closes it
 //! by what it sees (`observe`) before it merges anything.
 
+mod born;
 mod braking;
 mod carry;
 mod category;
 mod create;
 mod doubt;
 pub mod edits;
+mod gone;
 mod images;
+mod intend;
 mod look;
+mod moves;
 mod observe;
 mod planning;
+mod preview;
 mod removal;
 mod room;
 mod sell;
@@ -29,6 +34,8 @@ pub mod undo;
 mod variants;
 mod write;
 
+pub use preview::{Preview, PreviewError};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +44,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::edits::Wanted;
-pub use self::planning::{Preview, PreviewError};
 use self::sight::{InShop, Sight, Sights};
 use crate::catalog::{Field, Side};
 use crate::clock::{Instant, SharedClock, after};
@@ -49,6 +55,7 @@ use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::queue::backoff;
+use crate::store::decisions::{self, Choice, Decision};
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
@@ -103,6 +110,10 @@ struct Visit<'a> {
     edits: Vec<Wanted>,
     /// An operator has taken it off the web.
     withdrawn: bool,
+    /// What an operator decided about it while it is on one side alone.
+    decision: Option<Decision>,
+    /// A product of E-Series that is known to be gone: an index may show it for some seconds more.
+    gone: Option<i64>,
 }
 
 /// Why a visit ends before its end.
@@ -144,6 +155,11 @@ impl Visit<'_> {
         field == Field::Enabled && self.wish.is_some() || self.edited(field).is_some()
     }
 
+    /// Has an operator decided so?
+    fn decides(&self, choice: Choice) -> bool {
+        self.decision.is_some_and(|decision| decision.choice == choice)
+    }
+
     /// What led to a change of `side`, for the ledger.
     fn cause(&self, side: Side) -> Option<String> {
         let notice = self.notices.iter().rev().find(|notice| notice.side == side);
@@ -182,6 +198,7 @@ impl Corridor {
         let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
         let mut edits = store::edits::of(&mut db, connection_id, &products).await?;
         let withdrawn = store::edits::withdrawn(&mut db, connection_id, &products).await?;
+        let mut decisions = decisions::of(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
         for entry in ledger::open(&mut db, connection_id, &products).await? {
             if let Some(product) = entry.product_id {
@@ -240,6 +257,8 @@ impl Corridor {
                 pictures: pictures.remove(&product).unwrap_or_default(),
                 edits: edits.remove(&product).unwrap_or_default().into_iter().map(Wanted::from).collect(),
                 withdrawn: withdrawn.contains(&product),
+                decision: decisions.remove(&product),
+                gone: None,
             };
             let intents = intents.remove(&product).unwrap_or_default();
             let sights = match sights.remove(&product) {

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod conflicts;
 pub mod connections;
 pub mod cursors;
+pub mod decisions;
 pub mod dirty;
 pub mod edits;
 pub mod images;

@@ -1,7 +1,7 @@
 //! Writing a matrix: itself, and what only its items carry.
 
 use crate::clock::Instant;
-use crate::platforms::rseries::wire::{AttributeSet, Attributes, Item, ItemWrite, Matrix};
+use crate::platforms::rseries::wire::{AttributeSet, Attributes, Item, ItemWrite, Matrix, MatrixCreate};
 use crate::platforms::{CallError, rseries};
 
 /// What is written to a matrix; only what is set travels.
@@ -16,6 +16,17 @@ pub struct MatrixWrite {
     pub category_id: Option<i64>,
     /// What its attributes are to be called: the name now, and the name then.
     pub renamed: Vec<(String, String)>,
+    /// Other attributes than before, with the values of each item.
+    pub reshaped: Option<Reshaped>,
+}
+
+/// Other attributes for a matrix.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reshaped {
+    /// How they are called.
+    pub names: Vec<String>,
+    /// By `itemID`, the values in that order.
+    pub values: Vec<(i64, Vec<String>)>,
 }
 
 /// Writes a matrix and returns it with its items. Items that show what they should already, and archived ones, are
@@ -29,20 +40,28 @@ pub async fn update_matrix_on_r(
 ) -> Result<(Matrix, Vec<Item>), CallError> {
     let mut items = items.to_vec();
     let mut saved = matrix.clone();
-    if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
+    if let Some(Reshaped { names, values }) = &write.reshaped {
+        let new = set_of(r, names, by).await?;
+        // The matrix first, as below.
+        saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;
+        for item in items.iter_mut().filter(|item| !item.archived) {
+            let Some((_, values)) = values.iter().find(|(id, _)| *id == item.id) else { continue };
+            let values = new.names.each_ref().map(|place| {
+                let mut pairs = names.iter().zip(values);
+                let pair = pairs.find(|(name, _)| name.trim() == place.trim() && !place.trim().is_empty());
+                pair.map(|(_, value)| value.clone()).unwrap_or_default()
+            });
+            put_attributes(r, item, values, &new, by).await?;
+        }
+        saved.set = Some(new);
+    } else if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
         let new = set_called(r, &renamed(&known.names, &write.renamed), by).await?;
         // The matrix first: whether a variant may have another set than its matrix is not known (section 4.4).
         saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;
         for item in items.iter_mut().filter(|item| !item.archived) {
             let Some(attributes) = item.attributes.clone() else { continue };
             let values = moved(&attributes, &write.renamed, &new);
-            let write = ItemWrite {
-                attributes: Some(values.clone()),
-                attribute_set_id: Some(new.id),
-                ..ItemWrite::default()
-            };
-            r.update_item(item.id, &write, by).await?;
-            item.attributes = Some(Attributes { set_id: new.id, values, set: Some(new.clone()) });
+            put_attributes(r, item, values, &new, by).await?;
         }
         saved.set = Some(new);
     } else if let Some(name) = &write.description {
@@ -61,6 +80,62 @@ pub async fn update_matrix_on_r(
         }
     }
     Ok((saved, items))
+}
+
+/// Writes the attributes of an item, unless it has them already.
+async fn put_attributes(
+    r: &rseries::Client,
+    item: &mut Item,
+    values: [String; 3],
+    set: &AttributeSet,
+    by: Instant,
+) -> Result<(), CallError> {
+    let there = item.attributes.as_ref();
+    if there.is_some_and(|there| there.set_id == set.id && there.values == values) {
+        return Ok(());
+    }
+    let write = ItemWrite {
+        attributes: Some(values.clone()),
+        attribute_set_id: Some(set.id),
+        ..ItemWrite::default()
+    };
+    r.update_item(item.id, &write, by).await?;
+    item.attributes = Some(Attributes { set_id: set.id, values, set: Some(set.clone()) });
+    Ok(())
+}
+
+/// Creates a matrix without items whose attributes are called so.
+pub async fn create_matrix_on_r(
+    r: &rseries::Client,
+    create: &MatrixCreate,
+    options: &[String],
+    by: Instant,
+) -> Result<Matrix, CallError> {
+    let set = set_of(r, options, by).await?;
+    let made = r.create_matrix(create, set.id, by).await?;
+    Ok(Matrix { set: Some(set), ..made })
+}
+
+/// An attribute set that uses these names and no others, in whatever order and places it has them: the sets that every
+/// account has are taken first (in “Size” the first place is empty). Created where there is none.
+async fn set_of(r: &rseries::Client, options: &[String], by: Instant) -> Result<AttributeSet, CallError> {
+    let sorted = |names: &mut dyn Iterator<Item = &str>| {
+        let mut names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let wanted = sorted(&mut options.iter().map(String::as_str));
+    let sets = r.attribute_sets().await?;
+    let fits = |set: &AttributeSet| !set.archived && sorted(&mut set.used()) == wanted;
+    if let Some(set) = sets.into_iter().find(fits) {
+        return Ok(set);
+    }
+    let mut names = [const { String::new() }; 3];
+    for (place, name) in names.iter_mut().zip(options) {
+        name.trim().clone_into(place);
+    }
+    let id = r.create_attribute_set(&names, by).await?;
+    Ok(AttributeSet { id, archived: false, names })
 }
 
 /// The attribute set with these names, looked up first: one that an earlier try created is found again.

@@ -91,6 +91,43 @@ pub async fn rename_options_on_e(
     e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
 }
 
+/// Gives a product other options, with these values for each variation: what is new is added first, then the variations
+/// follow, and the options that nobody uses any more go last.
+pub async fn reshape_options_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    wanted: &[String],
+    values: &[(i64, Vec<(String, String)>)],
+    dropped: &[String],
+    by: Instant,
+) -> Result<Product, CallError> {
+    let product = e.product(product_id).await?;
+    let mut all: Vec<(String, String)> = Vec::new();
+    for name in wanted {
+        let of_it = values.iter().flat_map(|(_, pairs)| pairs).filter(|(option, _)| option == name);
+        for pair in of_it {
+            if !all.contains(pair) {
+                all.push(pair.clone());
+            }
+        }
+    }
+    add_choices(e, &product, &all, by).await?;
+    for (id, pairs) in values {
+        if product.variation(*id).is_some_and(|variation| variation.options != *pairs) {
+            let write = VariationWrite { options: Some(pairs.clone()), ..VariationWrite::default() };
+            e.update_variation(product_id, *id, &write, by).await?;
+        }
+    }
+    let raw = e.raw_product(product_id).await?;
+    let mut options = options_of(&raw);
+    let before = options.len();
+    options.retain(|option| !dropped.iter().any(|name| called(option, name)));
+    if options.len() < before {
+        e.set_options(product_id, &options, by).await?;
+    }
+    e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+}
+
 /// Adds choices that a variation is about to use.
 async fn add_choices(
     e: &eseries::Client,

@@ -90,6 +90,15 @@ impl Value {
         value.ok_or_else(|| ValueError { field, json: json.to_string() })
     }
 
+    /// The texts of a list.
+    #[must_use]
+    pub fn list(&self) -> Option<&[String]> {
+        match self {
+            Self::List(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
     /// The count of a tracked stock.
     #[must_use]
     pub fn tracked(&self) -> Option<i64> {

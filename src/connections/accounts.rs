@@ -9,7 +9,7 @@ use url::Url;
 
 use super::booking::Booking;
 use super::grant::Grant;
-use super::settings::{Settings, WebSales, limits};
+use super::settings::{BornOnline, GoneOnline, Settings, WebSales, limits};
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
 use crate::catalog::{Caps, Limits, Rules, Tree};
 use crate::clock::{Instant, SharedClock, after};
@@ -128,6 +128,10 @@ pub struct Account {
     pub grant: Arc<Grant>,
     /// Where the shop's pictures are.
     pub pictures: Arc<PictureHost>,
+    /// What becomes of what is born on E-Series.
+    pub born_online: BornOnline,
+    /// What becomes of what is deleted there.
+    pub gone_online: GoneOnline,
     /// R-Series.
     pub r: rseries::Client,
     /// E-Series.
@@ -218,6 +222,8 @@ impl Accounts {
             limits: limits(row, &settings),
             grant: kept.grant.clone(),
             pictures: kept.pictures.clone(),
+            born_online: settings.born_online,
+            gone_online: settings.gone_online,
             r: rseries::Client::new(
                 r_transport,
                 row.r_account_id,

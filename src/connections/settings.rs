@@ -36,6 +36,12 @@ pub struct Settings {
     /// Lightspeed Support was asked about more than 70,000 products and variants.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub support_asked: bool,
+    /// What becomes of products, and variations, that are born on E-Series.
+    #[serde(skip_serializing_if = "BornOnline::is_default")]
+    pub born_online: BornOnline,
+    /// What becomes of products, and variations, that are deleted on E-Series while their item lives on.
+    #[serde(skip_serializing_if = "GoneOnline::is_default")]
+    pub gone_online: GoneOnline,
 }
 
 /// How pieces sold on the web are booked on R-Series (r-series-api.md, section 4.3).
@@ -54,6 +60,44 @@ impl WebSales {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_default(&self) -> bool {
         *self == Self::Count
+    }
+}
+
+/// What becomes of a product that is born on E-Series.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BornOnline {
+    /// It is listed as `only_online`, and one call creates it on R-Series.
+    #[default]
+    Ask,
+    /// It is created on R-Series.
+    Auto,
+    /// It stays where it is.
+    Off,
+}
+
+impl BornOnline {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::Ask
+    }
+}
+
+/// What becomes of a product that is deleted on E-Series while its item lives on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GoneOnline {
+    /// It waits: to be created again, or for its item to be unpublished.
+    #[default]
+    Ask,
+    /// It is created again.
+    Recreate,
+}
+
+impl GoneOnline {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::Ask
     }
 }
 
@@ -82,6 +126,8 @@ impl Default for Settings {
             web_sales: WebSales::default(),
             plan_limit: None,
             support_asked: false,
+            born_online: BornOnline::default(),
+            gone_online: GoneOnline::default(),
         }
     }
 }

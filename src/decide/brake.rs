@@ -115,7 +115,7 @@ pub fn freeze(plan: &mut Plan, frozen: &BTreeMap<Field, Hold>) {
     plan.steps.retain(|step| match step {
         Step::Update { changes, .. } => !changes.is_empty(),
         Step::AddStock { .. } => !frozen.contains_key(&Field::Stock),
-        Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } => true,
+        Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } | Step::CreateOnR { .. } => true,
     });
     // One reason a field: the one that does not lift by itself.
     plan.holds.retain(|(field, _)| !frozen.contains_key(field));
@@ -138,7 +138,7 @@ pub fn swings(plan: &Plan, histories: &BTreeMap<Field, History>, now: Instant) -
                 }
             }
             Step::AddStock { delta, .. } => pieces.extend(Some(*delta).filter(|delta| *delta != 0)),
-            Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } => {}
+            Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } | Step::CreateOnR { .. } => {}
         }
     }
     if !pieces.is_empty() {

@@ -39,6 +39,14 @@ pub fn check(plan: &Plan, rules: &Rules) -> Result<(), String> {
                     return Err("a variation without a SKU would be created".into());
                 }
             }
+            Step::CreateOnR { facts } => {
+                if plan.steps.len() > 1 {
+                    return Err("a creation stands beside other steps".into());
+                }
+                if facts.name().trim().is_empty() && facts.get(Field::OptionValues).is_none() {
+                    return Err("an item without a name would be created".into());
+                }
+            }
             Step::Update { side, changes } => {
                 if changes.is_empty() {
                     return Err(format!("an empty update of {side}"));

@@ -54,7 +54,7 @@ impl Model {
                         self.shadow.side_mut(other).set(change.field, source);
                     }
                 }
-                Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } => {
+                Step::CreateOnE { .. } | Step::CreateVariationOnE { .. } | Step::CreateOnR { .. } => {
                     panic!("no creation among two sides that are there")
                 }
             }

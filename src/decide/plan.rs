@@ -30,6 +30,11 @@ pub enum Step {
         /// The fields it is created with.
         facts: Facts,
     },
+    /// Create the item, or the matrix, of a product that was born on E-Series.
+    CreateOnR {
+        /// The fields it is created with.
+        facts: Facts,
+    },
     /// Replace fields on one side.
     Update {
         /// The side that is written.
@@ -56,6 +61,7 @@ impl Step {
     pub fn side(&self) -> Side {
         match self {
             Self::CreateOnE { .. } | Self::CreateVariationOnE { .. } => Side::ESeries,
+            Self::CreateOnR { .. } => Side::RSeries,
             Self::Update { side, .. } | Self::AddStock { side, .. } => *side,
         }
     }
@@ -224,4 +230,31 @@ pub fn created(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
         e_series.set(Field::Sku, sku.clone());
     }
     Shadow { r_series: r.clone(), e_series }
+}
+
+/// The plan for a product, or a variation, that R-Series does not have: create it there.
+#[must_use]
+pub fn plan_birth(e: &Facts) -> Plan {
+    Plan { steps: vec![Step::CreateOnR { facts: e.clone() }], ..Plan::default() }
+}
+
+/// The shadow after a creation on R-Series: E-Series as it was when its facts were taken, and R-Series as it was sent,
+/// spelt as the platform spells it. Whatever differs beyond that is an edit since, and stays news. `found` is what the
+/// platform answered with, which no edit can have changed, or else what a later look shows.
+#[must_use]
+pub fn born(e: &Facts, sent: &Facts, found: &Facts, answered: bool) -> Shadow {
+    let mut r_series = sent.clone();
+    for (field, found) in found.iter().filter(|(field, _)| *field != Field::Stock) {
+        let spelling = |sent: &Value| match (found, sent) {
+            // A name may be cut off without a word (r-series-api.md, section 4.1).
+            (Value::Text(found), Value::Text(sent)) if field == Field::Name => {
+                sent.trim().starts_with(found.trim())
+            }
+            _ => found.may_stand_for(sent),
+        };
+        if answered || sent.get(field).is_some_and(spelling) {
+            r_series.set(field, found.clone());
+        }
+    }
+    Shadow { r_series, e_series: e.clone() }
 }

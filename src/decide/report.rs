@@ -44,6 +44,14 @@ pub fn report(plan: &Plan) -> Vec<Line> {
                 after: serde_json::to_value(facts).ok(),
                 words: format!("Create the variation {} on E-Series.", facts.sku()),
             }),
+            Step::CreateOnR { facts } => lines.push(Line {
+                action: "create",
+                side: Some(Side::RSeries),
+                field: None,
+                before: None,
+                after: serde_json::to_value(facts).ok(),
+                words: format!("Create “{}” on R-Series.", facts.name()),
+            }),
             Step::Update { side, changes } => lines.extend(changes.iter().map(|change| Line {
                 action: "update",
                 side: Some(*side),

@@ -2,6 +2,7 @@
 
 mod brake;
 mod categories;
+mod choices;
 mod conflicts;
 mod connections;
 mod ledger;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(categories::routes())
         .merge(products::routes())
         .merge(mass_update::routes())
+        .merge(choices::routes())
         .merge(ledger::routes())
         .merge(conflicts::routes())
         .merge(undo::routes())

@@ -103,6 +103,8 @@ impl From<Side> for Origin {
 pub enum Detail {
     /// A creation: what it was made from and with.
     Creation(Creation),
+    /// A creation on R-Series: what it was made from, and how it is found again.
+    CreationOnR(CreationOnR),
     /// A product or a variation removed on E-Series, because the shop has it no more.
     Removal {
         /// The product, or the one the variation belongs to.
@@ -210,6 +212,45 @@ pub struct Creation {
     /// What came back of a record that was removed once.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub base: Map<String, Json>,
+    /// Why the store would not have that back, if it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_restored: Option<String>,
+}
+
+impl Creation {
+    /// Does anything of a record that was removed come back with it?
+    #[must_use]
+    pub fn restores(&self) -> bool {
+        !self.base.is_empty() || self.variants.iter().any(|variant| !variant.base.is_empty())
+    }
+}
+
+/// A creation on R-Series. It takes no marker that it would keep unique, but ids only grow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreationOnR {
+    /// E-Series when its facts were taken.
+    pub from: Facts,
+    /// What was sent.
+    pub sent: Facts,
+    /// The newest id of that kind right before: what was created has one above it.
+    pub above: i64,
+    /// `description` as it was sent.
+    pub description: String,
+    /// `customSku` as it was sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub custom_sku: String,
+    /// `manufacturerSku` as it was sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub manufacturer_sku: String,
+    /// The attributes a variant was sent with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<[String; 3]>,
+    /// `itemMatrixID` a variant was created in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_id: Option<i64>,
+    /// The variations of the product, of which the items of the matrix are to be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variations: Vec<i64>,
 }
 
 /// A variation that is created along with its product.

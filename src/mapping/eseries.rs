@@ -170,7 +170,7 @@ pub fn refuses(names: Option<&OptionNames>, field: Field, value: &Value) -> Opti
 /// The marker that ties a product to its matrix.
 #[must_use]
 pub fn matrix_marker(matrix_id: i64) -> String {
-    format!("concord-r-matrix-{matrix_id}")
+    format!("{MATRIX}{matrix_id}")
 }
 
 /// The marker that ties a variation to its item. Not that of a product: an item that was sold by itself before it
@@ -186,11 +186,31 @@ pub fn is_variation_marker(reference: &str) -> bool {
     reference.starts_with(VARIATION)
 }
 
+/// What one of our markers ties to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// An item.
+    Item(i64),
+    /// A matrix.
+    Matrix(i64),
+}
+
+/// What the marker of a product ties it to, if it is one of ours.
+#[must_use]
+pub fn marked(reference: &str) -> Option<Marked> {
+    match reference.strip_prefix(MATRIX) {
+        Some(id) => id.parse().ok().map(Marked::Matrix),
+        None => reference.strip_prefix(ITEM)?.parse().ok().map(Marked::Item),
+    }
+}
+
+const ITEM: &str = "concord-r-";
+const MATRIX: &str = "concord-r-matrix-";
 const VARIATION: &str = "concord-r-variant-";
 
 /// The marker that ties a product to its item: goes into `externalReferenceId`, which is unique in a
 /// store (e-series-api.md, sections 2.2 and 4.2).
 #[must_use]
 pub fn marker(item_id: i64) -> String {
-    format!("concord-r-{item_id}")
+    format!("{ITEM}{item_id}")
 }

@@ -60,7 +60,9 @@ pub fn variant_facts(item: &Item, context: &Context, names: Option<&OptionNames>
 fn option_values(item: &Item, names: &OptionNames) -> Option<Vec<String>> {
     let attributes = item.attributes.as_ref()?;
     let set = attributes.set.as_ref()?;
-    if !set.used().all(|name| names.has_on_r(name)) {
+    // An attribute more or less is for the whole product to follow; until then the values mean nothing.
+    let uses = |name: &String| set.used().any(|used| used == name.trim());
+    if !set.used().all(|name| names.has_on_r(name)) || !names.r_series.iter().all(uses) {
         return None;
     }
     let value = |wanted: &String| {

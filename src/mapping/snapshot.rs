@@ -91,9 +91,10 @@ pub fn product(record: &Value, named: &str, pointers: bool) -> Map<String, Value
     if record.get("name").and_then(Value::as_str) != Some(named) {
         kept.remove("nameTranslated");
     }
+    // What a variation calls its options are values of them, without a type.
     let without_choices = |option: &Value| {
-        let kind = option.get("type").and_then(Value::as_str).unwrap_or_default();
-        !WITH_CHOICES.contains(&kind)
+        let kind = option.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| !WITH_CHOICES.contains(&kind))
     };
     let options = kept.remove("options").and_then(|options| match options {
         Value::Array(options) => Some(options.into_iter().filter(without_choices).collect::<Vec<_>>()),
@@ -105,16 +106,38 @@ pub fn product(record: &Value, named: &str, pointers: bool) -> Map<String, Value
     kept
 }
 
-/// What a variation is created again with, beside what Concord carries. Given the record of its product, the one with
-/// this marker.
+/// What a variation is created again with, beside what Concord carries: `record` is its own, or that of the product it
+/// was before it became a variation.
 #[must_use]
-pub fn variation(record: &Value, marker: &str) -> Map<String, Value> {
-    let own = |record: &Value| {
-        record.get("externalReferenceId").and_then(Value::as_str).is_some_and(|reference| reference == marker)
+pub fn variation(record: &Value) -> Map<String, Value> {
+    pick(record, &OF_VARIATION)
+}
+
+/// The same out of the record of its product: the variation with this marker, else this SKU, else these option values.
+#[must_use]
+pub fn variation_in(record: &Value, marker: &str, sku: &str, values: &[String]) -> Map<String, Value> {
+    let variations =
+        record.get("combinations").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |variation: &Value, name: &str| {
+        variation.get(name).and_then(Value::as_str).map(|text| text.trim().to_owned())
     };
-    let variations = record.get("combinations").and_then(Value::as_array);
-    let found = variations.and_then(|variations| variations.iter().find(|variation| own(variation)));
-    pick(found.unwrap_or(if own(record) { record } else { &Value::Null }), &OF_VARIATION)
+    let marked = |variation: &&Value| text(variation, "externalReferenceId").as_deref() == Some(marker);
+    let same_sku =
+        |variation: &&Value| !sku.trim().is_empty() && text(variation, "sku").as_deref() == Some(sku.trim());
+    let sorted = |mut values: Vec<String>| {
+        values.retain(|value| !value.is_empty());
+        values.sort_unstable();
+        values
+    };
+    let wanted = sorted(values.iter().map(|value| value.trim().to_owned()).collect());
+    let same_values = |variation: &&Value| {
+        let options = variation.get("options").and_then(Value::as_array);
+        let shown = options.into_iter().flatten().filter_map(|option| text(option, "value"));
+        !wanted.is_empty() && sorted(shown.collect()) == wanted
+    };
+    let all = || variations.iter();
+    let found = all().find(marked).or_else(|| all().find(same_sku)).or_else(|| all().find(same_values));
+    found.map(variation).unwrap_or_default()
 }
 
 /// Was it on offer?
@@ -150,11 +173,27 @@ mod tests {
     }
 
     #[test]
-    fn a_variation_is_found_in_its_product_or_is_the_record_itself() {
-        let one = json!({"externalReferenceId": "a", "weight": 2.5, "price": 9});
-        let product = json!({"combinations": [{"externalReferenceId": "b", "weight": 1}, one.clone()]});
-        let weight = |record: &Value| variation(record, "a").get("weight").cloned();
-        assert_eq!((weight(&product), weight(&one)), (Some(json!(2.5)), Some(json!(2.5))));
-        assert!(variation(&product, "c").is_empty());
+    fn a_variation_is_found_in_its_product_by_marker_or_sku_or_values() {
+        let by = |name: &str, value: &str| json!({"name": name, "value": value});
+        let product = json!({"combinations": [
+            {"externalReferenceId": "b", "weight": 1, "options": [by("Size", "S")]},
+            {"externalReferenceId": "a", "weight": 2.5, "price": 9, "options": [by("Size", "M")]},
+            {"sku": "T-L", "weight": 3, "options": [by("Size", "L"), by("Color", "Red")]}]});
+        let weight = |marker: &str, sku: &str, values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            variation_in(&product, marker, sku, &values).get("weight").cloned()
+        };
+        assert_eq!(weight("a", "", &[]), Some(json!(2.5)));
+        assert_eq!(weight("z", "T-L", &[]), Some(json!(3)));
+        assert_eq!(weight("z", "", &["Red", "L"]), Some(json!(3)));
+        assert_eq!(weight("z", "", &[]), None);
+        let picked = variation(&json!({"weight": 2.5, "price": 9, "options": [by("Size", "S")]}));
+        assert_eq!(Value::Object(picked), json!({"weight": 2.5}));
+    }
+
+    #[test]
+    fn the_values_of_a_variation_are_no_options_of_a_product() {
+        let kept = product(&json!({"weight": 1, "options": [{"name": "Size", "value": "S"}]}), "Tee S", true);
+        assert_eq!(Value::Object(kept), json!({"weight": 1}));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod category;
 pub mod client;
+pub mod create;
 pub mod feed;
 pub mod images;
 pub mod matrix;

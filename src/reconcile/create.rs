@@ -3,7 +3,6 @@
 use tracing::info;
 
 use super::carry::{allow, remember, written};
-use super::removal::RESTORES;
 use super::sight::{InShop, Online, Sight};
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
@@ -38,6 +37,10 @@ impl Corridor {
             visit.link.standing = Standing::Archived;
             return self.settle(visit, true).await;
         }
+        if self.is_being_born(visit, shop).await? {
+            // Its product is about to take it over.
+            return self.settle(visit, false).await;
+        }
         let found = match shop {
             InShop::Item(_) if visit.parent.is_some() => {
                 return self.match_or_create_variant(visit, shop, &facts).await;
@@ -55,6 +58,7 @@ impl Corridor {
         };
         match found {
             Some(product) => self.meet(visit, Online::whole(product)).await,
+            None if visit.is_given_up(&facts) => self.settle(visit, true).await,
             None => self.create(visit, shop, &facts, None).await,
         }
     }
@@ -89,7 +93,9 @@ impl Corridor {
         let sku = facts.sku().trim();
         if sku.is_empty() {
             let marker = mapping::eseries::marker(item_id);
-            return e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error));
+            let found =
+                e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error))?;
+            return Ok(found.filter(|product| Some(product.id) != visit.gone));
         }
         let mut db = self.store.begin().await?;
         let twins =
@@ -106,7 +112,8 @@ impl Corridor {
                 ),
             });
         }
-        let found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
+        let mut found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
+        found.retain(|product| Some(product.id) != visit.gone);
         match found.as_slice() {
             [] => Ok(None),
             // One that was online before may find itself: the search lags behind its removal.
@@ -209,22 +216,33 @@ impl Corridor {
         }
         let kept = self.kept(visit).await?;
         if let Some(kept) = &kept {
-            self.call_for_kept_pictures(visit, kept).await?;
+            self.call_for_kept_pictures(visit, &kept.record).await?;
         }
-        if let Some(enabled) = kept.as_ref().and_then(mapping::snapshot::enabled) {
+        if let Some(enabled) = kept.as_ref().and_then(|kept| mapping::snapshot::enabled(&kept.record)) {
             // What comes back is as it was, unless the shop took it off the web meanwhile.
             let wanted = facts.get(Field::Enabled) != Some(&Value::Flag(false));
             sent.set(Field::Enabled, Value::Flag(enabled && wanted));
         }
-        let base = kept.as_ref().map(|kept| visit.restored(kept, shop.name())).unwrap_or_default();
+        let (base, left) = kept.as_ref().map(|kept| visit.restored(kept, shop.name())).unwrap_or_default();
         let variants = match shop {
             InShop::Matrix { items, .. } => self.variants_to_create(visit, items, kept.as_ref()).await?,
             InShop::Item(_) => Vec::new(),
         };
-        let creation = Creation { from: facts.clone(), sent, marker: visit.marker(), variants, base };
+        let creation = Creation {
+            from: facts.clone(),
+            sent,
+            marker: visit.marker(),
+            variants,
+            base,
+            not_restored: None,
+        };
         let detail = Detail::Creation(creation.clone());
         let mut intent = self.intent(visit, Kind::Create, Side::ESeries, &detail);
         intent.after = serde_json::to_value(&creation.sent).ok();
+        if !left.is_empty() {
+            let without = format!("created without {}, which the store refused", left.join(", "));
+            intent.cause = Some(intent.cause.map_or(without.clone(), |cause| format!("{cause}; {without}")));
+        }
         let by = after(intent.at, SEND_WITHIN);
         self.intend_within_limits(visit, shop, &intent).await?;
 
@@ -234,11 +252,10 @@ impl Corridor {
                 self.close(visit, &intent, Outcome::Refused).await?;
                 return self.meet_by_marker(visit).await;
             }
-            Err(CallError::Refused { why, .. } | CallError::Gone { why })
-                if !creation.base.is_empty() && visit.claim.attempts < RESTORES =>
+            Err(error @ (CallError::Refused { .. } | CallError::Gone { .. }))
+                if creation.restores() && !is_about_something_else(&error) =>
             {
-                self.close(visit, &intent, Outcome::Refused).await?;
-                return Err(Stop::Later { until: self.in_seconds(5), why, failed: true });
+                return Err(self.not_restored(visit, &intent, creation, &error.to_string()).await?);
             }
             Err(CallError::Refused { status, code, why }) => {
                 return Err(self.creation_refused(visit, &intent, status, code.as_deref(), &why).await?);
@@ -269,6 +286,25 @@ impl Corridor {
         }
         self.carry_pictures(visit).await?;
         self.settle(visit, false).await
+    }
+
+    /// What was kept is refused along with the creation: the next try comes without some of it.
+    async fn not_restored(
+        &self,
+        visit: &mut Visit<'_>,
+        intent: &Entry,
+        creation: Creation,
+        why: &str,
+    ) -> Result<Stop, Stop> {
+        let detail = Detail::Creation(Creation { not_restored: Some(why.to_owned()), ..creation });
+        if let Ok(detail) = serde_json::to_value(&detail) {
+            let mut db = self.store.begin().await?;
+            dirty::fence(&mut db, &visit.claim, self.clock.now()).await?;
+            store::ledger::detail(&mut db, intent.connection_id, intent.entry_id, &detail).await?;
+            db.commit().await?;
+        }
+        self.close(visit, intent, Outcome::Refused).await?;
+        Ok(Stop::Later { until: self.in_seconds(5), why: why.to_owned(), failed: true })
     }
 
     /// Sends a creation: the same facts under the same marker make the same record, and never a second one.
@@ -424,4 +460,11 @@ impl Corridor {
             }
         })
     }
+}
+
+/// Refusals that say what is wrong, and that are not about what comes back with a creation.
+fn is_about_something_else(error: &CallError) -> bool {
+    let known = ["SKU_ALREADY_EXISTS", "COMBINATION_DUPLICATED", "NOT_AVAILABLE_ON_CURRENT_PLAN"];
+    error.code().is_some_and(|code| known.contains(&code))
+        || matches!(error, CallError::Refused { status: 402, .. })
 }

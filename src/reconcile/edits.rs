@@ -82,7 +82,7 @@ impl Visit<'_> {
         let mut all = std::mem::take(&mut self.edits);
         let reading = self.reading();
         let shown = (&shop.facts(&reading), &online.facts(&reading));
-        let refuses = super::planning::refusal(self.account, &reading, shop);
+        let refuses = super::planning::refusal(self.account, &reading, shop, online);
         for wanted in &mut all {
             let What::Values(values) = &wanted.edit.what else { continue };
             wanted.fate = Some(match values.fits(shown, &refuses) {

@@ -6,7 +6,7 @@ use super::sell::Under;
 use super::sight::{Sight, Sights};
 use super::{Corridor, KEY_LIFE, SEND_WITHIN, SETTLE, Stop, Visit};
 use crate::act;
-use crate::catalog::{Side, Stock};
+use crate::catalog::{Field, Side, Stock};
 use crate::clock::after;
 use crate::decide::observe::{self as judge, StockOutcome};
 use crate::decide::plan::created;
@@ -39,6 +39,9 @@ impl Corridor {
             match (intent.recovery(), intent.side) {
                 (Some(Detail::Creation(creation)), _) => {
                     self.observe_creation(visit, &intent, &creation).await?;
+                }
+                (Some(Detail::CreationOnR(creation)), _) => {
+                    self.observe_birth(visit, &intent, &creation).await?;
                 }
                 (Some(Detail::Removal { product_id, combination_id }), _) => {
                     self.observe_removal(visit, &intent, product_id, combination_id).await?;
@@ -116,6 +119,9 @@ impl Corridor {
         let Some(now) = facts.get(field) else {
             return self.close(visit, intent, Outcome::Superseded).await;
         };
+        if field == Field::Options && now.same(&after_write) {
+            self.finish_options(visit, intent, (&before, &after_write), side, sights).await?;
+        }
         match judge::replaced(&before, &after_write, now) {
             judge::Outcome::Landed => {
                 visit.link.shadow.side_mut(side).set(field, now.clone());

@@ -1,7 +1,7 @@
 //! What the shop has no more is removed from the web, and comes back when the shop has it again: everything it had is
 //! kept in the ledger before.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tracing::info;
 
 use super::carry::{remember, written};
@@ -14,8 +14,10 @@ use crate::decide::brake::Act;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
 use crate::mapping;
 use crate::platforms::CallError;
+use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::LogRow;
 use crate::store::dirty::Asker;
+use crate::store::ledger::Kept;
 use crate::store::links::Standing;
 use crate::store::{self, dirty, links};
 
@@ -76,10 +78,39 @@ impl Corridor {
 
     /// Removes a product, or one of its variations, from E-Series; everything it had is kept in the ledger.
     pub(super) async fn remove(&self, visit: &mut Visit<'_>, online: &Online, why: &str) -> Result<(), Stop> {
+        self.remove_if(visit, online, why, |_| true).await
+    }
+
+    /// The same, unless its stock has moved since it was looked at.
+    pub(super) async fn remove_as_seen(
+        &self,
+        visit: &mut Visit<'_>,
+        online: &Online,
+        why: &str,
+    ) -> Result<(), Stop> {
+        let variation = online.variation.as_ref().map(|variation| variation.id);
+        let seen = online.stock();
+        let same = move |now: &Product| match variation {
+            None => now.stock == seen,
+            Some(id) => now.variation(id).is_some_and(|variation| variation.stock == seen),
+        };
+        self.remove_if(visit, online, why, same).await
+    }
+
+    async fn remove_if(
+        &self,
+        visit: &mut Visit<'_>,
+        online: &Online,
+        why: &str,
+        as_wanted: impl Fn(&Product) -> bool,
+    ) -> Result<(), Stop> {
         let product_id = online.product.id;
         let combination_id = online.variation.as_ref().map(|variation| variation.id);
         let e = &visit.account.e;
         let kept = match e.raw_product(product_id).await {
+            Ok(raw) if !Product::read(&raw).is_ok_and(|now| as_wanted(&now)) => {
+                return Err(Stop::Again("it was sold while it was about to be removed"));
+            }
             Ok(raw) => combination_id.map_or_else(|| raw.clone(), |id| variation_of(&raw, id)),
             Err(CallError::Gone { .. }) => return Err(Stop::Again("it is gone already")),
             Err(error) => return Err(self.stop(Side::ESeries, error)),
@@ -149,8 +180,8 @@ impl Corridor {
         Ok(())
     }
 
-    /// What the product had on E-Series when Concord removed it there, unless it was there again since.
-    pub(super) async fn kept(&self, visit: &Visit<'_>) -> Result<Option<Json>, Stop> {
+    /// What the product had on E-Series when it went from there, unless it was there again since.
+    pub(super) async fn kept(&self, visit: &Visit<'_>) -> Result<Option<Kept>, Stop> {
         let (connection, product) = (visit.link.connection_id, visit.link.product_id);
         let mut db = self.store.begin().await?;
         Ok(store::ledger::kept(&mut db, connection, product).await?)
@@ -158,19 +189,22 @@ impl Corridor {
 }
 
 impl Visit<'_> {
-    /// What comes back of that with a creation. Where the store refused it once, what
-    /// points to other records stays behind, and then all of it: better a product without its description than none.
-    pub(super) fn restored(&self, kept: &Json, name: &str) -> serde_json::Map<String, Json> {
-        match (self.claim.attempts, &self.parent) {
-            (RESTORES.., _) => serde_json::Map::new(),
-            (_, Some(_)) => mapping::snapshot::variation(kept, &self.marker()),
-            (attempts, None) => mapping::snapshot::product(kept, name, attempts == 0),
-        }
+    /// What comes back of that with a creation, and what of it does not. Where the store refused it once, what points
+    /// to other records stays behind, and then all of it: better a product without its description than none.
+    pub(super) fn restored(&self, kept: &Kept, name: &str) -> (Map<String, Json>, Vec<String>) {
+        let of = |pointers: bool| match &self.parent {
+            Some(_) => mapping::snapshot::variation(&kept.record),
+            None => mapping::snapshot::product(&kept.record, name, pointers),
+        };
+        let restored = if kept.refused >= RESTORES { Map::new() } else { of(kept.refused == 0) };
+        let left = of(true).into_iter().map(|(field, _)| field);
+        let left = left.filter(|field| !restored.contains_key(field)).collect();
+        (restored, left)
     }
 }
 
-/// After so many refusals nothing of what was kept is sent any more.
-pub(super) const RESTORES: i32 = 2;
+/// After so many refusals of what was kept nothing of it is sent any more.
+pub(super) const RESTORES: i64 = 2;
 
 /// The raw record of one variation.
 fn variation_of(product: &Json, id: i64) -> Json {

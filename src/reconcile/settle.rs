@@ -2,14 +2,29 @@
 
 use tracing::info;
 
-use super::carry::remember;
 use super::create::SKU_TWICE_IN_SHOP;
-use super::sight::{InShop, Online};
 use super::{Corridor, Stop, Visit};
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
+use crate::store::decisions::{Choice, Decision};
 use crate::store::links::Standing;
-use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks, wishes};
+use crate::store::{
+    self, Db, StoreError, brakes, connections, decisions, dirty, inbox, links, stock_marks, wishes,
+};
+
+impl Visit<'_> {
+    /// Is what an operator decided done, or without an object by now?
+    fn has_seen_to(&self, decision: Decision) -> bool {
+        let link = &self.link;
+        let archived = link.standing == Standing::Archived;
+        archived
+            || match decision.choice {
+                Choice::CreateOnRSeries => link.r_item_id.is_some() || link.r_matrix_id.is_some(),
+                Choice::Recreate => link.standing == Standing::Linked && link.e_product_id.is_some(),
+                Choice::Unpublish => link.standing != Standing::GoneOnline || link.e_product_id.is_none(),
+            }
+    }
+}
 
 impl Corridor {
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
@@ -33,6 +48,9 @@ impl Corridor {
         self.finish_edits(&mut db, visit).await?;
         if let Some(wish) = visit.wish {
             wishes::done(&mut db, visit.link.connection_id, visit.link.product_id, wish).await?;
+        }
+        if let Some(decision) = visit.decision.filter(|decision| visit.has_seen_to(*decision)) {
+            decisions::done(&mut db, visit.link.connection_id, visit.link.product_id, decision).await?;
         }
         if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
             let connection = visit.link.connection_id;
@@ -76,16 +94,6 @@ impl Corridor {
         Ok(())
     }
 
-    /// A product that only E-Series has. If it carries our marker, it belongs to a creation that is being
-    /// closed: its item is visited, and takes it over.
-    pub(super) async fn only_online(&self, visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
-        let facts = online.facts(&visit.reading());
-        remember(visit, &online.product.name, &facts);
-        visit.link.enabled = online.product.enabled;
-        visit.link.standing = Standing::OnlyOnline;
-        self.settle(visit, false).await
-    }
-
     /// Neither side has it (any more).
     pub(super) async fn nothing_left(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let now = self.clock.now();
@@ -105,34 +113,5 @@ impl Corridor {
         db.commit().await?;
         info!(product = %visit.link.product_id, "forgotten: neither platform has it");
         Ok(())
-    }
-
-    /// The product was deleted on E-Series while its item lives on.
-    pub(super) async fn gone_online(&self, visit: &mut Visit<'_>, shop: &InShop) -> Result<(), Stop> {
-        let facts = shop.facts(&visit.reading());
-        remember(visit, shop.name(), &facts);
-        visit.changed = [false, true];
-        visit.link.standing = Standing::GoneOnline;
-        if let Some(parent) = &visit.parent {
-            if parent.e_product_id != visit.link.e_product_id {
-                // Its product was removed, and perhaps created again, with a variation of its own for it.
-                visit.link.lose_online_half();
-                return self.match_or_create(visit, shop).await;
-            }
-            if !shop.archived() {
-                return self.variation_gone(visit).await;
-            }
-        }
-        if shop.archived() {
-            visit.link.standing = Standing::Archived;
-            return self.settle(visit, true).await;
-        }
-        Err(Stop::Park {
-            code: "gone_online",
-            reason:
-                "The product was deleted on E-Series, and its item lives on in the shop. Create it again \
-                     there, or unpublish the item."
-                    .into(),
-        })
     }
 }

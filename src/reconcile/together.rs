@@ -6,8 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value as Json;
-
 use super::removal::RESTORES;
 use super::sight::{Online, Sight};
 use super::{Corridor, Stop, Visit};
@@ -19,6 +17,7 @@ use crate::ledger::{Creation, Detail, Entry, Kind, Origin, VariantCreation};
 use crate::mapping;
 use crate::platforms::eseries::wire::{MOST_VARIATIONS, Product, Variation};
 use crate::platforms::rseries::wire::Item;
+use crate::store::ledger::Kept;
 use crate::store::{self, links};
 
 impl Corridor {
@@ -29,7 +28,7 @@ impl Corridor {
         &self,
         visit: &Visit<'_>,
         items: &[Item],
-        kept: Option<&Json>,
+        kept: Option<&Kept>,
     ) -> Result<Vec<VariantCreation>, Stop> {
         let reading = visit.reading_of_variants();
         let mut taken = BTreeSet::new();
@@ -40,15 +39,17 @@ impl Corridor {
             let value = Value::List(values.to_vec());
             let refused = mapping::eseries::refuses(None, Field::OptionValues, &value).is_some();
             let key: Vec<String> = values.iter().map(|value| value.trim().to_owned()).collect();
-            if refused || from.stock().is_none() || !taken.insert(key) {
+            if refused || from.stock().is_none() || !taken.insert(key.clone()) {
                 continue;
             }
             let Some(Step::CreateVariationOnE { facts: sent }) = plan_creation(&from).steps.pop() else {
                 continue;
             };
             let marker = mapping::eseries::variation_marker(item.id);
-            let kept = kept.filter(|_| visit.claim.attempts < RESTORES);
-            let base = kept.map(|kept| mapping::snapshot::variation(kept, &marker)).unwrap_or_default();
+            let kept = kept.filter(|kept| kept.refused < RESTORES);
+            let base =
+                kept.map(|kept| mapping::snapshot::variation_in(&kept.record, &marker, from.sku(), &key));
+            let base = base.unwrap_or_default();
             variants.push((item, VariantCreation { item_id: item.id, from, sent, marker, base }));
         }
         variants.truncate(MOST_VARIATIONS);

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Corridor;
-use super::planning::{PreviewError, refusal};
+use super::planning::refusal;
+use super::preview::PreviewError;
 use super::sight::{Reading, Sight, Sights};
 use crate::catalog::{Facts, Field, Rules, Side, Stock, Value};
 use crate::decide::edit::{Edit as Values, Pair};
@@ -63,7 +64,16 @@ pub fn undoable(entry: &Entry) -> Result<(), Refused> {
         None => return Err(Refused::new(entry, true, "The write is still under way: wait for its result.")),
         Some(_) => return never("The write took no effect, so there is nothing to undo."),
     }
+    if entry.product_id.is_none() {
+        return never("The tree of categories is the shop's: what is changed there follows.");
+    }
     match (entry.kind, entry.recovery()) {
+        (Kind::Write, Some(Detail::Picture { .. })) => never(
+            "Pictures are the shop's: change them there, or upload the address in this entry in the E-Series admin.",
+        ),
+        (Kind::Create, _) if entry.side == Some(Side::RSeries) => {
+            never("Concord deletes nothing in the shop: archive the item there, and it goes from the web.")
+        }
         (Kind::Stock, Some(Detail::SaleOnR { .. })) => never(
             "It is booked as a completed sale in the shop: refund that sale in the POS, and the stock follows.",
         ),
@@ -233,7 +243,7 @@ impl Corridor {
             return Ok(Some(edits.iter().map(|_| Some(gone.clone())).collect()));
         };
         let (r, e) = (shop.facts(&reading), online.facts(&reading));
-        let refuses = refusal(&account, &reading, shop);
+        let refuses = refusal(&account, &reading, shop, online);
         Ok(Some(edits.iter().map(|what| unfit(what, (Some(&r), Some(&e)), &refuses)).collect()))
     }
 }

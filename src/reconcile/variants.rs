@@ -2,7 +2,7 @@
 //! new variants a home and calls for those that differ.
 
 use super::carry::remember;
-use super::sight::{InShop, Online, Reading, Sight, Sights};
+use super::sight::{InShop, Online, Reading};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side};
 use crate::ids::ProductId;
@@ -11,7 +11,7 @@ use crate::platforms::CallError;
 use crate::platforms::eseries::wire::{Product, Variation};
 use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::Asker;
-use crate::store::links::{Half, Link, Met, Standing, Variant, VariationHalf};
+use crate::store::links::{Link, Standing, Variant, VariationHalf};
 use crate::store::{dirty, links, room};
 
 /// By how many SKUs of its variants a product is searched for. Variants of one product are in one product, so one
@@ -19,7 +19,7 @@ use crate::store::{dirty, links, room};
 const SKUS_TRIED: usize = 3;
 
 /// Why variants wait whose options are called differently on the two sides.
-const OPTIONS_DIFFER: &str = "options_differ";
+pub(super) const OPTIONS_DIFFER: &str = "options_differ";
 
 impl Visit<'_> {
     /// The marker of this product's or variation's creation.
@@ -33,7 +33,7 @@ impl Visit<'_> {
     }
 
     /// Who asks for visits that follow from this one.
-    fn asker(&self) -> Asker {
+    pub(super) fn asker(&self) -> Asker {
         match (self.claim.noticed, self.claim.swept) {
             (true, _) => Asker::Notice,
             (false, true) => Asker::Sweep,
@@ -102,6 +102,7 @@ impl Corridor {
         let found = ours.or_else(|| all().find(same_sku)).or_else(|| all().find(same_values));
         match found.cloned() {
             Some(variation) => self.meet(visit, Online { product, variation: Some(variation) }).await,
+            None if visit.is_given_up(facts) => self.settle(visit, true).await,
             None => {
                 let refused = mapping::eseries::refuses(
                     None,
@@ -128,7 +129,8 @@ impl Corridor {
     ) -> Result<Option<Product>, Stop> {
         let e = &visit.account.e;
         let found = e.product_by_marker(&visit.marker()).await;
-        if let Some(product) = found.map_err(|error| self.stop(Side::ESeries, error))? {
+        let found = found.map_err(|error| self.stop(Side::ESeries, error))?;
+        if let Some(product) = found.filter(|product| Some(product.id) != visit.gone) {
             return Ok(Some(product));
         }
         let reading = visit.reading();
@@ -146,8 +148,9 @@ impl Corridor {
             if shared {
                 continue;
             }
-            let products =
+            let mut products =
                 e.products_with_sku(&sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
+            products.retain(|product| Some(product.id) != visit.gone);
             for product in products {
                 if product.variations.is_empty() {
                     return Err(Stop::Park {
@@ -259,59 +262,13 @@ impl Corridor {
     }
 
     /// Has the product visited that this is a variant of.
-    async fn call_for_parent(&self, visit: &Visit<'_>) -> Result<(), Stop> {
+    pub(super) async fn call_for_parent(&self, visit: &Visit<'_>) -> Result<(), Stop> {
         let Some(parent) = visit.parent.as_ref().map(|parent| parent.product_id) else { return Ok(()) };
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
         dirty::mark(&mut db, visit.link.connection_id, &[parent], visit.asker(), now, now).await?;
         db.commit().await?;
         Ok(())
-    }
-
-    /// An item that belongs to another matrix than Concord knew, to one for the first time, or to none any more:
-    /// its variation goes from where it was, and it is met where it belongs now.
-    pub(super) async fn moved(&self, visit: &mut Visit<'_>, item: &Item, sights: Sights) -> Result<(), Stop> {
-        let simple = mapping::rseries::facts(item, &visit.account.context);
-        remember(visit, &item.description, &simple);
-        visit.changed = [true, false];
-        let own_product = visit.parent.is_none() && matches!(sights.e, Sight::Here(_));
-        if own_product {
-            return Err(Stop::Park {
-                code: "joined_matrix",
-                reason: format!(
-                    "The item became a variant of matrix {}, and its product {} on E-Series is still there by itself. \
-                     Remove that product, and the variant takes its place in the product of the matrix.",
-                    item.matrix_id,
-                    visit.link.e_product_id.unwrap_or_default()
-                ),
-            });
-        }
-        if let Sight::Here(online) = &sights.e {
-            self.remove(visit, online, "the item belongs to another product now").await?;
-        }
-        let now = self.clock.now();
-        let link = &mut visit.link;
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        let mut home = None;
-        if item.matrix_id != 0 {
-            let met = Met { id: item.matrix_id, name: String::new(), sku: String::new() };
-            let homes =
-                links::homes(&mut db, link.connection_id, Half::RMatrices, &[met], &self.ids, now).await?;
-            home = homes.first().copied();
-        }
-        link.parent_id = home;
-        (link.e_product_id, link.e_combination_id) = (None, None);
-        link.standing = Standing::New;
-        link.shadow = crate::decide::Shadow::default();
-        link.holds.clear();
-        links::save(&mut db, link, now).await?;
-        db.commit().await?;
-        let mut db = self.store.begin().await?;
-        let home: Vec<ProductId> = home.into_iter().collect();
-        dirty::mark(&mut db, visit.link.connection_id, &home, Asker::Other, now, now).await?;
-        db.commit().await?;
-        Err(Stop::Later { until: now, why: "its product has to be seen to first".into(), failed: false })
     }
 
     /// The item of a variant was archived. Its variation goes, unless the whole matrix was archived: then its
@@ -335,23 +292,6 @@ impl Corridor {
             self.call_for_parent(visit).await?;
         }
         self.settle(visit, true).await
-    }
-
-    /// The variation was removed on E-Series while its item lives on. With the whole product gone, that is for its
-    /// parent to say.
-    pub(super) async fn variation_gone(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
-        let product_id = visit.link.e_product_id.unwrap_or_default();
-        match visit.account.e.product(product_id).await {
-            Err(CallError::Gone { .. }) => self.settle(visit, false).await,
-            Err(error) => Err(self.stop(Side::ESeries, error)),
-            Ok(_) => Err(Stop::Park {
-                code: "gone_online",
-                reason:
-                    "The variation was removed on E-Series, and its item lives on in the shop. Create it again \
-                         there, or archive the item."
-                        .into(),
-            }),
-        }
     }
 }
 
@@ -378,6 +318,10 @@ fn news_of(child: &Link, reading: &Reading<'_>, items: &[Item], product: &Produc
         child.r_item_id.is_some() && differs(&facts, Side::ESeries)
     });
     let archived = item.is_some_and(|item| item.archived);
-    let half = child.r_item_id.is_some() && (variation.is_none() != archived);
+    // One whose variation was removed on the web, and that the shop does not offer there either, misses nothing.
+    let given_up = child.standing == Standing::GoneOnline
+        && child.e_product_id.is_none()
+        && item.is_some_and(|item| !item.publish_to_ecom);
+    let half = child.r_item_id.is_some() && (variation.is_none() != archived) && !given_up;
     News { r, e, to_be_met: half || child.standing == Standing::New }
 }

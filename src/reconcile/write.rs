@@ -1,22 +1,24 @@
 //! Writing values to a record of whatever kind it is.
 
-use super::sight::{InShop, Online};
-use super::{Corridor, Visit};
-use crate::act::{self, MatrixWrite};
+use super::sight::{InShop, Online, Sight, Sights};
+use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
+use crate::act::{self, MatrixWrite, Reshaped};
 use crate::catalog::{Facts, Field, Place, Side, Value};
-use crate::clock::Instant;
+use crate::clock::{Instant, after};
 use crate::decide::plan::Change;
+use crate::ledger::Entry;
 use crate::mapping;
+use crate::mapping::reshape::reshapes;
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::ProductWrite;
-use crate::platforms::rseries::wire::ItemWrite;
+use crate::platforms::rseries::wire::{Item, ItemWrite};
 
 impl Corridor {
     /// Writes values on R-Series, and returns what it shows then.
     pub(super) async fn write_on_r(
         &self,
         visit: &Visit<'_>,
-        shop: &InShop,
+        (shop, online): (&InShop, Option<&Online>),
         changes: &[Change],
         by: Instant,
     ) -> Result<Facts, CallError> {
@@ -41,13 +43,22 @@ impl Corridor {
                 InShop::Item(Box::new(act::update_on_r(r, item.id, &write, by).await?))
             }
             InShop::Matrix { matrix, items } => {
-                let renamed = match (&reading.names, wanted_options(changes)) {
+                let wanted = wanted_options(changes);
+                let reshapes = wanted.is_some_and(|wanted| reshapes(reading.names.as_ref(), wanted));
+                let reshaped = wanted.zip(online).filter(|_| reshapes).and_then(|(wanted, online)| {
+                    let values = mapping::reshape::on_r(&online.product, items, reading.context, wanted);
+                    Some(Reshaped { names: wanted.to_vec(), values: values.ok()? })
+                });
+                if reshapes && reshaped.is_none() {
+                    return Err(moved_on(by));
+                }
+                let renamed = match (&reading.names, wanted.filter(|_| !reshapes)) {
                     (Some(names), Some(wanted)) => mapping::options::changes(&names.r_series, wanted),
                     _ => Vec::new(),
                 };
                 let ItemWrite { description, publish_to_ecom, category_id, .. } =
                     mapping::rseries::write(values, reading.context);
-                let write = MatrixWrite { description, publish_to_ecom, category_id, renamed };
+                let write = MatrixWrite { description, publish_to_ecom, category_id, renamed, reshaped };
                 let (matrix, items) = act::update_matrix_on_r(r, matrix, items, &write, by).await?;
                 InShop::Matrix { matrix, items }
             }
@@ -59,7 +70,7 @@ impl Corridor {
     pub(super) async fn write_on_e(
         &self,
         visit: &Visit<'_>,
-        online: &Online,
+        (shop, online): (&InShop, &Online),
         changes: &[Change],
         by: Instant,
     ) -> Result<Facts, CallError> {
@@ -74,7 +85,9 @@ impl Corridor {
             }
             None => {
                 let id = online.product.id;
-                let renamed = match (&reading.names, wanted_options(changes)) {
+                let wanted = wanted_options(changes);
+                let reshapes = wanted.is_some_and(|wanted| reshapes(reading.names.as_ref(), wanted));
+                let renamed = match (&reading.names, wanted.filter(|_| !reshapes)) {
                     (Some(names), Some(wanted)) => mapping::options::changes(&names.e_series, wanted),
                     _ => Vec::new(),
                 };
@@ -82,6 +95,17 @@ impl Corridor {
                 write.category_ids = wanted_place(changes)
                     .map(|place| mapping::category::ids(place, &online.product.category_ids, reading.tree));
                 let mut saved = None;
+                if let (true, Some(wanted), InShop::Matrix { matrix, items }) = (reshapes, wanted, shop) {
+                    let values =
+                        mapping::reshape::on_e(&online.product, (matrix, items), reading.context, wanted);
+                    let values = values.map_err(|_| moved_on(by))?;
+                    let tied = reading.names.iter().flat_map(|names| names.e_series.iter());
+                    let dropped: Vec<String> = tied
+                        .filter(|name| !wanted.iter().any(|it| it.trim() == name.trim()))
+                        .cloned()
+                        .collect();
+                    saved = Some(act::reshape_options_on_e(e, id, wanted, &values, &dropped, by).await?);
+                }
                 if !renamed.is_empty() {
                     saved = Some(act::rename_options_on_e(e, id, &renamed, by).await?);
                 }
@@ -92,6 +116,40 @@ impl Corridor {
             }
         };
         Ok(saved.facts(&reading))
+    }
+
+    /// A change of the options whose answer was lost shows on the matrix, or in some of the variations, before all of it
+    /// is done: the rest is done now. On E-Series the visits of the variants see to that, since each shows by itself what
+    /// it lacks; an item with other attributes than its matrix shows nothing.
+    pub(super) async fn finish_options(
+        &self,
+        visit: &Visit<'_>,
+        intent: &Entry,
+        (before, after_write): (&Value, &Value),
+        side: Side,
+        sights: &Sights,
+    ) -> Result<(), Stop> {
+        let Sight::Here(InShop::Matrix { matrix, items }) = &sights.r else { return Ok(()) };
+        let set = matrix.set.as_ref().map(|set| set.id);
+        let lags = |item: &&Item| {
+            let of = item.attributes.as_ref().map(|attributes| attributes.set_id);
+            !item.archived && of.is_some() && of != set
+        };
+        if side != Side::RSeries || !items.iter().any(|item| lags(&item)) {
+            return Ok(());
+        }
+        self.give_time(intent, SETTLE)?;
+        let (was, wanted) = (before.list().unwrap_or_default(), after_write.list().unwrap_or_default());
+        let mut write = MatrixWrite::default();
+        if was.len() == wanted.len() {
+            write.renamed = mapping::options::changes(was, wanted);
+        } else if let Sight::Here(online) = &sights.e {
+            let values = mapping::reshape::on_r(&online.product, items, &visit.account.context, wanted);
+            write.reshaped = values.ok().map(|values| Reshaped { names: wanted.to_vec(), values });
+        }
+        let by = after(self.clock.now(), SEND_WITHIN);
+        let done = act::update_matrix_on_r(&visit.account.r, matrix, items, &write, by).await;
+        done.map(|_| ()).map_err(|error| self.stop(Side::RSeries, error))
     }
 }
 
@@ -113,4 +171,12 @@ fn wanted_options(changes: &[Change]) -> Option<&[String]> {
         (Field::Options, Value::List(names)) => Some(names.as_slice()),
         _ => None,
     })
+}
+
+/// What was planned does not fit what is there any more.
+fn moved_on(by: Instant) -> CallError {
+    CallError::Later {
+        until: by,
+        why: "the variants changed while their options were about to be written".into(),
+    }
 }

@@ -1,10 +1,14 @@
 //! The ledger's rows.
 
+mod records;
+
 use super::{Db, Result, word};
 use crate::catalog::{Field, Side};
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
+
+pub use records::{Kept, birth, creation_before, creations_since, hand_over, kept, kept_last, open_births};
 
 /// Writes an entry down.
 pub async fn insert(db: &mut Db, entry: &Entry) -> Result<()> {
@@ -86,51 +90,6 @@ pub async fn get(db: &mut Db, connection_id: ConnectionId, entry_id: EntryId) ->
     .fetch_optional(db)
     .await?;
     row.map(Entry::try_from).transpose()
-}
-
-/// The newest creation of a product that landed, unless there is something later about the E-Series half of `part`,
-/// a variant of it: created by itself, tied or removed.
-pub async fn creation_before(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    whole: ProductId,
-    part: ProductId,
-) -> Result<Option<Entry>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select connection_id, entry_id, call_id, at, kind, origin, side, product_id, field, before, after, source,
-                cause, detail, result, closed_at, undone_by
-         from ledger w
-         where connection_id = $1 and product_id = $2 and kind = 'create' and result = 'landed'
-           and not exists (select 1 from ledger p
-                           where p.connection_id = w.connection_id and p.product_id = $3
-                             and p.kind in ('create', 'link', 'remove') and p.entry_id > w.entry_id)
-         order by entry_id desc limit 1",
-        connection_id.0,
-        whole.0,
-        part.0,
-    )
-    .fetch_optional(db)
-    .await?;
-    row.map(Entry::try_from).transpose()
-}
-
-/// What a product had on E-Series when it was removed there, unless it was created or tied again since.
-pub async fn kept(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    product_id: ProductId,
-) -> Result<Option<serde_json::Value>> {
-    let row = sqlx::query!(
-        "select kind, before from ledger
-         where connection_id = $1 and product_id = $2 and kind in ('remove', 'create', 'link') and result = 'landed'
-         order by entry_id desc limit 1",
-        connection_id.0,
-        product_id.0,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.filter(|row| row.kind == "remove").and_then(|row| row.before))
 }
 
 /// Sum of the pieces that later writes are known to have added on one side of a product.

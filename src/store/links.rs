@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::decide::Shadow;
 use crate::ids::{ConnectionId, ProductId};
 
-pub use homes::{Half, Met, homes, label, not_listed, of_items};
+pub use homes::{Half, Met, homes, label, not_listed, of_items, tied};
 pub use listing::{ListQuery, Listed, list};
 pub use variants::{Parent, Variant, VariationHalf, adopt, of_parent, parents, variations};
 
@@ -266,16 +266,68 @@ pub async fn absorb_half(
     if half.r_item_id.is_some() || half.r_matrix_id.is_some() {
         return Ok(false);
     }
-    sqlx::query!(
-        "update inbox set product_id = $3 where connection_id = $1 and product_id = $2",
+    inherit(db, connection_id, half.product_id, heir).await?;
+    Ok(true)
+}
+
+/// The same for the half link of an R-Series item or matrix. False when it belongs to a link with an E-Series half.
+pub async fn absorb_r_half(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    (item_id, matrix_id): (Option<i64>, Option<i64>),
+    heir: ProductId,
+) -> Result<bool> {
+    let row = sqlx::query!(
+        "select product_id, e_product_id from links
+         where connection_id = $1 and (r_item_id = $2 or r_matrix_id = $3)",
         connection_id.0,
-        half.product_id.0,
+        item_id,
+        matrix_id,
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(row) = row else { return Ok(true) };
+    if row.product_id == heir.0 {
+        return Ok(true);
+    }
+    if row.e_product_id.is_some() {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "update links set parent_id = $3 where connection_id = $1 and parent_id = $2",
+        connection_id.0,
+        row.product_id,
         heir.0,
     )
     .execute(&mut *db)
     .await?;
-    delete(db, connection_id, half.product_id).await?;
+    inherit(db, connection_id, ProductId(row.product_id), heir).await?;
     Ok(true)
+}
+
+/// Forgets a half link, whose notices and open writes go to the heir. One that was being written is visited again by
+/// whoever has it now.
+async fn inherit(db: &mut Db, connection_id: ConnectionId, half: ProductId, heir: ProductId) -> Result<()> {
+    sqlx::query!(
+        "update inbox set product_id = $3 where connection_id = $1 and product_id = $2",
+        connection_id.0,
+        half.0,
+        heir.0,
+    )
+    .execute(&mut *db)
+    .await?;
+    delete(&mut *db, connection_id, half).await?;
+    // After that: whoever was about to write held the row of the dirty set that went with the link.
+    if super::ledger::hand_over(&mut *db, connection_id, half, heir).await? {
+        sqlx::query!(
+            "update dirty set generation = generation + 1 where connection_id = $1 and product_id = $2",
+            connection_id.0,
+            heir.0,
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Forgets a link, with its place in the dirty set.

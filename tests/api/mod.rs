@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
 mod brake;
+mod choices;
 mod conflicts;
 mod connections;
 mod document;

@@ -1,6 +1,8 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
 mod archive;
+mod born_crash;
+mod born_online;
 mod brake;
 mod catalogue;
 mod categories;
@@ -9,11 +11,14 @@ mod crash;
 mod doors;
 mod fields;
 mod full_look;
+mod gone_online;
 mod images;
 mod images_back;
 mod images_crash;
 mod limits;
+mod moves;
 mod never_touched;
+mod options;
 mod outage;
 mod plan;
 mod races;

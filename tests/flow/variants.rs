@@ -3,7 +3,7 @@
 use concord::sandbox::rseries::{NewMatrix, NewVariant};
 use serde_json::{Value, json};
 
-use crate::support::{Plan, SHOP, World, decimal, mug};
+use crate::support::{Plan, SHOP, World, decimal};
 
 /// A variant with these attributes.
 pub fn variant(values: [&str; 3], sku: &str, price: &str, stock: i64) -> NewVariant {
@@ -30,7 +30,7 @@ pub fn shirt() -> NewMatrix {
 
 impl World {
     /// A world with a T-shirt, connected and quiet: the matrix and its product.
-    async fn with_a_shirt() -> (Self, i64, i64) {
+    pub async fn with_a_shirt() -> (Self, i64, i64) {
         let mut world = Self::open(Plan::default()).await;
         let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
         world.connect().await;
@@ -39,17 +39,17 @@ impl World {
         (world, matrix, product)
     }
 
-    fn variation(&self, product: i64, sku: &str) -> Value {
+    pub fn variation(&self, product: i64, sku: &str) -> Value {
         let variations = self.stage.e.variations(product);
         let found = variations.iter().find(|variation| variation["sku"] == sku).cloned();
         found.unwrap_or_else(|| panic!("no variation {sku} among {variations:#?}"))
     }
 
-    fn item_called(&self, sku: &str) -> i64 {
+    pub fn item_called(&self, sku: &str) -> i64 {
         self.stage.r.items().iter().find(|item| item.custom_sku == sku).expect("the item is there").item_id
     }
 
-    fn choices(&self, product: i64, option: &str) -> Vec<String> {
+    pub fn choices(&self, product: i64, option: &str) -> Vec<String> {
         let record = self.record(product);
         let options = record["options"].as_array().unwrap();
         let option = options.iter().find(|found| found["name"] == option).cloned().unwrap_or_default();
@@ -256,22 +256,6 @@ async fn an_item_moves_between_matrices_into_one_and_out_of_it() {
     world.settle().await;
     assert!(world.stage.e.variations(elsewhere).is_empty());
     assert_eq!(world.product_of(blue_m).expect("it is a product by itself").sku, "TS-B-M");
-    world.check_laws().await;
-}
-
-#[tokio::test]
-async fn an_item_that_joins_a_matrix_while_its_own_product_is_online_waits_with_a_reason() {
-    let (world, matrix, product) = World::with_a_shirt().await;
-    let id = world.stage.r.create_item(mug());
-    world.settle().await;
-    let own = world.product_of(id).unwrap().id;
-    world.stage.r.put_into_matrix(id, matrix, ["White", "S", ""]);
-    world.settle().await;
-    let parked = world.get("/parked").await;
-    assert!(parked["items"][0]["reason"].as_str().unwrap().contains("became a variant"), "{parked}");
-    world.stage.e.delete_product(own);
-    world.settle().await;
-    assert_eq!(world.variation(product, "MUG-1")["quantity"], 10);
     world.check_laws().await;
 }
 

@@ -123,9 +123,11 @@ impl World {
         let explained = self
             .sql_count(
                 // One entry, several calls: a sale is rung up and completed; a choice is added, used, and the old one
-                // dropped; options are renamed variant by variant; a matrix has its flag and its category on its items.
+                // dropped; a matrix may need a set of attributes; options are renamed variant by variant; a matrix has its flag
+                // and its category on its items.
                 "select count(distinct coalesce(call_id, entry_id))
-                     + count(*) filter (where detail->>'of' = 'sale_on_r' or kind = 'remove')
+                     + count(*) filter (where detail->>'of' = 'sale_on_r' or kind = 'remove'
+                                        or detail->>'of' = 'creation_on_r')
                      + 2 * count(*) filter (where field = 'option_values')
                      + 20 * count(*) filter (where field = 'category' and side = 'r_series')
                      + 20 * count(*) filter (where field = 'options' or field = 'enabled' and side = 'r_series')

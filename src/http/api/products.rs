@@ -307,7 +307,7 @@ struct ShadowPair {
     e_series: Option<serde_json::Value>,
 }
 
-async fn listed(db: &mut Db, id: ConnectionId, product: ProductId) -> Result<Listed, Problem> {
+pub(super) async fn listed(db: &mut Db, id: ConnectionId, product: ProductId) -> Result<Listed, Problem> {
     let query = ListQuery { product_id: Some(product), limit: 1, ..ListQuery::default() };
     links::list(db, id, &query).await?.pop().ok_or_else(|| Problem::not_found("product"))
 }

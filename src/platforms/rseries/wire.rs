@@ -1,6 +1,7 @@
 //! The shapes that travel: what Concord reads of R-Series' records, and what it writes.
 
 mod category;
+mod create;
 mod image;
 mod matrix;
 
@@ -11,6 +12,7 @@ use crate::clock::Instant;
 use crate::platforms::read::{Record, Unreadable, list};
 
 pub use category::Category;
+pub use create::{ItemCreate, MatrixCreate, NOT_COUNTED};
 pub use image::{Image, Pictured};
 pub use matrix::{AttributeSet, Attributes, Matrix};
 

@@ -1,7 +1,7 @@
 //! Homes for records met in lists: every one gets a link, if only half of one, so that its notices and marks have a
 //! place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, ProductId, SharedIds};
@@ -140,6 +140,26 @@ pub async fn of_items(db: &mut Db, connection_id: ConnectionId, items: &[i64]) -
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(ProductId).collect())
+}
+
+/// Those of these items (or matrices) of R-Series that are tied to a product on E-Series.
+pub async fn tied(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    half: Half,
+    ids: &[i64],
+) -> Result<BTreeSet<i64>> {
+    let rows = sqlx::query_scalar!(
+        r#"select coalesce(r_item_id, r_matrix_id) as "id!" from links
+           where connection_id = $1 and e_product_id is not null
+             and case when $3 then r_matrix_id else r_item_id end = any($2)"#,
+        connection_id.0,
+        ids,
+        half == Half::RMatrices,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Products with a half that a full look which began at `began` did not list, although Concord knew of it before.

@@ -1,0 +1,158 @@
+//! Options that come, go or are called otherwise: every variant has its values on both sides afterwards.
+
+use concord::sandbox::faults::{Aim, Fault};
+use concord::sandbox::rseries::NewMatrix;
+use serde_json::{Value, json};
+
+use super::variants::variant;
+use crate::support::{Plan, World};
+
+/// A cap in these colours and sizes, connected and quiet: the matrix and its product.
+async fn cap(set: i64, values: &[[&str; 3]]) -> (World, i64, i64) {
+    let mut world = World::open(Plan::default()).await;
+    let variants =
+        (1..).zip(values).map(|(n, values)| variant(*values, &format!("CAP-{n}"), "9", 4)).collect();
+    let new =
+        NewMatrix { description: "Cap".into(), attribute_set_id: set, variants, ..NewMatrix::default() };
+    let matrix = world.stage.r.create_matrix(new).unwrap().0;
+    world.connect().await;
+    world.settle().await;
+    let product = world.product_of_matrix(matrix).unwrap();
+    (world, matrix, product)
+}
+
+impl World {
+    fn options_of(&self, product: i64) -> Vec<String> {
+        let record = self.record(product);
+        let options = record["options"].as_array().unwrap();
+        options.iter().map(|option| option["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn attributes_of(&self, sku: &str) -> [String; 3] {
+        self.stage.r.item(self.item_called(sku)).unwrap().attributes
+    }
+
+    fn dress(&self, product: i64, sku: &str, options: &[(&str, &str)]) {
+        let id = self.variation(product, sku)["id"].as_i64().unwrap();
+        let options: Vec<Value> =
+            options.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        self.stage.e.edit_variation(product, id, json!({ "options": options })).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_attribute_added_in_the_shop_becomes_an_option_with_every_value() {
+    let (world, matrix, product) = cap(3, &[["Red", "", ""], ["Blue", "", ""]]).await;
+    assert_eq!(world.options_of(product), ["Color"]);
+    world.stage.r.set_attribute_set(matrix, 1);
+    world.stage.r.set_attributes(world.item_called("CAP-1"), ["Red", "S", ""]);
+    world.stage.r.set_attributes(world.item_called("CAP-2"), ["Blue", "M", ""]);
+    world.sweep().await;
+    assert_eq!(world.options_of(product), ["Color", "Size"]);
+    assert_eq!(world.choices(product, "Size"), ["S", "M"]);
+    world.check_laws().await;
+    world.check_rest().await;
+    // Both ways from here.
+    world.stage.e.rename_choice(product, "Size", "M", "L");
+    world.settle().await;
+    assert_eq!(world.attributes_of("CAP-2"), ["Blue", "L", ""]);
+    world.check_laws().await;
+}
+
+#[tokio::test]
+async fn an_attribute_taken_away_in_the_shop_goes_unless_variants_would_be_the_same() {
+    let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+    world.stage.r.set_attribute_set(matrix, 3);
+    world.sweep().await;
+    assert_eq!(world.options_of(product), ["Color"]);
+    world.check_laws().await;
+    world.check_rest().await;
+
+    let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Red", "M", ""]]).await;
+    world.stage.r.set_attribute_set(matrix, 3);
+    world.sweep().await;
+    assert_eq!(world.options_of(product), ["Color", "Size"], "nothing is guessed");
+    let listed = world.get("/products").await;
+    let reason = listed["items"][0]["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(reason.contains("would be the same"), "{listed}");
+}
+
+#[tokio::test]
+async fn an_option_added_on_the_web_becomes_an_attribute_with_every_value() {
+    let (world, matrix, product) = cap(3, &[["Red", "", ""], ["Blue", "", ""]]).await;
+    let size = json!({"type": "SELECT", "name": "Size", "choices": [{"text": "S"}, {"text": "M"}]});
+    world.stage.e.add_option(product, size);
+    world.dress(product, "CAP-1", &[("Color", "Red"), ("Size", "S")]);
+    world.dress(product, "CAP-2", &[("Color", "Blue"), ("Size", "M")]);
+    world.settle().await;
+    assert_eq!(world.stage.r.matrix(matrix).unwrap().attribute_set_id, 1, "the set that every account has");
+    assert_eq!(world.attributes_of("CAP-1"), ["Red", "S", ""]);
+    assert_eq!(world.attributes_of("CAP-2"), ["Blue", "M", ""]);
+    world.check_laws().await;
+    world.check_rest().await;
+
+    world.dress(product, "CAP-1", &[("Color", "Red")]);
+    world.dress(product, "CAP-2", &[("Color", "Blue")]);
+    world.stage.e.remove_option(product, "Size");
+    world.settle().await;
+    assert_eq!(world.stage.r.matrix(matrix).unwrap().names, ["Color", "", ""]);
+    assert_eq!(world.attributes_of("CAP-2"), ["Blue", "", ""]);
+    world.check_laws().await;
+    world.check_rest().await;
+}
+
+#[tokio::test]
+async fn a_fourth_option_is_held_with_the_reason() {
+    let (world, matrix, product) = cap(1, &[["Red", "S", ""]]).await;
+    for name in ["Cut", "Fabric"] {
+        world
+            .stage
+            .e
+            .add_option(product, json!({"type": "SELECT", "name": name, "choices": [{"text": "A"}]}));
+    }
+    world.dress(product, "CAP-1", &[("Color", "Red"), ("Size", "S"), ("Cut", "A"), ("Fabric", "A")]);
+    world.settle().await;
+    assert_eq!(world.stage.r.matrix(matrix).unwrap().attribute_set_id, 1);
+    let listed = world.get("/products").await;
+    let reason = listed["items"][0]["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(reason.contains("at most 3"), "{listed}");
+}
+
+#[tokio::test]
+async fn a_change_of_options_that_breaks_off_anywhere_is_brought_to_its_end() {
+    for fault in [Fault::ResetAfter, Fault::ResetBefore] {
+        for call in 0..4 {
+            let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+            // Renamed on the web.
+            world.stage.r.faults().next_after(call, Aim::Write, fault);
+            world.stage.e.rename_option(product, "Color", "Colour");
+            world.settle().await;
+            world.sweep().await;
+            world.stage.r.faults().heal();
+            assert_eq!(
+                world.stage.r.matrix(matrix).unwrap().names,
+                ["Colour", "Size", ""],
+                "{fault:?} {call}"
+            );
+            // What is edited afterwards still arrives, for every item.
+            world.stage.e.rename_choice(product, "Colour", "Red", "Crimson");
+            world.stage.e.rename_choice(product, "Colour", "Blue", "Navy");
+            world.settle().await;
+            let shown = [world.attributes_of("CAP-1"), world.attributes_of("CAP-2")];
+            assert_eq!(shown, [["Crimson", "S", ""], ["Navy", "M", ""]], "{fault:?} {call}");
+            world.check_laws().await;
+            // One more in the shop.
+            let set = world.stage.r.create_attribute_set("Three", ["Colour", "Size", "Cut"]);
+            world.stage.e.faults().next_after(call, Aim::Write, fault);
+            world.stage.r.set_attribute_set(matrix, set);
+            world.stage.r.set_attributes(world.item_called("CAP-1"), ["Crimson", "S", "Slim"]);
+            world.stage.r.set_attributes(world.item_called("CAP-2"), ["Navy", "M", "Wide"]);
+            world.sweep().await;
+            world.sweep().await;
+            world.stage.e.faults().heal();
+            assert_eq!(world.choices(product, "Cut"), ["Slim", "Wide"], "{fault:?} {call}");
+            world.check_laws().await;
+            world.close().await;
+        }
+    }
+}
