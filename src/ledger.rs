@@ -3,6 +3,4 @@
 pub mod entry;
 pub mod origin;
 
-pub use entry::{
-    Creation, CreationOnR, Detail, Entry, Kind, Origin, Outcome, PictureAct, VariantCreation,
-};
+pub use entry::{Creation, CreationOnR, Detail, Entry, Kind, Origin, Outcome, PictureAct, VariantCreation};

@@ -379,7 +379,11 @@ impl Entry {
             Detail::StockOnE { delta, .. }
             | Detail::StockOnR { delta, .. }
             | Detail::SaleOnR { delta, .. } => Some(delta),
-            Detail::Creation(_) | Detail::Removal { .. } => None,
+            Detail::Creation(_)
+            | Detail::CreationOnR(_)
+            | Detail::Removal { .. }
+            | Detail::Category { .. }
+            | Detail::Picture { .. } => None,
         }
     }
 }

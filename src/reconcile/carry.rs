@@ -12,7 +12,7 @@ use crate::catalog::{Facts, Field, Hold, Side, Value, Way};
 use crate::clock::after;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
-use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
+use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::mapping;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
@@ -272,8 +272,6 @@ impl Corridor {
             (Some(CallError::Refused { .. }), Ok(_)) => Ok(()),
             (Some(error), _) => Err(self.stop(side, error)),
         }
-    }
-
     }
 }
 

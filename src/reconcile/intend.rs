@@ -24,7 +24,13 @@ impl Corridor {
         entry
     }
 
-    pub(super) fn write_intent(&self, visit: &Visit<'_>, side: Side, change: &Change, source: Option<&Value>) -> Entry {
+    pub(super) fn write_intent(
+        &self,
+        visit: &Visit<'_>,
+        side: Side,
+        change: &Change,
+        source: Option<&Value>,
+    ) -> Entry {
         let link = &visit.link;
         let now = self.clock.now();
         let origin = Origin::from(side.other());

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Api;
 
 impl Api {
-    async fn choose(&self, product: &str, word: &str) -> super::Answer {
+    async fn decide(&self, product: &str, word: &str) -> super::Answer {
         self.send("POST", &self.at(&format!("/products/{product}/{word}")), None).await
     }
 }
@@ -25,10 +25,10 @@ async fn a_word_is_taken_where_it_applies_and_refused_with_a_reason_elsewhere() 
         (&mug, "unpublish", "not deleted"),
         (&lamp, "recreate", "not deleted"),
     ] {
-        let problem = api.choose(product, word).await.expect(409);
+        let problem = api.decide(product, word).await.expect(409);
         assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
     }
-    let taken = api.choose(&lamp, "create-on-r-series").await.expect(202);
+    let taken = api.decide(&lamp, "create-on-r-series").await.expect(202);
     assert_eq!(taken["accepted"], 1);
     api.world.settle().await;
     let shown = api.get(&format!("/products/{lamp}")).await;
@@ -41,17 +41,17 @@ async fn a_word_is_taken_where_it_applies_and_refused_with_a_reason_elsewhere() 
     let order =
         ledger["items"].as_array().unwrap().iter().find(|entry| entry["id"] == taken["id"]).unwrap().clone();
     assert_eq!((&order["kind"], &order["origin"]), (&json!("operator"), &json!("operator")), "{order}");
-    api.choose(&lamp, "create-on-r-series").await.expect(409);
+    api.decide(&lamp, "create-on-r-series").await.expect(409);
 
     let path = api.at("");
     api.send("PATCH", &path, Some(json!({"settings": {"born_online": "off"}}))).await.expect(200);
     api.world.stage.e.create_product(json!({"name": "Shade", "sku": "SHADE", "price": 3, "quantity": 1}));
     api.world.settle().await;
     let shade = api.get("/products?sku=SHADE").await["items"][0]["id"].as_str().unwrap().to_owned();
-    let problem = api.choose(&shade, "create-on-r-series").await.expect(409);
+    let problem = api.decide(&shade, "create-on-r-series").await.expect(409);
     assert!(problem["detail"].as_str().unwrap().contains("born_online"), "{problem}");
     for word in ["create-on-r-series", "recreate", "unpublish"] {
-        api.choose(&Uuid::nil().to_string(), word).await.expect(404);
+        api.decide(&Uuid::nil().to_string(), word).await.expect(404);
         api.check_guarded("POST", &api.at(&format!("/products/{lamp}/{word}"))).await;
     }
 }

@@ -330,7 +330,7 @@ async fn what_is_genuine_and_not_worked_on_is_kept() {
         let kept = format!("select count(*) from inbox where event_type = '{kind}' and product_id is null");
         assert_eq!(world.sql_count(&kept).await, 1, "{kind}");
     }
-    for kind in ["customer.update", "customer.create", "image.update", "invented.update"] {
+    for kind in ["customer.update", "customer.create", "vendor.update", "invented.update"] {
         assert_eq!(world.r_post(&form(kind, 7), Some(kind)).await.status, 202, "{kind}");
         let kept = format!("select count(*) from inbox where event_type = '{kind}' and side = 'r_series'");
         assert_eq!(world.sql_count(&kept).await, 1, "{kind}");

@@ -79,7 +79,8 @@ async fn a_full_look_over_what_is_in_step_writes_nothing_and_costs_a_call_a_hund
     let pages = r.iter().filter(|call| call.query.contains("sort=itemID")).count();
     assert_eq!(pages, 3, "230 items");
     let listed = world.stage.e.calls().len();
-    assert!(r.len() + listed < 25, "{} and {listed} calls", r.len());
+    // The polls of a round, the tree of categories and a walk over the pictures are among them.
+    assert!(r.len() + listed < 28, "{} and {listed} calls", r.len());
     assert!(world.product_of(1).is_none());
 }
 

@@ -34,7 +34,7 @@ async fn a_deleted_product_waits_and_is_created_again_at_a_word() {
     );
     assert_eq!(world.stage.e.products().len(), 1);
     world.check_laws().await;
-    world.check_rest().await;
+    world.check_quiet().await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn what_was_kept_of_it_once_comes_back_with_it() {
     world.settle().await;
     let record = world.record(world.product_of(id).expect("it is back").id);
     assert_eq!((&record["description"], &record["weight"]), (&json!("<p>Hot</p>"), &json!(0.35)));
-    world.check_rest().await;
+    world.check_quiet().await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn an_unpublished_item_asks_no_more_until_it_is_published_again() {
     world.settle().await;
     assert!(!world.stage.r.item(id).unwrap().publish_to_ecom);
     assert!(world.stage.e.products().is_empty());
-    world.check_rest().await;
+    world.check_quiet().await;
     let (status, _) = world.decide(&own, "recreate").await;
     assert_eq!(status, StatusCode::CONFLICT, "that is settled");
     world.stage.r.sell(id, 1, 1);
@@ -131,7 +131,7 @@ async fn a_deleted_product_with_variations_comes_back_as_a_whole() {
         (4, &json!(true))
     );
     world.check_laws().await;
-    world.check_rest().await;
+    world.check_quiet().await;
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_deleted_variation_has_the_same_choice() {
     assert!(!world.stage.r.item(item).unwrap().publish_to_ecom);
     assert_eq!(world.stage.e.variations(product).len(), 3);
     assert!(world.stage.r.item(world.item_called("TS-B-M")).unwrap().publish_to_ecom);
-    world.check_rest().await;
+    world.check_quiet().await;
     world.stage.r.publish(item, true);
     world.settle().await;
     assert_eq!(world.variation(product, "TS-R-S")["quantity"], 5);

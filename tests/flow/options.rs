@@ -51,7 +51,7 @@ async fn an_attribute_added_in_the_shop_becomes_an_option_with_every_value() {
     assert_eq!(world.options_of(product), ["Color", "Size"]);
     assert_eq!(world.choices(product, "Size"), ["S", "M"]);
     world.check_laws().await;
-    world.check_rest().await;
+    world.check_quiet().await;
     // Both ways from here.
     world.stage.e.rename_choice(product, "Size", "M", "L");
     world.settle().await;
@@ -66,7 +66,7 @@ async fn an_attribute_taken_away_in_the_shop_goes_unless_variants_would_be_the_s
     world.sweep().await;
     assert_eq!(world.options_of(product), ["Color"]);
     world.check_laws().await;
-    world.check_rest().await;
+    world.check_quiet().await;
 
     let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Red", "M", ""]]).await;
     world.stage.r.set_attribute_set(matrix, 3);
@@ -89,7 +89,7 @@ async fn an_option_added_on_the_web_becomes_an_attribute_with_every_value() {
     assert_eq!(world.attributes_of("CAP-1"), ["Red", "S", ""]);
     assert_eq!(world.attributes_of("CAP-2"), ["Blue", "M", ""]);
     world.check_laws().await;
-    world.check_rest().await;
+    world.check_quiet().await;
 
     world.dress(product, "CAP-1", &[("Color", "Red")]);
     world.dress(product, "CAP-2", &[("Color", "Blue")]);
@@ -98,7 +98,7 @@ async fn an_option_added_on_the_web_becomes_an_attribute_with_every_value() {
     assert_eq!(world.stage.r.matrix(matrix).unwrap().names, ["Color", "", ""]);
     assert_eq!(world.attributes_of("CAP-2"), ["Blue", "", ""]);
     world.check_laws().await;
-    world.check_rest().await;
+    world.check_quiet().await;
 }
 
 #[tokio::test]
