@@ -11,9 +11,13 @@ mod braking;
 mod carry;
 mod create;
 mod doubt;
+mod forecast;
 mod look;
+mod looks;
+mod matching;
 mod observe;
 mod planning;
+mod preview;
 mod removal;
 mod room;
 mod sell;
@@ -30,20 +34,25 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::planning::plan_for;
-use self::sight::{InShop, Reading, Sight, Sights};
-use crate::catalog::{Facts, Field, Side};
-use crate::clock::{Instant, SharedClock, after};
+pub use self::forecast::{Forecast, ForecastChange, seconds_for};
+pub use self::preview::{Preview, PreviewError};
+use self::sight::{InShop, Sight, Sights};
+use crate::catalog::{Field, Side};
+use crate::clock::{Instant, SharedClock, after, before};
 use crate::connections::{Account, Accounts};
-use crate::decide::{self, Plan, brake};
+use crate::decide::brake;
+use crate::decide::matching::Doubt;
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
+use crate::platforms::eseries::wire::Product;
 use crate::queue::backoff;
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
+use crate::store::matching as matching_store;
+use crate::store::reviews::{self, Choice};
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
 use crate::store::{Store, StoreError, brakes, connections, cursors, inbox, ledger};
@@ -85,6 +94,18 @@ struct Visit<'a> {
     changed: [bool; 2],
     /// Newest row of the inventory log that the sweep had read before the look.
     log_cursor: Option<i64>,
+    /// The same before any look that may follow.
+    log_now: Option<i64>,
+    /// What R-Series shows is what a run has listed.
+    listed_shop: bool,
+    /// A run has listed E-Series: what is not among it was not there.
+    online_is_listed: bool,
+    /// What the group saw of the product that it is to become a variant of.
+    parent_online: Option<Product>,
+    /// Its match is in doubt, or was.
+    in_doubt: bool,
+    /// What a person said about that.
+    choice: Option<Choice>,
     /// How the shop's stock was found, to be kept when the visit settles.
     mark: Option<StockMark>,
     /// The brake holds it, or has let it through.
@@ -102,6 +123,8 @@ enum Stop {
     Again(&'static str),
     /// Wait until its inputs change.
     Park { code: &'static str, reason: String },
+    /// A person has to say which product it is.
+    Review(Box<Doubt>),
     /// The account needs a person.
     Account { side: Side, why: String },
     /// Somebody else has the product now.
@@ -167,6 +190,12 @@ impl Corridor {
         let mut parents = links::parents(&mut db, connection_id, &products).await?;
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
+        let online_is_listed = {
+            let oldest = before(self.clock.now(), looks::LOOK_LIFE);
+            matching_store::is_listed(&mut db, connection_id, oldest).await?
+        };
+        let mut listed = self.listed(&mut db, connection_id, &links).await?;
+        let mut reviews = reviews::of(&mut db, connection_id, &products).await?;
         let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
         let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
         for entry in ledger::open(&mut db, connection_id, &products).await? {
@@ -179,6 +208,8 @@ impl Corridor {
         let log_cursor = cursor.and_then(|position| position.get("id")?.as_i64());
         drop(db);
         let Some(row) = row else { return Ok(()) };
+        // What a write that is open has done can only be seen by looking.
+        listed.retain(|product, _| !intents.contains_key(product));
 
         let account = match self.accounts.open(&row).await {
             Ok(account) => account,
@@ -186,10 +217,20 @@ impl Corridor {
         };
         let mut links: BTreeMap<ProductId, Link> =
             links.into_iter().map(|link| (link.product_id, link)).collect();
-        let mut sights = match self.look_at_all(&account, links.values()).await {
-            Ok(sights) => sights,
+        let mut besides: Vec<i64> = links
+            .values()
+            .filter(|link| link.e_product_id.is_none())
+            .filter_map(|link| parents.get(&link.product_id)?.e_product_id)
+            .collect();
+        besides.sort_unstable();
+        besides.dedup();
+        let began = self.clock.now();
+        let (mut sights, online) = match self.look_at_all(&account, links.values(), listed, &besides).await {
+            Ok(seen) => seen,
             // Somebody in the group is refused: each is looked at by itself, so that only that one stops.
-            Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => BTreeMap::new(),
+            Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => {
+                (BTreeMap::new(), BTreeMap::new())
+            }
             Err((side, error)) => return self.all_stop(&claims, side, error).await,
         };
 
@@ -201,7 +242,15 @@ impl Corridor {
             }
             let product = claim.product_id;
             // A link that is gone took its place in the dirty set with it.
-            let Some(link) = links.remove(&product) else { continue };
+            let Some(mut link) = links.remove(&product) else { continue };
+            let sights = sights.remove(&product);
+            let listed = sights.as_ref().and_then(|sights| sights.listed);
+            let seen_at = if sights.is_some() { began } else { self.clock.now() };
+            link.r_seen_at = Some(listed.map_or(looks::later_than(seen_at), |(asked_at, _)| asked_at));
+            let parent_online = parents
+                .get(&product)
+                .filter(|_| link.e_product_id.is_none())
+                .and_then(|parent| online.get(&parent.e_product_id?).cloned());
             let notices = notices.remove(&product).unwrap_or_default();
             let known_sku = link.sku.clone();
             let changed = [false, false];
@@ -217,13 +266,19 @@ impl Corridor {
                 notices,
                 known_sku,
                 changed,
-                log_cursor,
+                log_cursor: listed.map_or(log_cursor, |(_, log_id)| log_id),
+                log_now: log_cursor,
+                listed_shop: listed.is_some(),
+                online_is_listed,
+                parent_online,
+                in_doubt: reviews.contains_key(&product),
+                choice: reviews.remove(&product).flatten(),
                 mark,
                 braked,
                 wish: wishes.remove(&product),
             };
             let intents = intents.remove(&product).unwrap_or_default();
-            let sights = match sights.remove(&product) {
+            let sights = match sights {
                 Some(sights) => Ok(sights),
                 None => self.look_at_one(account, &visit.link).await,
             };
@@ -258,6 +313,7 @@ impl Corridor {
         } else if !intents.is_empty() {
             self.observe(visit, intents, &sights).await?;
             // What was looked at may be older than what has just been closed.
+            visit.looks_in_shop(self.clock.now());
             sights = self.look_at_one(visit.account, &visit.link).await?;
         }
         if let Sight::Here(InShop::Item(item)) = &sights.r {
@@ -278,7 +334,7 @@ impl Corridor {
             }
             (Sight::Here(shop), Sight::Here(online)) => {
                 visit.link.standing = Standing::Linked;
-                self.carry(visit, shop, online, sights.fresh).await
+                self.carry(visit, shop, online, [sights.fresh, sights.fresh]).await
             }
         }
     }
@@ -315,11 +371,24 @@ impl Corridor {
                 info!(%product, why, "look again");
                 dirty::give_back(&mut db, claim, backoff::next(claim.attempts - 1, now), true).await
             }
+            Stop::Review(doubt) => {
+                let Doubt { code, reason, .. } = doubt.as_ref();
+                warn!(%product, code, reason, "for a person to decide");
+                metrics::counter!("concord_parked_total", "code" => *code).increment(1);
+                dirty::lock(&mut db, claim).await?;
+                links::save(&mut db, &visit.link, now).await?;
+                reviews::put(&mut db, claim.connection_id, product, &doubt, now).await?;
+                self.explain(&mut db, visit).await?;
+                dirty::park(&mut db, claim, code, reason, now).await
+            }
             Stop::Park { code, reason } => {
                 warn!(%product, code, reason, "parked");
                 metrics::counter!("concord_parked_total", "code" => code).increment(1);
                 dirty::lock(&mut db, claim).await?;
                 links::save(&mut db, &visit.link, now).await?;
+                if visit.in_doubt && visit.choice.is_none() {
+                    reviews::done(&mut db, claim.connection_id, product).await?;
+                }
                 if visit.braked && code != brake::BRAKE {
                     brakes::done(&mut db, claim.connection_id, product).await?;
                 }
@@ -392,41 +461,6 @@ impl Corridor {
         Ok(())
     }
 
-    /// What a run would do now, without doing it: looks at both sides, writes nothing anywhere.
-    pub async fn preview(
-        &self,
-        connection_id: ConnectionId,
-        product_id: ProductId,
-    ) -> Result<Option<Preview>, PreviewError> {
-        let mut db = self.store.begin().await?;
-        let Some(row) = connections::get(&mut db, connection_id).await? else { return Ok(None) };
-        let Some(link) = links::load(&mut db, connection_id, &[product_id]).await?.pop() else {
-            return Ok(None);
-        };
-        let parent = links::parents(&mut db, connection_id, &[product_id]).await?.remove(&product_id);
-        drop(db);
-        let account = self.accounts.open(&row).await?;
-        let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
-        let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
-        let reading = Reading::of(&account, &link, parent.as_ref());
-        let nothing = Plan { shadow: link.shadow.clone(), ..Plan::default() };
-        let (r, e, plan) = match (&sights.r, &sights.e) {
-            (Sight::Here(shop), Sight::Here(online)) => {
-                let plan = plan_for(&account, &link, &reading, shop, online).0;
-                (Some(shop.facts(&reading)), Some(online.facts(&reading)), plan)
-            }
-            (Sight::Here(shop), Sight::NoHalf) if !shop.archived() => {
-                let facts = shop.facts(&reading);
-                let plan = decide::plan::plan_creation(&facts);
-                (Some(facts), None, plan)
-            }
-            (Sight::Here(shop), _) => (Some(shop.facts(&reading)), None, nothing),
-            (_, Sight::Here(online)) => (None, Some(online.facts(&reading)), nothing),
-            _ => (None, None, nothing),
-        };
-        Ok(Some(Preview { link, r, e, plan }))
-    }
-
     fn entry_id(&self) -> EntryId {
         EntryId::new(&self.ids, self.clock.now())
     }
@@ -448,33 +482,6 @@ impl Corridor {
             CallError::Account { why } => Stop::Account { side, why },
         }
     }
-}
-
-/// What a run would do now, and what it is based on.
-#[derive(Debug)]
-pub struct Preview {
-    /// The link.
-    pub link: Link,
-    /// R-Series now; none when it has no such item.
-    pub r: Option<Facts>,
-    /// E-Series now; none when it has no such product.
-    pub e: Option<Facts>,
-    /// What would be done.
-    pub plan: Plan,
-}
-
-/// Why there is no preview.
-#[derive(Debug, thiserror::Error)]
-pub enum PreviewError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A platform.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The link vanished while it was looked at.
-    #[error("the product is gone")]
-    Gone,
 }
 
 /// A visit that failed is tried again, but not for ever.

@@ -12,8 +12,12 @@ pub mod inbox;
 pub mod instance;
 pub mod ledger;
 pub mod links;
+pub mod looks;
+pub mod matching;
+pub mod reviews;
 pub mod room;
 pub mod stock_marks;
+pub mod sync_items;
 pub mod syncs;
 pub mod wishes;
 

@@ -6,6 +6,7 @@ mod ledger;
 mod mass_update;
 mod plan;
 mod products;
+mod reviews;
 mod syncs;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(connections::routes())
         .merge(brake::routes())
         .merge(products::routes())
+        .merge(reviews::routes())
         .merge(mass_update::routes())
         .merge(ledger::routes())
         .merge(syncs::routes())

@@ -13,7 +13,6 @@ use crate::clock::after;
 use crate::decide::brake::Act;
 use crate::decide::plan::Change;
 use crate::decide::{Plan, Step, check};
-use crate::ids::EntryId;
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
@@ -27,12 +26,11 @@ impl Corridor {
         visit: &mut Visit<'_>,
         mut shop: InShop,
         mut online: Online,
-        fresh: bool,
+        mut looked: [bool; 2],
     ) -> Result<(), Stop> {
         // What is replaced is looked at again right before, because the list may be some calls old. What is
         // only read may be old: the shadow keeps what was carried, and what came later is news. Stock is
         // added to, so it needs no second look here.
-        let mut looked = [fresh, fresh];
         visit.assume_names(&shop);
         let mut plan = loop {
             let reading = visit.reading();
@@ -46,6 +44,7 @@ impl Corridor {
                 plan.steps.iter().any(|step| matches!(step, Step::Update { side: at, .. } if *at == side))
             };
             if replaces(Side::RSeries) && !looked[0] {
+                visit.looks_in_shop(self.clock.now());
                 shop = match self.look_in_shop(visit.account, &visit.link).await? {
                     Some(shop) if !shop.archived() => shop,
                     _ => return Err(Stop::Again("the item vanished before the write")),
@@ -245,7 +244,7 @@ impl Corridor {
             let reason = format!("{side} refuses {} as the {}: {why}", change.after, change.field);
             visit.link.holds.insert(change.field, Hold { code, reason });
         }
-        self.close_all(visit, intents.iter().map(|(intent, _)| intent.entry_id), outcome).await?;
+        self.close_all(visit, side, intents.iter().map(|(intent, _)| intent.entry_id), outcome).await?;
         match (error, only) {
             (None, _) => {
                 written(side, "update");
@@ -453,24 +452,6 @@ impl Corridor {
             store::ledger::insert_conflict(&mut db, connection, &conflict).await?;
             metrics::counter!("concord_conflicts_total", "field" => field.as_str()).increment(1);
         }
-        db.commit().await?;
-        Ok(())
-    }
-
-    /// Closes several writes that travelled in one call.
-    async fn close_all(
-        &self,
-        visit: &mut Visit<'_>,
-        entries: impl Iterator<Item = EntryId>,
-        outcome: Outcome,
-    ) -> Result<(), Stop> {
-        let now = self.clock.now();
-        let mut db = self.store.begin().await?;
-        dirty::fence(&mut db, &visit.claim, now).await?;
-        for entry in entries {
-            store::ledger::close(&mut db, visit.link.connection_id, entry, outcome, now).await?;
-        }
-        links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::catalog::{Side, Stock};
 use crate::clock::after;
 use crate::decide::observe::{self as judge, StockOutcome};
 use crate::decide::plan::created;
+use crate::ids::EntryId;
 use crate::ledger::{Creation, Detail, Entry, Kind, Outcome};
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
@@ -304,6 +305,31 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         dirty::fence(&mut db, &visit.claim, now).await?;
         store::ledger::close(&mut db, intent.connection_id, intent.entry_id, outcome, now).await?;
+        if intent.side == Some(Side::RSeries) {
+            visit.looks_in_shop(now);
+        }
+        links::save(&mut db, &visit.link, now).await?;
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// Closes several writes that travelled in one call.
+    pub(super) async fn close_all(
+        &self,
+        visit: &mut Visit<'_>,
+        side: Side,
+        entries: impl Iterator<Item = EntryId>,
+        outcome: Outcome,
+    ) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        dirty::fence(&mut db, &visit.claim, now).await?;
+        for entry in entries {
+            store::ledger::close(&mut db, visit.link.connection_id, entry, outcome, now).await?;
+        }
+        if side == Side::RSeries {
+            visit.looks_in_shop(now);
+        }
         links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;
         Ok(())

@@ -3,13 +3,15 @@
 use tracing::info;
 
 use super::carry::remember;
-use super::create::SKU_TWICE_IN_SHOP;
 use super::sight::{InShop, Online};
 use super::{Corridor, Stop, Visit};
+use crate::decide::matching::SKU_TWICE_IN_SHOP;
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::links::Standing;
-use crate::store::{self, Db, StoreError, brakes, connections, dirty, inbox, links, stock_marks, wishes};
+use crate::store::{
+    self, Db, StoreError, brakes, connections, dirty, inbox, links, reviews, stock_marks, wishes,
+};
 
 impl Corridor {
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
@@ -29,6 +31,9 @@ impl Corridor {
         self.explain(&mut db, visit).await?;
         if visit.braked {
             brakes::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
+        }
+        if visit.in_doubt {
+            reviews::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
         }
         if let Some(wish) = visit.wish {
             wishes::done(&mut db, visit.link.connection_id, visit.link.product_id, wish).await?;
@@ -82,7 +87,16 @@ impl Corridor {
         remember(visit, &online.product.name, &facts);
         visit.link.enabled = online.product.enabled;
         visit.link.standing = Standing::OnlyOnline;
-        self.settle(visit, false).await
+        self.settle(visit, false).await?;
+        if visit.claim.noticed || visit.claim.swept {
+            // Something about it has changed, perhaps what made it doubtful which product of the shop it is.
+            let (connection, now) = (visit.link.connection_id, self.clock.now());
+            let mut db = self.store.begin().await?;
+            let in_doubt = reviews::about(&mut db, connection, online.product.id).await?;
+            dirty::mark(&mut db, connection, &in_doubt, dirty::Asker::Other, now, now).await?;
+            db.commit().await?;
+        }
+        Ok(())
     }
 
     /// Neither side has it (any more).

@@ -9,6 +9,7 @@ mod health;
 mod ledger;
 mod mass_update;
 mod products;
+mod reviews;
 mod syncs;
 
 use axum::body::Body;
