@@ -9,6 +9,7 @@ pub mod check;
 pub mod edit;
 pub mod fall;
 pub mod gallery;
+pub mod matching;
 pub mod merge;
 pub mod observe;
 pub mod plan;

@@ -14,10 +14,13 @@ mod category;
 mod create;
 mod doubt;
 pub mod edits;
+mod forecast;
 mod gone;
 mod images;
 mod intend;
 mod look;
+mod looks;
+mod matching;
 mod moves;
 mod observe;
 mod planning;
@@ -44,20 +47,25 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::edits::Wanted;
+pub use self::forecast::{Forecast, ForecastChange, seconds_for};
 use self::sight::{InShop, Sight, Sights};
 use crate::catalog::{Field, Side};
-use crate::clock::{Instant, SharedClock, after};
+use crate::clock::{Instant, SharedClock, after, before};
 use crate::connections::{Account, Accounts};
 use crate::decide::brake;
+use crate::decide::matching::Doubt;
 use crate::ids::{ConnectionId, EntryId, ProductId, SharedIds};
 use crate::ledger::origin::Notice;
 use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
+use crate::platforms::eseries::wire::Product;
 use crate::queue::backoff;
 use crate::store::decisions::{self, Choice, Decision};
 use crate::store::dirty::{self, Claim};
 use crate::store::links::{self, Link, Parent, Standing};
+use crate::store::matching as matching_store;
+use crate::store::reviews;
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
 use crate::store::{self, Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
@@ -99,6 +107,18 @@ struct Visit<'a> {
     changed: [bool; 2],
     /// Newest row of the inventory log that the sweep had read before the look.
     log_cursor: Option<i64>,
+    /// The same before any look that may follow.
+    log_now: Option<i64>,
+    /// What R-Series shows is what a run has listed.
+    listed_shop: bool,
+    /// A run has listed E-Series: what is not among it was not there.
+    online_is_listed: bool,
+    /// What the group saw of the product that it is to become a variant of.
+    parent_online: Option<Product>,
+    /// Its match is in doubt, or was.
+    in_doubt: bool,
+    /// What a person said about that.
+    choice: Option<reviews::Choice>,
     /// How the shop's stock was found, to be kept when the visit settles.
     mark: Option<StockMark>,
     /// The brake holds it, or has let it through.
@@ -125,6 +145,8 @@ enum Stop {
     Again(&'static str),
     /// Wait until its inputs change.
     Park { code: &'static str, reason: String },
+    /// A person has to say which product it is.
+    Review(Box<Doubt>),
     /// The account needs a person.
     Account { side: Side, why: String },
     /// Somebody else has the product now.
@@ -195,6 +217,12 @@ impl Corridor {
         let mut parents = links::parents(&mut db, connection_id, &products).await?;
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
+        let online_is_listed = {
+            let oldest = before(self.clock.now(), looks::LOOK_LIFE);
+            matching_store::is_listed(&mut db, connection_id, oldest).await?
+        };
+        let mut listed = self.listed(&mut db, connection_id, &links).await?;
+        let mut reviews = reviews::of(&mut db, connection_id, &products).await?;
         let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
         let mut edits = store::edits::of(&mut db, connection_id, &products).await?;
         let withdrawn = store::edits::withdrawn(&mut db, connection_id, &products).await?;
@@ -211,6 +239,8 @@ impl Corridor {
         let tree = categories::tree(&mut db, connection_id).await?;
         drop(db);
         let Some(row) = row else { return Ok(()) };
+        // What a write that is open has done can only be seen by looking.
+        listed.retain(|product, _| !intents.contains_key(product));
 
         let account = match self.accounts.open(&row).await {
             Ok(account) => Account { tree, ..account },
@@ -218,10 +248,20 @@ impl Corridor {
         };
         let mut links: BTreeMap<ProductId, Link> =
             links.into_iter().map(|link| (link.product_id, link)).collect();
-        let mut sights = match self.look_at_all(&account, links.values()).await {
-            Ok(sights) => sights,
+        let mut besides: Vec<i64> = links
+            .values()
+            .filter(|link| link.e_product_id.is_none())
+            .filter_map(|link| parents.get(&link.product_id)?.e_product_id)
+            .collect();
+        besides.sort_unstable();
+        besides.dedup();
+        let began = self.clock.now();
+        let (mut sights, online) = match self.look_at_all(&account, links.values(), listed, &besides).await {
+            Ok(seen) => seen,
             // Somebody in the group is refused: each is looked at by itself, so that only that one stops.
-            Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => BTreeMap::new(),
+            Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => {
+                (BTreeMap::new(), BTreeMap::new())
+            }
             Err((side, error)) => return self.all_stop(&claims, side, error).await,
         };
         let mut pictures = self.pictures_due(&account, links.values()).await?;
@@ -234,7 +274,15 @@ impl Corridor {
             }
             let product = claim.product_id;
             // A link that is gone took its place in the dirty set with it.
-            let Some(link) = links.remove(&product) else { continue };
+            let Some(mut link) = links.remove(&product) else { continue };
+            let sights = sights.remove(&product);
+            let listed = sights.as_ref().and_then(|sights| sights.listed);
+            let seen_at = if sights.is_some() { began } else { self.clock.now() };
+            link.r_seen_at = Some(listed.map_or(looks::later_than(seen_at), |(asked_at, _)| asked_at));
+            let parent_online = parents
+                .get(&product)
+                .filter(|_| link.e_product_id.is_none())
+                .and_then(|parent| online.get(&parent.e_product_id?).cloned());
             let notices = notices.remove(&product).unwrap_or_default();
             let known_sku = link.sku.clone();
             let changed = [false, false];
@@ -250,7 +298,13 @@ impl Corridor {
                 notices,
                 known_sku,
                 changed,
-                log_cursor,
+                log_cursor: listed.map_or(log_cursor, |(_, log_id)| log_id),
+                log_now: log_cursor,
+                listed_shop: listed.is_some(),
+                online_is_listed,
+                parent_online,
+                in_doubt: reviews.contains_key(&product),
+                choice: reviews.remove(&product).flatten(),
                 mark,
                 braked,
                 wish: wishes.remove(&product),
@@ -261,7 +315,7 @@ impl Corridor {
                 gone: None,
             };
             let intents = intents.remove(&product).unwrap_or_default();
-            let sights = match sights.remove(&product) {
+            let sights = match sights {
                 Some(sights) => Ok(sights),
                 None => self.look_at_one(account, &visit.link).await,
             };
@@ -299,6 +353,7 @@ impl Corridor {
         } else if !intents.is_empty() {
             self.observe(visit, intents, &sights).await?;
             // What was looked at may be older than what has just been closed.
+            visit.looks_in_shop(self.clock.now());
             sights = self.look_at_one(visit.account, &visit.link).await?;
         }
         if let Sight::Here(InShop::Item(item)) = &sights.r {
@@ -327,7 +382,7 @@ impl Corridor {
             }
             (Sight::Here(shop), Sight::Here(online)) => {
                 visit.link.standing = Standing::Linked;
-                self.carry(visit, shop, online, sights.fresh).await
+                self.carry(visit, shop, online, [sights.fresh, sights.fresh]).await
             }
         }
     }
@@ -364,11 +419,24 @@ impl Corridor {
                 info!(%product, why, "look again");
                 dirty::give_back(&mut db, claim, backoff::next(claim.attempts - 1, now), true).await
             }
+            Stop::Review(doubt) => {
+                let Doubt { code, reason, .. } = doubt.as_ref();
+                warn!(%product, code, reason, "for a person to decide");
+                metrics::counter!("concord_parked_total", "code" => *code).increment(1);
+                dirty::lock(&mut db, claim).await?;
+                links::save(&mut db, &visit.link, now).await?;
+                reviews::put(&mut db, claim.connection_id, product, &doubt, now).await?;
+                self.explain(&mut db, visit).await?;
+                dirty::park(&mut db, claim, code, reason, now).await
+            }
             Stop::Park { code, reason } => {
                 warn!(%product, code, reason, "parked");
                 metrics::counter!("concord_parked_total", "code" => code).increment(1);
                 dirty::lock(&mut db, claim).await?;
                 links::save(&mut db, &visit.link, now).await?;
+                if visit.in_doubt && visit.choice.is_none() {
+                    reviews::done(&mut db, claim.connection_id, product).await?;
+                }
                 if visit.braked && code != brake::BRAKE {
                     brakes::done(&mut db, claim.connection_id, product).await?;
                 }

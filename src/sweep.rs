@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod categories;
+mod marking;
 mod pictures;
 mod polls;
 mod room;
@@ -42,6 +43,8 @@ pub struct Sweep {
 pub enum Job {
     /// One page of a first look.
     Page(Box<syncs::Sync>),
+    /// One step of a preview that has listed both sides: what would be done is for the corridor to say.
+    Forecast(Box<syncs::Sync>),
     /// One poll of every feed of a connection.
     Round(Box<connections::Row>),
     /// Keeping the ledger and the inbox in order, for all connections.
@@ -53,7 +56,7 @@ impl Job {
     #[must_use]
     pub fn connection_id(&self) -> ConnectionId {
         match self {
-            Self::Page(sync) => sync.connection_id,
+            Self::Page(sync) | Self::Forecast(sync) => sync.connection_id,
             Self::Round(row) => row.connection_id,
             Self::Upkeep => NOBODY,
         }
@@ -90,18 +93,6 @@ impl Sweep {
         Self { store, accounts, clock, ids, interval, retention, upkeep: Upkeep::default() }
     }
 
-    /// Does what is due: one page of each running first look, one round of each connection. False when
-    /// nothing was due.
-    pub async fn step(&self) -> Result<bool, StoreError> {
-        let mut jobs = self.due(&[], i64::MAX).await?;
-        jobs.sort_by_key(|job| matches!(job, Job::Round(_)));
-        let mut did = false;
-        for job in jobs {
-            did |= self.work(job).await?;
-        }
-        Ok(did)
-    }
-
     /// Up to `limit` jobs that are due, longest waiting first, none of a connection that is `busy`.
     pub async fn due(&self, busy: &[ConnectionId], limit: i64) -> Result<Vec<Job>, StoreError> {
         let now = self.clock.now();
@@ -109,7 +100,11 @@ impl Sweep {
         let syncs = syncs::due(&mut db, busy, limit, now).await?;
         let rounds = connections::sweep_due(&mut db, busy, limit, now).await?;
         drop(db);
-        let syncs = syncs.into_iter().map(|sync| (sync.due_at, Job::Page(Box::new(sync))));
+        let job = |sync: syncs::Sync| match sync.phase {
+            syncs::Phase::Compare | syncs::Phase::CompareOnline => Job::Forecast(Box::new(sync)),
+            _ => Job::Page(Box::new(sync)),
+        };
+        let syncs = syncs.into_iter().map(|sync| (sync.due_at, job(sync)));
         let rounds = rounds.into_iter().map(|row| (row.sweep_due_at, Job::Round(Box::new(row))));
         let mut jobs: Vec<(Instant, Job)> = syncs.chain(rounds).collect();
         let upkeep = self.upkeep.due_at(now);
@@ -121,10 +116,11 @@ impl Sweep {
         Ok(jobs.into_iter().map(|(_, job)| job).collect())
     }
 
-    /// Does one job. False when somebody else was first.
+    /// Does one job, unless it is a forecast, which is not for the sweep to make. False when somebody else was first.
     pub async fn work(&self, job: Job) -> Result<bool, StoreError> {
         match job {
             Job::Page(sync) => self.step_sync(*sync).await,
+            Job::Forecast(_) => Ok(false),
             Job::Round(row) => self.round(&row).await,
             Job::Upkeep => self.upkeep().await,
         }

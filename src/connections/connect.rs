@@ -174,7 +174,8 @@ impl Accounts {
             secrets.push((R_REFRESH, refresh));
         }
         wiring.put_secrets_in(&mut db, connection_id, &secrets).await?;
-        let sync_id = syncs::start(&mut db, connection_id, SyncId::new(&wiring.ids, now), now).await?;
+        let sync_id = SyncId::new(&wiring.ids, now);
+        syncs::start(&mut db, connection_id, sync_id, syncs::Mode::Apply, now).await?;
         db.commit().await?;
         Ok(Connected { connection_id, sync_id, r_webhook_secret })
     }

@@ -9,6 +9,7 @@ mod ledger;
 mod mass_update;
 mod plan;
 mod products;
+mod reviews;
 mod syncs;
 mod undo;
 
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(brake::routes())
         .merge(categories::routes())
         .merge(products::routes())
+        .merge(reviews::routes())
         .merge(mass_update::routes())
         .merge(choices::routes())
         .merge(ledger::routes())

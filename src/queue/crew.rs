@@ -129,8 +129,8 @@ impl Worker {
             if rounds.busy().contains(&connection) {
                 continue;
             }
-            let sweep = self.sweep.clone();
-            rounds.set_to(connection, async move { sweep.work(job).await.map(|_| ()) });
+            let worker = self.clone();
+            rounds.set_to(connection, async move { worker.work(job).await.map(|_| ()) });
         }
         Ok(())
     }

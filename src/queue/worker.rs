@@ -11,7 +11,7 @@ use crate::ids::{ConnectionId, LeaseToken};
 use crate::reconcile::Corridor;
 use crate::store::dirty::Claim;
 use crate::store::{StoreError, dirty, trees};
-use crate::sweep::Sweep;
+use crate::sweep::{Job, Sweep};
 
 /// Most products visited under one look.
 const GROUP: i64 = 20;
@@ -127,9 +127,22 @@ impl Worker {
         use_it(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Does one job of the sweep. False when somebody else was first.
+    pub(super) async fn work(&self, job: Job) -> Result<bool, StoreError> {
+        match job {
+            Job::Forecast(sync) => self.corridor.forecast(*sync).await,
+            job => self.sweep.work(job).await,
+        }
+    }
+
     /// One step of everything that is due. False when nothing was.
     pub async fn step(&self) -> Result<bool, StoreError> {
-        let swept = self.sweep.step().await?;
+        let mut jobs = self.sweep.due(&[], i64::MAX).await?;
+        jobs.sort_by_key(|job| matches!(job, Job::Round(_)));
+        let mut swept = false;
+        for job in jobs {
+            swept |= self.work(job).await?;
+        }
         // The tree before the products that are put into it.
         let tended = self.tend().await?;
         let visited = self.visit().await?;

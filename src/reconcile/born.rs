@@ -55,8 +55,24 @@ impl Corridor {
             Some(variation) if wanted || self.comes_with_its_product(visit, variation).await? => {
                 self.variation_born(visit).await
             }
-            _ => self.settle(visit, false).await,
+            _ => {
+                self.settle(visit, false).await?;
+                self.judge_again(visit, online).await
+            }
         }
+    }
+
+    /// Something about a product of E-Series has changed: perhaps what made it doubtful which product of the shop it is.
+    async fn judge_again(&self, visit: &Visit<'_>, online: &Online) -> Result<(), Stop> {
+        if !visit.claim.noticed && !visit.claim.swept {
+            return Ok(());
+        }
+        let (connection, now) = (visit.link.connection_id, self.clock.now());
+        let mut db = self.store.begin().await?;
+        let in_doubt = store::reviews::about(&mut db, connection, online.product.id).await?;
+        dirty::mark(&mut db, connection, &in_doubt, dirty::Asker::Other, now, now).await?;
+        db.commit().await?;
+        Ok(())
     }
 
     /// Was the product of this variation created on R-Series, and this variation among those it had then?

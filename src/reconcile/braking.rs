@@ -66,7 +66,7 @@ impl Corridor {
         intents: &[Entry],
         act: Option<Act>,
     ) -> Result<(), Stop> {
-        let unprompted = visit.claim.swept && !visit.claim.noticed;
+        let unprompted = (visit.claim.swept || visit.claim.run) && !visit.claim.noticed;
         let Some(act) = act.filter(|_| unprompted || visit.braked) else {
             return self.intend(visit, intents).await;
         };

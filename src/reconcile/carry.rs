@@ -25,12 +25,11 @@ impl Corridor {
         visit: &mut Visit<'_>,
         mut shop: InShop,
         mut online: Online,
-        fresh: bool,
+        mut looked: [bool; 2],
     ) -> Result<(), Stop> {
         // What is replaced is looked at again right before, because the list may be some calls old. What is
         // only read may be old: the shadow keeps what was carried, and what came later is news. Stock is
         // added to, so it needs no second look here.
-        let mut looked = [fresh, fresh];
         visit.assume_names(&shop);
         let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));
         self.add_wanted(visit, &r, &e).await?;
@@ -47,6 +46,7 @@ impl Corridor {
                 plan.steps.iter().any(|step| matches!(step, Step::Update { side: at, .. } if *at == side))
             };
             if replaces(Side::RSeries) && !looked[0] {
+                visit.looks_in_shop(self.clock.now());
                 shop = match self.look_in_shop(visit.account, &visit.link).await? {
                     Some(shop) if !shop.archived() => shop,
                     _ => return Err(Stop::Again("the item vanished before the write")),
@@ -256,7 +256,7 @@ impl Corridor {
             let reason = format!("{side} refuses {} as the {}: {why}", change.after, change.field);
             visit.link.holds.insert(change.field, Hold { code, reason });
         }
-        self.close_all(visit, intents.iter().map(|(intent, _)| intent.entry_id), outcome).await?;
+        self.close_all(visit, side, intents.iter().map(|(intent, _)| intent.entry_id), outcome).await?;
         match (error, only) {
             (None, _) => {
                 written(side, "update");

@@ -3,17 +3,18 @@
 use tracing::info;
 
 use super::carry::{allow, remember, written};
-use super::sight::{InShop, Online, Sight};
+use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
 use crate::catalog::{Facts, Field, Place, Side, Value};
 use crate::clock::{Instant, after};
+use crate::decide::matching::Evidence;
 use crate::decide::plan::{created, plan_creation};
 use crate::decide::{Shadow, Step};
 use crate::ledger::{Creation, Detail, Entry, Kind, Origin, Outcome};
 use crate::mapping::{self, OptionNames};
 use crate::platforms::CallError;
-use crate::platforms::eseries::wire::{Product, Variation};
+use crate::platforms::eseries::wire::Variation;
 use crate::store::links::Standing;
 use crate::store::{self, dirty, links};
 
@@ -23,9 +24,6 @@ const SKU_TRIES: i32 = 3;
 
 /// What E-Series says to a creation whose marker is on a product already (e-series-api.md, section 2.2).
 const MARKER_TAKEN: &str = "EXTERNAL_ID_ALREADY_USED";
-
-/// Why a product is parked whose SKU another item has as well.
-pub(super) const SKU_TWICE_IN_SHOP: &str = "sku_twice_in_shop";
 
 impl Corridor {
     /// An item without a product: tie it to the one that is there already, or create one. Never blind.
@@ -41,11 +39,11 @@ impl Corridor {
             // Its product is about to take it over.
             return self.settle(visit, false).await;
         }
-        let found = match shop {
+        match shop {
             InShop::Item(_) if visit.parent.is_some() => {
                 return self.match_or_create_variant(visit, shop, &facts).await;
             }
-            InShop::Item(_) => self.find_match(visit, &facts).await?,
+            InShop::Item(_) => {}
             InShop::Matrix { items, .. } => {
                 if shop.live_items().next().is_none() {
                     // Nothing of it can be sold; its first item brings it back here.
@@ -53,18 +51,29 @@ impl Corridor {
                 }
                 self.see_to_variants(visit, items, None).await?;
                 visit.assume_names(shop);
-                self.find_matrix_match(visit, shop).await?
             }
-        };
-        match found {
-            Some(product) => self.meet(visit, Online::whole(product)).await,
+        }
+        if let Some(choice) = visit.choice.clone() {
+            return self.as_chosen(visit, shop, &facts, choice).await;
+        }
+        match self.find_match(visit, shop).await? {
+            Some((product, evidence)) => {
+                self.meet(visit, shop, Online::whole(product), true, &evidence).await
+            }
             None if visit.is_given_up(&facts) => self.settle(visit, true).await,
             None => self.create(visit, shop, &facts, None).await,
         }
     }
 
-    /// Ties the item to a product that is there already, and merges the two.
-    pub(super) async fn meet(&self, visit: &mut Visit<'_>, online: Online) -> Result<(), Stop> {
+    /// Ties the item to a product that is there already, and merges the two. `looked` right now at what is online.
+    pub(super) async fn meet(
+        &self,
+        visit: &mut Visit<'_>,
+        shop: &InShop,
+        online: Online,
+        looked: bool,
+        evidence: &Evidence,
+    ) -> Result<(), Stop> {
         let simple = visit.link.r_matrix_id.is_none() && visit.parent.is_none();
         if simple && online.has_options() {
             return Err(Stop::Park {
@@ -76,67 +85,12 @@ impl Corridor {
                 ),
             });
         }
-        self.tie(visit, &online).await?;
-        // A search may be seconds old; what is merged is looked at by id.
-        let sights = self.look_at_one(visit.account, &visit.link).await?;
-        match (sights.r, sights.e) {
-            (Sight::Here(shop), Sight::Here(online)) => self.carry(visit, shop, online, true).await,
-            _ => Err(Stop::Again("one side vanished while they were tied")),
-        }
-    }
-
-    /// The product on E-Series that is this item: by SKU, else by our marker. What is not certain is not
-    /// guessed.
-    async fn find_match(&self, visit: &Visit<'_>, facts: &Facts) -> Result<Option<Product>, Stop> {
-        let item_id = visit.link.r_item_id.unwrap_or_default();
-        let e = &visit.account.e;
-        let sku = facts.sku().trim();
-        if sku.is_empty() {
-            let marker = mapping::eseries::marker(item_id);
-            let found =
-                e.product_by_marker(&marker).await.map_err(|error| self.stop(Side::ESeries, error))?;
-            return Ok(found.filter(|product| Some(product.id) != visit.gone));
-        }
-        let mut db = self.store.begin().await?;
-        let twins =
-            links::others_with_sku(&mut db, visit.link.connection_id, facts.sku(), visit.link.product_id)
-                .await?;
-        drop(db);
-        if twins > 0 {
-            return Err(Stop::Park {
-                code: SKU_TWICE_IN_SHOP,
-                reason: format!(
-                    "The SKU {sku} belongs to {} items on R-Series, so it cannot tell which of them is which \
-                     product. Give each its own SKU.",
-                    twins + 1
-                ),
-            });
-        }
-        let mut found = e.products_by_sku(sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
-        found.retain(|product| Some(product.id) != visit.gone);
-        match found.as_slice() {
-            [] => Ok(None),
-            // One that was online before may find itself: the search lags behind its removal.
-            [product] if visit.link.shadow.r_series.iter().next().is_some() => {
-                match e.product(product.id).await {
-                    Ok(product) => Ok(Some(product)),
-                    Err(CallError::Gone { .. }) => Ok(None),
-                    Err(error) => Err(self.stop(Side::ESeries, error)),
-                }
-            }
-            [product] => Ok(Some(product.clone())),
-            several => Err(Stop::Park {
-                code: "sku_twice_online",
-                reason: format!(
-                    "The SKU {sku} belongs to {} products on E-Series. Give each its own SKU.",
-                    several.len()
-                ),
-            }),
-        }
+        self.tie(visit, &online, evidence).await?;
+        self.carry(visit, shop.clone(), online, [false, looked]).await
     }
 
     /// Ties the two halves together.
-    async fn tie(&self, visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
+    async fn tie(&self, visit: &mut Visit<'_>, online: &Online, evidence: &Evidence) -> Result<(), Stop> {
         let now = self.clock.now();
         let link = &visit.link;
         let product = &online.product;
@@ -166,9 +120,8 @@ impl Corridor {
             "e_variation": combination,
             "r_series": link.r_item_id.or(link.r_matrix_id),
         }));
-        let sku =
-            online.variation.as_ref().and_then(|variation| variation.sku.as_ref()).unwrap_or(&product.sku);
-        entry.cause = Some(format!("the same SKU, marker or options: {sku}"));
+        entry.cause = Some(evidence.words());
+        entry.detail = serde_json::to_value(evidence).ok();
         store::ledger::insert(&mut db, &entry).await?;
         visit.link.e_product_id = Some(product.id);
         visit.link.e_combination_id = combination;
@@ -250,7 +203,7 @@ impl Corridor {
             Ok(online) => online,
             Err(error) if error.code() == Some(MARKER_TAKEN) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
-                return self.meet_by_marker(visit).await;
+                return self.meet_by_marker(visit, shop).await;
             }
             Err(error @ (CallError::Refused { .. } | CallError::Gone { .. }))
                 if creation.restores() && !is_about_something_else(&error) =>
@@ -363,11 +316,11 @@ impl Corridor {
     /// An item whose product is there under another SKU: created by us before this connection was made, or by a
     /// request that showed up long after it was given up. What it was created with is not known any more, so the
     /// two are merged like any others that are matched.
-    async fn meet_by_marker(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+    async fn meet_by_marker(&self, visit: &mut Visit<'_>, shop: &InShop) -> Result<(), Stop> {
         let marker = visit.marker();
         let found = self.find_created(visit, &marker).await;
         match found.map_err(|error| self.stop(Side::ESeries, error))? {
-            Some(online) => self.meet(visit, online).await,
+            Some(online) => self.meet(visit, shop, online, true, &Evidence::Marker).await,
             None => Err(Stop::Later {
                 until: self.in_seconds(5),
                 why: format!(

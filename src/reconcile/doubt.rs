@@ -12,12 +12,13 @@ use super::sight::{Online, Sight};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Stock};
 use crate::clock::after;
+use crate::decide::brake::Act;
 use crate::decide::{Plan, Step, fall};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::platforms::CallError;
 use crate::store::dirty::{self, STOCK_UNEXPLAINED};
 use crate::store::stock_marks::{self, StockMark};
-use crate::store::{self, links};
+use crate::store::{self, brakes, links};
 
 /// Until the second look at a fall that nothing explains.
 pub const SECOND_LOOK: Duration = Duration::from_secs(60);
@@ -48,6 +49,14 @@ impl Corridor {
             let before = visit.link.shadow.side(read_on).stock().and_then(Stock::tracked);
             before.zip(now).filter(|(before, now)| carried && *before > 0 && *now <= 0)
         };
+        if visit.braked {
+            let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+            let mut db = self.store.begin().await?;
+            if brakes::concerns(&mut db, connection, product, Act::Zero).await? {
+                // Nothing is written before an operator has said so.
+                return Ok(None);
+            }
+        }
         let r_fall = falls(Side::RSeries, r.stock().and_then(Stock::tracked));
         let e_fall = falls(Side::ESeries, online.stock().tracked());
         let reason = match (r_fall, e_fall) {
@@ -149,6 +158,7 @@ impl Corridor {
     /// Closes a change of stock that cannot be judged by the word of an operator: the counts are right as they
     /// are now, so both shadows are set to them. False when a side shows no stock: then it is judged as usual.
     pub(super) async fn close_by_word(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<bool, Stop> {
+        visit.looks_in_shop(self.clock.now());
         let sights = self.look_at_one(visit.account, &visit.link).await?;
         let (Sight::Here(_), Sight::Here(_)) = (&sights.r, &sights.e) else { return Ok(false) };
         let r = visit.r_facts(&sights.r).unwrap_or_default();

@@ -112,6 +112,7 @@ impl Corridor {
     pub(super) async fn close_all(
         &self,
         visit: &mut Visit<'_>,
+        side: Side,
         entries: impl Iterator<Item = EntryId>,
         outcome: Outcome,
     ) -> Result<(), Stop> {
@@ -120,6 +121,9 @@ impl Corridor {
         dirty::fence(&mut db, &visit.claim, now).await?;
         for entry in entries {
             store::ledger::close(&mut db, visit.link.connection_id, entry, outcome, now).await?;
+        }
+        if side == Side::RSeries {
+            visit.looks_in_shop(now);
         }
         links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;

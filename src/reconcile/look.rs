@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::looks::Listed;
 use super::sight::{InShop, Online, Sight, Sights};
 use super::{Corridor, Stop};
 use crate::catalog::Side;
@@ -14,18 +15,23 @@ use crate::platforms::rseries::wire::{Item, Matrix};
 use crate::store::links::Link;
 
 impl Corridor {
-    /// Looks at many products with one call a side and kind. What a list leaves out is asked for by itself:
-    /// absence from a list is never taken for a deletion.
+    /// Looks at many products with one call a side and kind, but for what a run has `listed` of the shop. What a
+    /// list leaves out is asked for by itself: absence from a list is never taken for a deletion. `besides`, these
+    /// products of E-Series are looked at with the same call.
     pub(super) async fn look_at_all<'a>(
         &self,
         account: &Account,
         links: impl Iterator<Item = &'a Link> + Clone,
-    ) -> Result<BTreeMap<ProductId, Sights>, (Side, CallError)> {
+        mut listed: BTreeMap<ProductId, Listed>,
+        besides: &[i64],
+    ) -> Result<(BTreeMap<ProductId, Sights>, BTreeMap<i64, Product>), (Side, CallError)> {
         let r_side = |error| (Side::RSeries, error);
         let e_side = |error| (Side::ESeries, error);
-        let item_ids: Vec<i64> = links.clone().filter_map(|link| link.r_item_id).collect();
-        let matrix_ids: Vec<i64> = links.clone().filter_map(|link| link.r_matrix_id).collect();
+        let unlisted = links.clone().filter(|link| !listed.contains_key(&link.product_id));
+        let item_ids: Vec<i64> = unlisted.clone().filter_map(|link| link.r_item_id).collect();
+        let matrix_ids: Vec<i64> = unlisted.filter_map(|link| link.r_matrix_id).collect();
         let mut product_ids: Vec<i64> = links.clone().filter_map(|link| link.e_product_id).collect();
+        product_ids.extend(besides);
         product_ids.sort_unstable();
         product_ids.dedup();
         let items = account.r.items_by_id(&item_ids).await.map_err(r_side)?;
@@ -40,7 +46,15 @@ impl Corridor {
 
         let mut sights = BTreeMap::new();
         for link in links {
+            let mut asked = None;
             let r = match (link.r_item_id, link.r_matrix_id) {
+                _ if listed.contains_key(&link.product_id) => match listed.remove(&link.product_id) {
+                    Some(Listed { shop, asked_at, log_id }) => {
+                        asked = Some((asked_at, log_id));
+                        Sight::Here(shop)
+                    }
+                    None => Sight::NoHalf,
+                },
                 (Some(id), _) => match items.remove(&id) {
                     Some(item) => Sight::Here(InShop::Item(Box::new(item))),
                     None if planted(Mistake::DeleteByAbsence) => Sight::Gone,
@@ -70,9 +84,9 @@ impl Corridor {
                     online(link, product)
                 }
             };
-            sights.insert(link.product_id, Sights { r, e, fresh: false });
+            sights.insert(link.product_id, Sights { r, e, fresh: false, listed: asked });
         }
-        Ok(sights)
+        Ok((sights, products))
     }
 
     /// Looks at one product by itself.
@@ -90,7 +104,7 @@ impl Corridor {
                 online(link, product.map_err(|error| self.stop(Side::ESeries, error))?)
             }
         };
-        Ok(Sights { r, e, fresh: true })
+        Ok(Sights { r, e, fresh: true, listed: None })
     }
 
     /// Looks at R-Series alone; none when it is gone.

@@ -323,6 +323,9 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         dirty::fence(&mut db, &visit.claim, now).await?;
         store::ledger::close(&mut db, intent.connection_id, intent.entry_id, outcome, now).await?;
+        if intent.side == Some(Side::RSeries) {
+            visit.looks_in_shop(now);
+        }
         links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;
         Ok(())

@@ -1,5 +1,7 @@
 //! What a run would do now, without doing it.
 
+use std::collections::BTreeMap;
+
 use super::planning::plan_for;
 use super::sight::{Reading, Sight, Sights};
 use super::{Corridor, born};
@@ -58,7 +60,8 @@ impl Corridor {
         let tree = categories::tree(&mut db, connection_id).await?;
         drop(db);
         let account = Account { tree, ..self.accounts.open(&row).await? };
-        let sights = self.look_at_all(&account, std::iter::once(&link)).await.map_err(|(_, error)| error)?;
+        let seen = self.look_at_all(&account, std::iter::once(&link), BTreeMap::new(), &[]).await;
+        let (sights, _) = seen.map_err(|(_, error)| error)?;
         let sights = sights.into_values().next().ok_or(PreviewError::Gone)?;
         Ok(Some((account, link, parent, sights)))
     }

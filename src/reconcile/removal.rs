@@ -44,6 +44,7 @@ impl Corridor {
             return self.settle(visit, true).await;
         }
         // What was seen may be some calls old; a removal is sure of it.
+        visit.looks_in_shop(self.clock.now());
         match self.look_in_shop(visit.account, &visit.link).await? {
             Some(shop) if shop.archived() => {}
             _ => return Err(Stop::Again("it came back before its product was removed")),

@@ -2,14 +2,14 @@
 
 use tracing::info;
 
-use super::create::SKU_TWICE_IN_SHOP;
 use super::{Corridor, Stop, Visit};
+use crate::decide::matching::SKU_TWICE_IN_SHOP;
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::decisions::{Choice, Decision};
 use crate::store::links::Standing;
 use crate::store::{
-    self, Db, StoreError, brakes, connections, decisions, dirty, inbox, links, stock_marks, wishes,
+    self, Db, StoreError, brakes, connections, decisions, dirty, inbox, links, reviews, stock_marks, wishes,
 };
 
 impl Visit<'_> {
@@ -46,6 +46,9 @@ impl Corridor {
             brakes::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
         }
         self.finish_edits(&mut db, visit).await?;
+        if visit.in_doubt {
+            reviews::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
+        }
         if let Some(wish) = visit.wish {
             wishes::done(&mut db, visit.link.connection_id, visit.link.product_id, wish).await?;
         }

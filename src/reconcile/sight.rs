@@ -2,6 +2,7 @@
 
 use super::Visit;
 use crate::catalog::{Facts, Field, Side, Stock, Tree};
+use crate::clock::Instant;
 use crate::connections::Account;
 use crate::mapping::{self, Context, OptionNames};
 use crate::platforms::eseries::wire::{Product, Variation};
@@ -26,6 +27,9 @@ pub(super) struct Sights {
     pub(super) e: Sight<Online>,
     /// Looked at for this product alone, right now, and not in a list some calls ago.
     pub(super) fresh: bool,
+    /// What R-Series shows is what a run has listed: when it asked, and the place in the inventory log that was read
+    /// before.
+    pub(super) listed: Option<(Instant, Option<i64>)>,
 }
 
 /// A record of R-Series.

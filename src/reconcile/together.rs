@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::removal::RESTORES;
-use super::sight::{Online, Sight};
+use super::sight::{InShop, Online};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Value};
 use crate::decide::Step;
@@ -72,6 +72,7 @@ impl Corridor {
     pub(super) async fn created_with_product(
         &self,
         visit: &mut Visit<'_>,
+        shop: &InShop,
         product: &Product,
         variation: &Variation,
     ) -> Result<bool, Stop> {
@@ -90,11 +91,8 @@ impl Corridor {
         let shadow = created(&variant.from, &variant.sent, &online.facts(&visit.reading()));
         let told = self.creation_of_variant(visit, entry.entry_id, &variant.sent);
         self.creation_landed(visit, &told, &online, shadow).await?;
-        let sights = self.look_at_one(visit.account, &visit.link).await?;
-        match (sights.r, sights.e) {
-            (Sight::Here(shop), Sight::Here(online)) => self.carry(visit, shop, online, true).await?,
-            _ => return Err(Stop::Again("one side vanished while they were tied")),
-        }
+        // What is to be replaced is looked at again; all else may be as old as the look of the group.
+        self.carry(visit, shop.clone(), online, [false, false]).await?;
         Ok(true)
     }
 

@@ -5,6 +5,7 @@ use super::carry::remember;
 use super::sight::{InShop, Online, Reading};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side};
+use crate::decide::matching::Evidence;
 use crate::ids::ProductId;
 use crate::mapping;
 use crate::platforms::CallError;
@@ -13,10 +14,6 @@ use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::Asker;
 use crate::store::links::{Link, Standing, Variant, VariationHalf};
 use crate::store::{dirty, links, room};
-
-/// By how many SKUs of its variants a product is searched for. Variants of one product are in one product, so one
-/// that is found tells where the others are.
-const SKUS_TRIED: usize = 3;
 
 /// Why variants wait whose options are called differently on the two sides.
 pub(super) const OPTIONS_DIFFER: &str = "options_differ";
@@ -34,10 +31,14 @@ impl Visit<'_> {
 
     /// Who asks for visits that follow from this one.
     pub(super) fn asker(&self) -> Asker {
-        match (self.claim.noticed, self.claim.swept) {
-            (true, _) => Asker::Notice,
-            (false, true) => Asker::Sweep,
-            (false, false) => Asker::Other,
+        // What a run has listed of the shop is no news of it.
+        match (self.claim.noticed, self.claim.swept, self.listed_shop) {
+            (true, _, false) => Asker::Notice,
+            (true, _, true) => Asker::NoticeOnline,
+            (false, true, false) => Asker::Sweep,
+            (false, true, true) => Asker::SweepOnline,
+            (false, false, true) if self.claim.run => Asker::Run,
+            (false, false, _) => Asker::Other,
         }
     }
 
@@ -71,12 +72,6 @@ impl Corridor {
                         .into(),
             });
         };
-        let product = match visit.account.e.product(product_id).await {
-            Ok(product) => product,
-            // Its product is seen to first.
-            Err(CallError::Gone { .. }) => return self.settle(visit, false).await,
-            Err(error) => return Err(self.stop(Side::ESeries, error)),
-        };
         let names = visit.reading().names;
         let marker = visit.marker();
         let sku = facts.sku().trim();
@@ -88,6 +83,27 @@ impl Corridor {
         // A SKU that several items have tells none of them apart.
         let same_sku =
             |variation: &&Variation| !twins && variation.sku.as_deref().map(str::trim) == Some(sku);
+        // The group has looked at its product with one call. What that does not show is looked for once more.
+        if let Some(product) = visit.parent_online.take().filter(|product| product.id == product_id) {
+            if let Some(variation) = product.variations.iter().find(ours).cloned() {
+                if self.created_with_product(visit, shop, &product, &variation).await? {
+                    return Ok(());
+                }
+                let online = Online { product, variation: Some(variation) };
+                return self.meet(visit, shop, online, false, &Evidence::Marker).await;
+            }
+            if let Some(variation) = product.variations.iter().find(same_sku).cloned() {
+                let online = Online { product, variation: Some(variation) };
+                let evidence = Evidence::Sku { sku: sku.to_owned() };
+                return self.meet(visit, shop, online, false, &evidence).await;
+            }
+        }
+        let product = match visit.account.e.product(product_id).await {
+            Ok(product) => product,
+            // Its product is seen to first.
+            Err(CallError::Gone { .. }) => return self.settle(visit, false).await,
+            Err(error) => return Err(self.stop(Side::ESeries, error)),
+        };
         let same_values = |variation: &&Variation| {
             let facts = mapping::eseries::variation_facts(&product, variation, names.as_ref());
             facts.list(Field::OptionValues) == Some(values)
@@ -95,13 +111,19 @@ impl Corridor {
         let all = || product.variations.iter();
         let ours = all().find(ours);
         if let Some(variation) = ours
-            && self.created_with_product(visit, &product, variation).await?
+            && self.created_with_product(visit, shop, &product, variation).await?
         {
             return Ok(());
         }
-        let found = ours.or_else(|| all().find(same_sku)).or_else(|| all().find(same_values));
-        match found.cloned() {
-            Some(variation) => self.meet(visit, Online { product, variation: Some(variation) }).await,
+        let found = ours
+            .map(|found| (found, Evidence::Marker))
+            .or_else(|| Some((all().find(same_sku)?, Evidence::Sku { sku: sku.to_owned() })))
+            .or_else(|| Some((all().find(same_values)?, Evidence::OptionValues)));
+        match found.map(|(found, evidence)| (found.clone(), evidence)) {
+            Some((variation, evidence)) => {
+                let online = Online { product, variation: Some(variation) };
+                self.meet(visit, shop, online, true, &evidence).await
+            }
             None if visit.is_given_up(facts) => self.settle(visit, true).await,
             None => {
                 let refused = mapping::eseries::refuses(
@@ -118,64 +140,6 @@ impl Corridor {
                 self.create(visit, shop, facts, system_sku.filter(|_| twins)).await
             }
         }
-    }
-
-    /// The product on E-Series that is this matrix: by our marker, else by the SKUs of its variants. What is not
-    /// certain is not guessed.
-    pub(super) async fn find_matrix_match(
-        &self,
-        visit: &Visit<'_>,
-        shop: &InShop,
-    ) -> Result<Option<Product>, Stop> {
-        let e = &visit.account.e;
-        let found = e.product_by_marker(&visit.marker()).await;
-        let found = found.map_err(|error| self.stop(Side::ESeries, error))?;
-        if let Some(product) = found.filter(|product| Some(product.id) != visit.gone) {
-            return Ok(Some(product));
-        }
-        let reading = visit.reading();
-        let sku = |item: &Item| {
-            mapping::rseries::variant_facts(item, reading.context, None).sku().trim().to_owned()
-        };
-        let skus: Vec<String> =
-            shop.live_items().map(sku).filter(|sku| !sku.is_empty()).take(SKUS_TRIED).collect();
-        let mut found: Option<Product> = None;
-        for sku in skus {
-            let mut db = self.store.begin().await?;
-            let (connection, own) = (visit.link.connection_id, visit.link.product_id);
-            let shared = links::others_with_sku(&mut db, connection, &sku, own).await? > 1;
-            drop(db);
-            if shared {
-                continue;
-            }
-            let mut products =
-                e.products_with_sku(&sku).await.map_err(|error| self.stop(Side::ESeries, error))?;
-            products.retain(|product| Some(product.id) != visit.gone);
-            for product in products {
-                if product.variations.is_empty() {
-                    return Err(Stop::Park {
-                        code: "variant_is_product",
-                        reason: format!(
-                            "The SKU {sku} of a variant belongs to the product {} on E-Series, which has no \
-                             variations. Give one of them another SKU, or remove that product.",
-                            product.id
-                        ),
-                    });
-                }
-                if found.as_ref().is_some_and(|found| found.id != product.id) {
-                    return Err(Stop::Park {
-                        code: "sku_twice_online",
-                        reason: format!(
-                            "The SKUs of the variants belong to several products on E-Series, among them {} with \
-                             {sku}. Give each variant its own SKU.",
-                            product.id
-                        ),
-                    });
-                }
-                found = Some(product);
-            }
-        }
-        Ok(found)
     }
 
     /// Gives items and variations that are new a home below their product, and calls for the variants that differ
@@ -237,7 +201,8 @@ impl Corridor {
                 wanted.push(child.product_id);
             }
         }
-        dirty::mark(&mut db, connection, &wanted, visit.asker(), now, now).await?;
+        let behind = visit.claim.behind;
+        dirty::mark_behind(&mut db, connection, &wanted, visit.asker(), behind, now, now).await?;
         db.commit().await?;
         visit.changed = changed;
         Ok(())
@@ -266,7 +231,8 @@ impl Corridor {
         let Some(parent) = visit.parent.as_ref().map(|parent| parent.product_id) else { return Ok(()) };
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
-        dirty::mark(&mut db, visit.link.connection_id, &[parent], visit.asker(), now, now).await?;
+        let (asker, behind) = (visit.asker(), visit.claim.behind);
+        dirty::mark_behind(&mut db, visit.link.connection_id, &[parent], asker, behind, now, now).await?;
         db.commit().await?;
         Ok(())
     }
@@ -286,6 +252,9 @@ impl Corridor {
         let matrix_id = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or_default();
         let siblings = visit.account.r.items_of_matrices(&[matrix_id]).await;
         let siblings = siblings.map_err(|error| self.stop(Side::RSeries, error))?;
+        if siblings.iter().any(|item| Some(item.id) == visit.link.r_item_id && !item.archived) {
+            return Err(Stop::Again("it came back before its variation was removed"));
+        }
         if siblings.iter().any(|item| !item.archived) {
             self.remove(visit, online, "the item was archived").await?;
         } else {

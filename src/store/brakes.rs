@@ -106,6 +106,25 @@ pub async fn concerned(
     Ok(rows.into_iter().map(ProductId).collect())
 }
 
+/// Is this product held by the brake, or was it let through, because of this act?
+pub async fn concerns(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    product_id: ProductId,
+    act: Act,
+) -> Result<bool> {
+    let concerns = sqlx::query_scalar!(
+        r#"select exists (select from brakes where connection_id = $1 and product_id = $2 and act = $3
+                            and state <> 'passed') as "concerns!""#,
+        connection_id.0,
+        product_id.0,
+        act.as_str(),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(concerns)
+}
+
 /// How a product and all others of its connection stand, and how many products are linked. Until the transaction
 /// ends nobody else gets an answer for this connection, so that a cap holds among several workers. Who locks the
 /// product's row of the dirty set as well locks that first.

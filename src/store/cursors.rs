@@ -4,6 +4,13 @@ use super::{Db, Result};
 use crate::clock::Instant;
 use crate::ids::ConnectionId;
 
+/// Items, as the newest look over the whole catalogue listed them: a feed in sightings.
+pub const LOOK_R: &str = "look_r_item";
+/// The same of matrices.
+pub const LOOK_MATRIX: &str = "look_r_matrix";
+/// The same of products on E-Series.
+pub const LOOK_E: &str = "look_e_product";
+
 /// The stored position of a feed.
 pub async fn get(db: &mut Db, connection_id: ConnectionId, feed: &str) -> Result<Option<serde_json::Value>> {
     let row = sqlx::query_scalar!(
@@ -134,4 +141,19 @@ pub async fn note_look(
     .fetch_all(db)
     .await?;
     Ok(news.into_iter().map(|row| row.entity_id).collect())
+}
+
+/// Forgets what a look that began at `began` has listed: it was broken off before anything came of it, so that the
+/// next one has to take all of it for news.
+pub async fn forget_look(db: &mut Db, connection_id: ConnectionId, began: Instant) -> Result<()> {
+    let feeds = [LOOK_R, LOOK_MATRIX, LOOK_E].map(str::to_owned);
+    sqlx::query!(
+        "delete from sightings where connection_id = $1 and feed = any($2) and seen_at >= $3",
+        connection_id.0,
+        &feeds,
+        began,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

@@ -16,12 +16,33 @@ pub const LEASE: Duration = Duration::from_secs(60);
 /// Who asks for a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// A notice of either platform.
+    /// A notice of R-Series.
     Notice,
+    /// A notice of E-Series: it says nothing of R-Series.
+    NoticeOnline,
     /// The sweep.
     Sweep,
-    /// An operator, a first look, or the visit before.
+    /// The sweep, which saw something on E-Series alone.
+    SweepOnline,
+    /// An operator, or the visit before.
     Other,
+    /// A run over the whole catalogue, whose pages have just been read.
+    Run,
+}
+
+impl Asker {
+    fn noticed(self) -> bool {
+        matches!(self, Self::Notice | Self::NoticeOnline)
+    }
+
+    fn swept(self) -> bool {
+        matches!(self, Self::Sweep | Self::SweepOnline)
+    }
+
+    /// May the record on R-Series be another one than it was?
+    fn tells_of_r(self) -> bool {
+        matches!(self, Self::Notice | Self::Sweep | Self::Other)
+    }
 }
 
 /// A claimed product.
@@ -45,6 +66,10 @@ pub struct Claim {
     pub vouched: bool,
     /// When a fall of the shop's stock to nothing was first seen that nothing explains.
     pub fall_seen_at: Option<Instant>,
+    /// Only a run over the whole catalogue asked for this visit.
+    pub run: bool,
+    /// Minutes by which it stands behind others that are due at the same time.
+    pub behind: i16,
 }
 
 /// Marks products as not known to be in step. A parked product is unparked: its inputs may have changed.
@@ -56,26 +81,47 @@ pub async fn mark(
     due_at: Instant,
     now: Instant,
 ) -> Result<()> {
+    mark_behind(db, connection_id, products, asker, 0, due_at, now).await
+}
+
+/// The same for products that may wait until others have been visited: they stand `behind` those by so many minutes.
+pub async fn mark_behind(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    products: &[ProductId],
+    asker: Asker,
+    behind: i16,
+    due_at: Instant,
+    now: Instant,
+) -> Result<()> {
     let mut products: Vec<uuid::Uuid> = products.iter().map(|product| product.0).collect();
     // One order for everyone who locks several rows.
     products.sort_unstable();
     products.dedup();
     sqlx::query!(
-        "insert into dirty as d (connection_id, product_id, due_at, marked_at, noticed, swept)
-         select $1, product_id, $3, $4, $5, $6 from unnest($2::uuid[]) as product_id
+        "insert into dirty as d (connection_id, product_id, due_at, marked_at, noticed, swept, run, behind, r_told_at)
+         select $1, product_id, $3, $4::timestamptz, $5, $6, $7, $8,
+                case when $9::boolean then $4::timestamptz end
+         from unnest($2::uuid[]) as product_id
          on conflict (connection_id, product_id) do update set
              generation = d.generation + 1,
              due_at = case when d.parked_at is null then least(d.due_at, excluded.due_at) else excluded.due_at end,
              noticed = d.noticed or excluded.noticed,
              swept = d.swept or excluded.swept,
+             run = excluded.run and (d.run or d.parked_at is not null),
+             behind = case when d.parked_at is null then least(d.behind, excluded.behind) else excluded.behind end,
+             r_told_at = greatest(d.r_told_at, excluded.r_told_at),
              attempts = case when d.parked_at is null then d.attempts else 0 end,
              parked_at = null, park_code = null, park_reason = null",
         connection_id.0,
         &products,
         due_at,
         now,
-        asker == Asker::Notice,
-        asker == Asker::Sweep,
+        asker.noticed(),
+        asker.swept(),
+        asker == Asker::Run,
+        behind,
+        asker.tells_of_r(),
     )
     .execute(db)
     .await?;
@@ -84,7 +130,8 @@ pub async fn mark(
 
 /// Claims up to `limit` due products of one active connection: of those with something due the one that was
 /// served longest ago, leaving out `closed` connections. So a connection with 50,000 marks gets one group a
-/// round, as one with a single mark does.
+/// round, as one with a single mark does. Within a connection, what a run marked stands behind what notices and
+/// polls tell of, and what can be sold stands before the rest; but none for longer than a few hours.
 ///
 /// Waits for nobody: rows that somebody else holds are passed over, in both tables, so a claim can neither
 /// deadlock nor be held up by a process that died in the middle of one. Two claims at the same moment may
@@ -118,13 +165,13 @@ pub async fn claim(
              from dirty d
              where d.connection_id = (select connection_id from next) and d.parked_at is null and d.due_at <= $1
                and (d.leased_until is null or d.leased_until <= $1)
-             order by d.due_at, d.product_id limit $3
+             order by d.due_at + d.behind * interval '1 minute', d.product_id limit $3
              for update of d skip locked
          )
          update dirty d set lease_token = $4, leased_until = $5
          from taken where d.connection_id = taken.connection_id and d.product_id = taken.product_id
          returning d.connection_id, d.product_id, d.generation, d.attempts, d.noticed, d.swept, d.due_at,
-                   d.vouched, d.fall_seen_at",
+                   d.vouched, d.fall_seen_at, d.run, d.behind",
         now,
         &closed,
         limit,
@@ -133,8 +180,10 @@ pub async fn claim(
     )
     .fetch_all(db)
     .await?;
-    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.due_at, row)).collect();
-    rows.sort_by_key(|(due_at, row)| (*due_at, row.product_id));
+    let turn =
+        |due_at, behind: i16| after(due_at, Duration::from_secs(60 * u64::from(behind.unsigned_abs())));
+    let mut rows: Vec<_> = rows.into_iter().map(|row| (turn(row.due_at, row.behind), row)).collect();
+    rows.sort_by_key(|(turn, row)| (*turn, row.product_id));
     let claims = rows.into_iter().map(|(_, row)| Claim {
         connection_id: ConnectionId(row.connection_id),
         product_id: ProductId(row.product_id),
@@ -145,6 +194,8 @@ pub async fn claim(
         swept: row.swept,
         vouched: row.vouched,
         fall_seen_at: row.fall_seen_at,
+        run: row.run,
+        behind: row.behind,
     });
     Ok(claims.collect())
 }
@@ -260,6 +311,23 @@ pub async fn park(db: &mut Db, claim: &Claim, code: &str, reason: &str, now: Ins
     .execute(db)
     .await?;
     held(done.rows_affected())
+}
+
+/// Takes back what a run alone has asked for and nobody has begun: the run was cancelled. What is being visited, has
+/// a write that is open, or was asked for by somebody else as well, stays.
+pub async fn drop_run(db: &mut Db, connection_id: ConnectionId, now: Instant) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from dirty d
+         where connection_id = $1 and run and not noticed and not swept and parked_at is null and attempts = 0
+           and (leased_until is null or leased_until <= $2)
+           and not exists (select from ledger l where l.connection_id = d.connection_id
+                             and l.product_id = d.product_id and l.result is null)",
+        connection_id.0,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Parked because of a fall of the shop's stock that nothing explains.

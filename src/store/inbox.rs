@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dirty::Asker;
 use super::images::{self, Owner};
 use super::links::{Half, Met, homes};
 use super::{Db, Result, word};
@@ -110,7 +111,8 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
         )
         .execute(&mut *db)
         .await?;
-        super::dirty::mark(&mut *db, connection_id, &products, super::dirty::Asker::Notice, now, now).await?;
+        let asker = if half == Half::EProducts { Asker::NoticeOnline } else { Asker::Notice };
+        super::dirty::mark(&mut *db, connection_id, &products, asker, now, now).await?;
     }
     // After the rows of the dirty set: everybody locks them in this order.
     for (connection, urgent) in trees {

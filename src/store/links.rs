@@ -91,6 +91,8 @@ pub struct Link {
     pub enabled: bool,
     /// When both sides were last seen in step.
     pub proven_at: Option<Instant>,
+    /// When R-Series was asked for what this visit compares the product with; none for a link as it was read.
+    pub r_seen_at: Option<Instant>,
 }
 
 struct Row {
@@ -130,6 +132,7 @@ impl TryFrom<Row> for Link {
             sku: row.sku,
             enabled: row.enabled,
             proven_at: row.proven_at,
+            r_seen_at: None,
         })
     }
 }
@@ -227,7 +230,8 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
                 owed_on_r = $8, name = $9, sku = $10, enabled = $11, proven_at = $12,
                 linked_at = case when coalesce($3::bigint, $14) is null or $4::bigint is null then null
                                  else coalesce(linked_at, $13) end,
-                r_matrix_id = $14, e_combination_id = $15, parent_id = $16
+                r_matrix_id = $14, e_combination_id = $15, parent_id = $16,
+                r_seen_at = greatest(r_seen_at, $17)
          where connection_id = $1 and product_id = $2",
         link.connection_id.0,
         link.product_id.0,
@@ -245,6 +249,7 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
         link.r_matrix_id,
         link.e_combination_id,
         link.parent_id.map(|parent| parent.0),
+        link.r_seen_at,
     )
     .execute(db)
     .await?;

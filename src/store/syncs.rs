@@ -25,6 +25,16 @@ impl Mode {
             _ => None,
         }
     }
+
+    /// The word in the database and the REST interface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preview => "preview",
+            Self::Apply => "apply",
+            Self::FullLook => "full_look",
+        }
+    }
 }
 
 /// What a run is at.
@@ -32,10 +42,16 @@ impl Mode {
 pub enum Phase {
     /// Reads E-Series page by page, so that matches can be found.
     ListOnline,
-    /// Reads the matrices of R-Series page by page and marks them.
+    /// Reads the matrices of R-Series page by page.
     ListMatrices,
-    /// Reads the items of R-Series page by page and marks them.
+    /// Reads the items of R-Series page by page.
     ListShop,
+    /// Marks what was listed, what can be sold first.
+    Mark,
+    /// Of a preview: says what would be done about each product of the shop.
+    Compare,
+    /// Of a preview: tells what only E-Series has.
+    CompareOnline,
     /// Marks known records that were in neither list.
     MarkMissing,
     /// Waits until every marked item has been visited.
@@ -50,19 +66,31 @@ impl Phase {
             Self::ListOnline => "list_online",
             Self::ListMatrices => "list_matrices",
             Self::ListShop => "list_shop",
+            Self::Mark => "mark",
+            Self::Compare => "compare",
+            Self::CompareOnline => "compare_online",
             Self::MarkMissing => "mark_missing",
             Self::Visit => "visit",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let all = [Self::ListOnline, Self::ListMatrices, Self::ListShop, Self::MarkMissing, Self::Visit];
+        let all = [
+            Self::ListOnline,
+            Self::ListMatrices,
+            Self::ListShop,
+            Self::Mark,
+            Self::Compare,
+            Self::CompareOnline,
+            Self::MarkMissing,
+            Self::Visit,
+        ];
         all.into_iter().find(|phase| phase.as_str() == text)
     }
 }
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sync {
     /// Whose.
     pub connection_id: ConnectionId,
@@ -70,7 +98,7 @@ pub struct Sync {
     pub sync_id: SyncId,
     /// What it is for.
     pub mode: Mode,
-    /// `running`, `done` or `failed`.
+    /// `running`, `done`, `failed`, `awaiting_approval` or `cancelled`.
     pub state: String,
     /// What it is at.
     pub phase: Phase,
@@ -88,6 +116,16 @@ pub struct Sync {
     pub finished_at: Option<Instant>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Of the items listed, those that are variants of a matrix.
+    pub variants: i64,
+    /// When the listing was over and the visits could begin.
+    pub visits_from: Option<Instant>,
+    /// Calls to E-Series that the visits are expected to take.
+    pub e_calls: i64,
+    /// Drips on R-Series that the visits are expected to take.
+    pub r_drips: f64,
+    /// Of a preview: what it found so far.
+    pub counts: serde_json::Value,
 }
 
 struct Raw {
@@ -103,6 +141,11 @@ struct Raw {
     due_at: Instant,
     finished_at: Option<Instant>,
     error: Option<String>,
+    variants: i64,
+    visits_from: Option<Instant>,
+    e_calls: i64,
+    r_drips: f64,
+    counts: serde_json::Value,
 }
 
 impl TryFrom<Raw> for Sync {
@@ -121,36 +164,94 @@ impl TryFrom<Raw> for Sync {
             due_at: raw.due_at,
             finished_at: raw.finished_at,
             error: raw.error,
+            variants: raw.variants,
+            visits_from: raw.visits_from,
+            e_calls: raw.e_calls,
+            r_drips: raw.r_drips,
+            counts: raw.counts,
         })
     }
 }
 
-/// Starts a run that has every item visited, unless one is running already: then that one is returned.
+/// The run that is under way, with its mode: not a full look.
+pub async fn under_way(db: &mut Db, connection_id: ConnectionId) -> Result<Option<(SyncId, Mode)>> {
+    let running = sqlx::query!(
+        "select sync_id, mode from syncs
+         where connection_id = $1 and state in ('running', 'awaiting_approval') and mode <> 'full_look'
+         order by sync_id limit 1",
+        connection_id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = running else { return Ok(None) };
+    Ok(Some((SyncId(row.sync_id), word(Mode::parse(&row.mode), "syncs.mode", &row.mode)?)))
+}
+
+/// Nobody else starts a run of this connection until the transaction ends.
+pub async fn alone(db: &mut Db, connection_id: ConnectionId) -> Result<()> {
+    // Not for update: every row that refers to the connection holds it shared.
+    sqlx::query!(
+        "select connection_id from connections where connection_id = $1 for no key update",
+        connection_id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(())
+}
+
+/// Starts a run. None may be under way.
 pub async fn start(
     db: &mut Db,
     connection_id: ConnectionId,
     sync_id: SyncId,
+    mode: Mode,
     now: Instant,
-) -> Result<SyncId> {
-    let running = sqlx::query_scalar!(
-        "select sync_id from syncs where connection_id = $1 and state = 'running' and mode <> 'full_look' limit 1",
-        connection_id.0
-    )
-    .fetch_optional(&mut *db)
-    .await?;
-    if let Some(running) = running {
-        return Ok(SyncId(running));
-    }
+) -> Result<()> {
+    super::looks::forget(&mut *db, connection_id).await?;
     sqlx::query!(
         "insert into syncs (connection_id, sync_id, mode, state, phase, started_at, due_at)
-         values ($1, $2, 'apply', 'running', 'list_online', $3, $3)",
+         values ($1, $2, $3, 'running', 'list_online', $4, $4)",
         connection_id.0,
         sync_id.0,
+        mode.as_str(),
         now,
     )
     .execute(db)
     .await?;
-    Ok(sync_id)
+    Ok(())
+}
+
+/// Breaks a run off: what it has asked for and nobody has begun is not done. False when it has ended already.
+pub async fn cancel(db: &mut Db, sync: &Sync, now: Instant) -> Result<bool> {
+    let connection_id = sync.connection_id;
+    // Rows of the dirty set are locked before any other; what a step of the run marks meanwhile goes afterwards.
+    super::dirty::drop_run(&mut *db, connection_id, now).await?;
+    let done = sqlx::query!(
+        "update syncs set state = 'cancelled', finished_at = $3
+         where connection_id = $1 and sync_id = $2 and state in ('running', 'awaiting_approval')",
+        connection_id.0,
+        sync.sync_id.0,
+        now,
+    )
+    .execute(&mut *db)
+    .await?;
+    if done.rows_affected() != 1 {
+        return Ok(false);
+    }
+    super::dirty::drop_run(&mut *db, connection_id, now).await?;
+    broken_off(db, sync).await?;
+    Ok(true)
+}
+
+/// A run ended before its end: what it has kept goes, and what it has listed counts as never listed.
+pub async fn broken_off(db: &mut Db, sync: &Sync) -> Result<()> {
+    if sync.mode != Mode::FullLook {
+        super::looks::forget(&mut *db, sync.connection_id).await?;
+    }
+    if sync.mode != Mode::Preview {
+        super::cursors::forget_look(db, sync.connection_id, sync.started_at).await?;
+    }
+    Ok(())
 }
 
 /// Starts a full look if the last look over the whole catalogue began at or before `last_at`, and no run is under
@@ -183,7 +284,7 @@ pub async fn get(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId) -> R
     let raw = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
-                error
+                error, variants, visits_from, e_calls, r_drips, counts
          from syncs where connection_id = $1 and sync_id = $2",
         connection_id.0,
         sync_id.0,
@@ -198,7 +299,7 @@ pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<S
     let raw = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
-                error
+                error, variants, visits_from, e_calls, r_drips, counts
          from syncs where connection_id = $1 order by sync_id desc limit 1",
         connection_id.0,
     )
@@ -207,15 +308,20 @@ pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<S
     raw.map(Sync::try_from).transpose()
 }
 
-/// Up to `limit` running runs of active connections whose next page may be read, leaving out `busy` ones.
+/// Up to `limit` runs whose next step may be taken, leaving out `busy` connections: of active ones, and previews of
+/// paused ones as well, since they do nothing. One that awaits approval goes on when the brake holds nothing more.
 pub async fn due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -> Result<Vec<Sync>> {
     let busy: Vec<uuid::Uuid> = busy.iter().map(|connection| connection.0).collect();
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, s.state, phase, cursor, total, unreadable, started_at, due_at,
-                finished_at, error
+                finished_at, error, variants, visits_from, e_calls, r_drips, counts
          from syncs s join connections c using (connection_id)
-         where s.state = 'running' and c.state = 'active' and due_at <= $1 and connection_id <> all($2)
+         where (c.state = 'active' or c.state = 'paused' and mode = 'preview')
+           and (s.state = 'running' or s.state = 'awaiting_approval'
+                and not exists (select from brakes b
+                                where b.connection_id = s.connection_id and b.state = 'held'))
+           and due_at <= $1 and connection_id <> all($2)
          order by due_at, sync_id limit $3",
         now,
         &busy,
@@ -230,7 +336,10 @@ pub async fn due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -
 pub async fn next_due(db: &mut Db) -> Result<Option<Instant>> {
     let next = sqlx::query_scalar!(
         "select min(due_at) from syncs s join connections c using (connection_id)
-         where s.state = 'running' and c.state = 'active'"
+         where (c.state = 'active' or c.state = 'paused' and mode = 'preview')
+           and (s.state = 'running' or s.state = 'awaiting_approval'
+                and not exists (select from brakes b
+                                where b.connection_id = s.connection_id and b.state = 'held'))"
     )
     .fetch_one(db)
     .await?;
@@ -251,12 +360,13 @@ pub async fn take(db: &mut Db, sync: &Sync, due_at: Instant) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes down how far a run has come.
-pub async fn save(db: &mut Db, sync: &Sync) -> Result<()> {
-    sqlx::query!(
+/// Writes down how far a run has come. False when it was cancelled meanwhile: then nothing of this step may stay.
+pub async fn save(db: &mut Db, sync: &Sync) -> Result<bool> {
+    let done = sqlx::query!(
         "update syncs set state = $3, phase = $4, cursor = $5, total = $6, unreadable = $7, due_at = $8,
-                finished_at = $9, error = $10
-         where connection_id = $1 and sync_id = $2",
+                finished_at = $9, error = $10, variants = $11, visits_from = $12, e_calls = $13, r_drips = $14,
+                counts = $15
+         where connection_id = $1 and sync_id = $2 and state <> 'cancelled'",
         sync.connection_id.0,
         sync.sync_id.0,
         sync.state,
@@ -267,11 +377,19 @@ pub async fn save(db: &mut Db, sync: &Sync) -> Result<()> {
         sync.due_at,
         sync.finished_at,
         sync.error,
+        sync.variants,
+        sync.visits_from,
+        sync.e_calls,
+        sync.r_drips,
+        sync.counts,
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
+
+/// After so many failures in a row a run no longer waits for a product: it is tried on by itself.
+const FAILING: i32 = 4;
 
 /// How many products with an R-Series half are linked, parked, or still wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -282,6 +400,10 @@ pub struct Progress {
     pub parked: i64,
     /// Wait or are being visited.
     pub waiting: i64,
+    /// Items that wait, or whose matrix does.
+    pub items_waiting: i64,
+    /// Have failed again and again, and are tried on.
+    pub failing: i64,
 }
 
 /// Progress of the visits of a connection.
@@ -289,12 +411,26 @@ pub async fn progress(db: &mut Db, connection_id: ConnectionId) -> Result<Progre
     let row = sqlx::query!(
         r#"select count(*) filter (where l.e_product_id is not null) as "linked!",
                   count(*) filter (where d.parked_at is not null) as "parked!",
-                  count(*) filter (where d.product_id is not null and d.parked_at is null) as "waiting!"
+                  count(*) filter (where d.product_id is not null and d.parked_at is null
+                                     and d.attempts < $2) as "waiting!",
+                  count(*) filter (where l.r_item_id is not null
+                                     and (d.product_id is not null and d.parked_at is null and d.attempts < $2
+                                          or p.product_id is not null and p.parked_at is null
+                                             and p.attempts < $2)) as "items_waiting!",
+                  count(*) filter (where d.parked_at is null and d.attempts >= $2) as "failing!"
            from links l left join dirty d using (connection_id, product_id)
+                left join dirty p on p.connection_id = l.connection_id and p.product_id = l.parent_id
            where l.connection_id = $1 and (l.r_item_id is not null or l.r_matrix_id is not null)"#,
         connection_id.0,
+        FAILING,
     )
     .fetch_one(db)
     .await?;
-    Ok(Progress { linked: row.linked, parked: row.parked, waiting: row.waiting })
+    Ok(Progress {
+        linked: row.linked,
+        parked: row.parked,
+        waiting: row.waiting,
+        items_waiting: row.items_waiting,
+        failing: row.failing,
+    })
 }

@@ -1,6 +1,8 @@
-//! A run over a whole catalogue: lists both sides page by page and marks items: every one of them, or, in a full
-//! look, those that differ from the look before and those that are missing. Every page is one step, so a run
-//! survives a restart where it stood.
+//! A run over a whole catalogue: lists both sides page by page, and then marks every product, what can be sold first.
+//! A preview lists them as well and marks nothing. A full look marks, as it goes, what differs from the look before
+//! and what is missing. Every page is one step, so a run survives a restart where it stood.
+//!
+//! What a run has listed is kept until its end (`store::looks`): its visits need not read it again.
 //!
 //! The full look is the net under all polls: it finds what left no trace in any feed (an item that was merged into
 //! another), and what stands in a feed at a time where nobody looks. It costs a call a hundred records, and writes
@@ -18,15 +20,11 @@ use crate::clock::{Instant, after};
 use crate::connections::Account;
 use crate::platforms::CallError;
 use crate::platforms::rseries::wire::Item;
+use crate::store::cursors::{LOOK_E, LOOK_MATRIX, LOOK_R};
 use crate::store::dirty::{self, Asker};
 use crate::store::links::{Half, Met, homes, label, not_listed, of_items};
 use crate::store::syncs::{self, Mode, Phase, Sync};
-use crate::store::{StoreError, connections, cursors};
-
-/// The newest full look's rows of R-Series, and of E-Series: as feeds in sightings.
-const LOOK_R: &str = "look_r_item";
-const LOOK_MATRIX: &str = "look_r_matrix";
-const LOOK_E: &str = "look_e_product";
+use crate::store::{Db, StoreError, brakes, connections, cursors, looks};
 
 /// How often a run that only waits looks whether it is done.
 const LOOK: Duration = Duration::from_secs(1);
@@ -63,11 +61,13 @@ impl Sweep {
                         sync.state = "failed".into();
                         sync.error = Some(side.says(why));
                         sync.finished_at = Some(now);
+                        syncs::broken_off(&mut db, &sync).await?;
                     }
                 }
             }
-            syncs::save(&mut db, &sync).await?;
-            db.commit().await?;
+            if syncs::save(&mut db, &sync).await? {
+                db.commit().await?;
+            }
         }
         Ok(true)
     }
@@ -77,6 +77,9 @@ impl Sweep {
             Phase::ListOnline => self.list_online(account, sync).await,
             Phase::ListMatrices => self.list_matrices(account, sync).await,
             Phase::ListShop => self.list_shop(account, sync).await,
+            Phase::Mark => self.mark_listed(sync).await,
+            // That is for whoever knows what would be done: see `Job::Forecast`.
+            Phase::Compare | Phase::CompareOnline => Ok(()),
             Phase::MarkMissing => self.mark_missing(sync).await,
             Phase::Visit => self.wait_for_visits(sync).await,
         }
@@ -87,66 +90,73 @@ impl Sweep {
     /// row instead (e-series-api.md, section 4.5); what slips through all the same is only asked for by id.
     async fn list_online(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let (since, offset) = place(sync.cursor.as_deref());
-        let page = account.e.products_since(since, offset).await;
+        let asked_at = self.clock.now();
+        let page = account.e.products_shown_since(since, offset).await;
         let page = page.map_err(|error| Broken::Call(Side::ESeries, error))?;
         if page.next.is_some_and(|next| next <= offset) {
             return Err(endless(Side::ESeries));
         }
         let looked: Vec<(i64, String)> =
-            page.rows.iter().map(|product| (product.id, digest(product))).collect();
+            page.rows.iter().map(|(product, _)| (product.id, digest(product))).collect();
         let now = self.clock.now();
         let connection = sync.connection_id;
         let mut db = self.store.begin().await?;
-        let news = cursors::note_look(&mut db, connection, LOOK_E, &looked, sync.started_at).await?;
+        let news = self.note_look(&mut db, sync, LOOK_E, &looked).await?;
         let partly = sync.mode == Mode::FullLook;
-        let wanted = page.rows.iter().filter(|product| !partly || news.contains(&product.id));
+        let wanted = page.rows.iter().filter(|(product, _)| !partly || news.contains(&product.id));
         let met: Vec<Met> = wanted
-            .map(|product| Met { id: product.id, name: product.name.clone(), sku: product.sku.clone() })
+            .map(|(product, _)| Met { id: product.id, name: product.name.clone(), sku: product.sku.clone() })
             .collect();
         let products = homes(&mut db, connection, Half::EProducts, &met, &self.ids, now).await?;
         if partly {
-            dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
+            dirty::mark(&mut db, connection, &products, Asker::SweepOnline, now, now).await?;
             found("changed", products.len());
+        } else {
+            self.keep_online(&mut db, sync, &page.rows, asked_at).await?;
         }
         label(&mut db, connection, &products, &met).await?;
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;
-        let last = page.rows.iter().filter_map(|product| product.updated).max();
+        let last = page.rows.iter().filter_map(|(product, _)| product.updated).max();
         match (page.next, last) {
             (None, _) => (sync.phase, sync.cursor) = (Phase::ListMatrices, None),
             (Some(_), Some(last)) if last > since => sync.cursor = Some(format!("{}:0", last.timestamp())),
             (Some(next), _) => sync.cursor = Some(format!("{}:{next}", since.timestamp())),
         }
-        syncs::save(&mut db, sync).await?;
-        db.commit().await?;
+        if syncs::save(&mut db, sync).await? {
+            db.commit().await?;
+        }
         Ok(())
     }
 
     /// Then the matrices of R-Series, before their items, so that each variant finds its home.
     async fn list_matrices(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let next = sync.cursor.as_deref().and_then(|cursor| Url::parse(cursor).ok());
+        let asked_at = self.clock.now();
         let page = account.r.matrices(next).await.map_err(|error| Broken::Call(Side::RSeries, error))?;
         if page.next.is_some() && page.next.as_ref().map(Url::as_str) == sync.cursor.as_deref() {
             return Err(endless(Side::RSeries));
         }
-        let looked: Vec<(i64, String)> = page.rows.iter().map(|matrix| (matrix.id, digest(matrix))).collect();
+        let looked: Vec<(i64, String)> =
+            page.rows.iter().map(|(matrix, _)| (matrix.id, digest(matrix))).collect();
         let now = self.clock.now();
         let connection = sync.connection_id;
         let mut db = self.store.begin().await?;
-        let news = cursors::note_look(&mut db, connection, LOOK_MATRIX, &looked, sync.started_at).await?;
+        let news = self.note_look(&mut db, sync, LOOK_MATRIX, &looked).await?;
         let partly = sync.mode == Mode::FullLook;
         // An archived one that Concord knows is told by its items.
-        let wanted = page.rows.iter().filter(|matrix| !matrix.archived);
+        let wanted = page.rows.iter().map(|(matrix, _)| matrix).filter(|matrix| !matrix.archived);
         let wanted = wanted.filter(|matrix| !partly || news.contains(&matrix.id));
         let met: Vec<Met> = wanted
             .map(|matrix| Met { id: matrix.id, name: matrix.description.clone(), sku: String::new() })
             .collect();
         let products = homes(&mut db, connection, Half::RMatrices, &met, &self.ids, now).await?;
-        let asker = if partly { Asker::Sweep } else { Asker::Other };
         if partly {
+            dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
             found("changed", products.len());
+        } else {
+            self.keep_matrices(&mut db, sync, &page.rows, asked_at).await?;
         }
-        dirty::mark(&mut db, connection, &products, asker, now, now).await?;
         label(&mut db, connection, &products, &met).await?;
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;
@@ -154,32 +164,36 @@ impl Sweep {
             Some(next) => sync.cursor = Some(next.to_string()),
             None => (sync.phase, sync.cursor) = (Phase::ListShop, None),
         }
-        syncs::save(&mut db, sync).await?;
-        db.commit().await?;
+        if syncs::save(&mut db, sync).await? {
+            db.commit().await?;
+        }
         Ok(())
     }
 
-    /// Then its items: they are marked, and their visits match or create; variants are called for by the visits of
-    /// their matrices. Archived ones that Concord has never heard of are left in peace.
+    /// Then its items: their visits match or create; variants are called for by the visits of their matrices. Archived
+    /// ones that Concord has never heard of are left in peace.
     async fn list_shop(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let next = sync.cursor.as_deref().and_then(|cursor| Url::parse(cursor).ok());
+        let log_id = self.log_position(sync.connection_id).await?;
+        let asked_at = self.clock.now();
         let page = account.r.items(next).await.map_err(|error| Broken::Call(Side::RSeries, error))?;
         let same = page.next.as_ref().map(Url::as_str) == sync.cursor.as_deref() && page.next.is_some();
         if same || sync.total > MOST_ITEMS {
             return Err(endless(Side::RSeries));
         }
-        let looked: Vec<(i64, String)> = page.rows.iter().map(|item| (item.id, digest(item))).collect();
+        let items = || page.rows.iter().map(|(item, _)| item);
+        let looked: Vec<(i64, String)> = items().map(|item| (item.id, digest(item))).collect();
         let now = self.clock.now();
         let connection = sync.connection_id;
         let mut db = self.store.begin().await?;
-        let news = cursors::note_look(&mut db, connection, LOOK_R, &looked, sync.started_at).await?;
+        let news = self.note_look(&mut db, sync, LOOK_R, &looked).await?;
         let partly = sync.mode == Mode::FullLook;
         let is_news = |item: &&Item| news.contains(&item.id);
-        let wanted = page.rows.iter().filter(|item| !item.archived && (!partly || is_news(item)));
+        let wanted = items().filter(|item| !item.archived && (!partly || is_news(item)));
         let (variants, simple): (Vec<&Item>, Vec<&Item>) = wanted.partition(|item| item.matrix_id != 0);
         let met: Vec<Met> = simple.into_iter().map(|item| met(account, item)).collect();
         let archived: Vec<i64> =
-            page.rows.iter().filter(|item| item.archived).filter(is_news).map(|item| item.id).collect();
+            items().filter(|item| item.archived).filter(is_news).map(|item| item.id).collect();
         let mut swept = of_items(&mut db, connection, &archived).await?;
         let variants = self.homes_of_variants(&mut db, account, &variants).await?;
         let products = homes(&mut db, connection, Half::RItems, &met, &self.ids, now).await?;
@@ -188,20 +202,47 @@ impl Sweep {
             swept.extend(&variants);
             found("changed", swept.len());
         } else {
-            dirty::mark(&mut db, connection, &products, Asker::Other, now, now).await?;
+            self.keep_items(&mut db, account, sync, &page.rows, (log_id, asked_at)).await?;
         }
         dirty::mark(&mut db, connection, &swept, Asker::Sweep, now, now).await?;
         label(&mut db, connection, &products, &met).await?;
-        sync.total += count(page.rows.iter().filter(|item| !item.archived).count());
+        sync.total += count(items().filter(|item| !item.archived).count());
+        sync.variants += count(items().filter(|item| !item.archived && item.matrix_id != 0).count());
         sync.unreadable += count(page.unreadable.len());
         sync.due_at = now;
         match page.next {
             Some(next) => sync.cursor = Some(next.to_string()),
-            None => (sync.phase, sync.cursor) = (Phase::MarkMissing, None),
+            None => {
+                sync.cursor = None;
+                sync.phase = match sync.mode {
+                    Mode::FullLook => Phase::MarkMissing,
+                    Mode::Apply => Phase::Mark,
+                    Mode::Preview => Phase::Compare,
+                };
+                if sync.mode == Mode::Preview {
+                    looks::rank_matrices(&mut db, connection).await?;
+                }
+            }
         }
-        syncs::save(&mut db, sync).await?;
-        db.commit().await?;
+        if syncs::save(&mut db, sync).await? {
+            db.commit().await?;
+        }
         Ok(())
+    }
+
+    /// Writes down what a page showed, and tells what of it is news. A preview does nothing about news, so it must not
+    /// take note of it.
+    async fn note_look(
+        &self,
+        db: &mut Db,
+        sync: &Sync,
+        feed: &str,
+        looked: &[(i64, String)],
+    ) -> Result<Vec<i64>, StoreError> {
+        if sync.mode == Mode::Preview {
+            return Ok(Vec::new());
+        }
+        cursors::note_look(db, sync.connection_id, feed, looked, sync.started_at).await
     }
 
     /// What Concord knows and neither list showed is visited: absence from a list is never taken for a deletion.
@@ -223,8 +264,9 @@ impl Sweep {
             info!(sync = %sync.sync_id, listed = sync.total, missing = missing.len(), "the full look is done");
         }
         found("missing", missing.len());
-        syncs::save(&mut db, sync).await?;
-        db.commit().await?;
+        if syncs::save(&mut db, sync).await? {
+            db.commit().await?;
+        }
         Ok(())
     }
 
@@ -233,13 +275,18 @@ impl Sweep {
         let mut db = self.store.begin().await?;
         let progress = syncs::progress(&mut db, sync.connection_id).await?;
         sync.due_at = after(now, LOOK);
-        if progress.waiting == 0 {
+        // What the brake holds is parked: the run is not done before an operator has said what is to become of it.
+        let held = brakes::on(&mut db, sync.connection_id).await?.is_some();
+        sync.state = if progress.waiting == 0 && held { "awaiting_approval" } else { "running" }.into();
+        if progress.waiting == 0 && !held {
             sync.state = "done".into();
             sync.finished_at = Some(now);
+            looks::forget(&mut db, sync.connection_id).await?;
             info!(sync = %sync.sync_id, linked = progress.linked, parked = progress.parked, "the run is done");
         }
-        syncs::save(&mut db, sync).await?;
-        db.commit().await?;
+        if syncs::save(&mut db, sync).await? {
+            db.commit().await?;
+        }
         Ok(())
     }
 }

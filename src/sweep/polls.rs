@@ -26,6 +26,8 @@ use crate::store::{Db, StoreError};
 const OVERLAP: Duration = Duration::from_secs(5 * 60);
 /// How many rows of the inventory log are read again: ids are drawn before their transactions commit.
 const LOG_OVERLAP: i64 = 50;
+/// What every row of the log is noted as: rows do not change.
+const LOG_ROW: &str = "row";
 /// More pages than any catalogue has: a feed that goes on for ever is broken.
 pub(super) const MOST_PAGES: usize = 5_000;
 
@@ -167,8 +169,17 @@ impl Sweep {
         const FEED: &str = "r_inventory_log";
         let mut position = self.position(account.connection_id, FEED).await?;
         let Some(last) = position.id else {
-            // What happened before is part of the first look.
-            position.id = Some(account.r.inventory_log_head().await.map_err(r_side)?);
+            // What happened before is part of the first look, what later polls read once more included.
+            let head = account.r.inventory_log_head().await.map_err(r_side)?;
+            let above = (head - LOG_OVERLAP).max(0);
+            let page = account.r.inventory_log_after(above, None).await.map_err(r_side)?;
+            let now = self.clock.now();
+            let known = page.rows.iter().filter(|row| row.id <= head);
+            let known = known.map(|row| Sighting { entity_id: row.id, digest: LOG_ROW.into(), seen_at: now });
+            let mut db = self.store.begin().await?;
+            cursors::note(&mut db, account.connection_id, FEED, &known.collect::<Vec<_>>()).await?;
+            db.commit().await?;
+            position.id = Some(head);
             self.finish(account.connection_id, FEED, position, Instant::UNIX_EPOCH).await?;
             return Ok(0);
         };
@@ -182,7 +193,7 @@ impl Sweep {
                 .map(|row| Row {
                     entity_id: row.id,
                     record: row.item_id,
-                    digest: String::from("row"),
+                    digest: LOG_ROW.into(),
                     time: Some(self.clock.now()),
                     label: None,
                 })
@@ -291,7 +302,8 @@ impl Sweep {
             .collect();
         let met: Vec<Met> = records.into_iter().map(|(id, (name, sku))| Met { id, name, sku }).collect();
         let products = homes(&mut db, connection, half, &met, &self.ids, now).await?;
-        dirty::mark(&mut db, connection, &products, Asker::Sweep, now, now).await?;
+        let asker = if half == Half::EProducts { Asker::SweepOnline } else { Asker::Sweep };
+        dirty::mark(&mut db, connection, &products, asker, now, now).await?;
         label(&mut db, connection, &products, &met).await?;
         db.commit().await?;
         Ok(products.len())

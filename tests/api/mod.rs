@@ -11,6 +11,7 @@ mod health;
 mod ledger;
 mod mass_update;
 mod products;
+mod reviews;
 mod syncs;
 
 use axum::body::Body;

@@ -16,7 +16,7 @@ use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{categories, conflicts, dirty, ledger, links, trees};
+use crate::store::{categories, conflicts, dirty, ledger, links, syncs, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -397,7 +397,7 @@ struct Status {
     state: Standing,
     /// Why it is not active.
     state_reason: Option<String>,
-    /// Nothing waits or runs, no write is open, and the last sweep found nothing.
+    /// Nothing waits or runs, no run is under way, no write is open, and the last sweep found nothing.
     in_step: bool,
     /// Products that wait for a visit.
     waiting: i64,
@@ -446,6 +446,7 @@ async fn get_status(
     let held = links::count_held(&mut db, id).await?;
     let open_writes = ledger::count_open(&mut db, id).await?;
     let conflicts_open = conflicts::count_open(&mut db, id).await?;
+    let under_way = syncs::under_way(&mut db, id).await?;
     let sync = super::syncs::newest(&mut db, id, now).await?;
     let brake = super::brake::state(&mut db, &row, linked).await?;
     let plan = super::plan::state(&mut db, &row).await?;
@@ -456,7 +457,8 @@ async fn get_status(
         state_reason: row.state_reason,
         in_step: counts.waiting + counts.running + open_writes + row.sweep_found == 0
             && !tree_waits
-            && row.swept_at.is_some(),
+            && row.swept_at.is_some()
+            && !matches!(under_way, Some((_, syncs::Mode::Apply))),
         waiting: counts.waiting,
         running: counts.running,
         parked: counts.parked + held,

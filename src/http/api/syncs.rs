@@ -1,5 +1,6 @@
 //! Runs over a whole catalogue.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -8,27 +9,34 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use futures::Stream;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::connection;
+use super::{List, Paging, connection, page};
 use crate::clock::{Instant, sleep};
 use crate::http::Desk;
-use crate::http::problem::{Json, Path, Problem};
-use crate::ids::{ConnectionId, SyncId};
+use crate::http::problem::{Json, Path, Problem, Query};
+use crate::ids::{ConnectionId, ProductId, SyncId};
+use crate::reconcile::{Forecast, seconds_for};
 use crate::store::syncs::{self, Mode, Phase, Sync};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, brakes, reviews, sync_items};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
-    OpenApiRouter::new().routes(routes!(start_sync)).routes(routes!(get_sync)).routes(routes!(sync_events))
+    OpenApiRouter::new()
+        .routes(routes!(start_sync))
+        .routes(routes!(get_sync))
+        .routes(routes!(cancel_sync))
+        .routes(routes!(list_sync_items))
+        .routes(routes!(sync_events))
 }
 
 /// What a run is to do.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSync {
-    /// `apply` brings everything in step. `preview` is not offered yet.
+    /// `apply` brings everything in step. `preview` lists both sides and says what that would do, and at what cost;
+    /// it writes nothing on either platform, and may be asked for while the connection is paused.
     mode: String,
 }
 
@@ -44,13 +52,15 @@ struct StartedSync {
 pub(super) struct SyncView {
     /// Id.
     id: SyncId,
-    /// What it is for: `apply`, or the routine `full_look` that finds what no notice and no poll told.
+    /// What it is for: `apply`, `preview`, or the routine `full_look` that finds what no notice and no poll told.
     mode: Mode,
-    /// `running`, `done` or `failed`.
+    /// `running`, `done`, `failed`, `cancelled`, or `awaiting_approval`: all is done but what the brake holds, until
+    /// an operator releases it.
     state: String,
     /// How far it is.
     progress: Progress,
-    /// Estimated seconds until it is done.
+    /// Estimated seconds until it is done: by how fast it was so far, and never less than the limits of both platforms
+    /// take. Not known while the catalogue is being listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     eta_seconds: Option<i64>,
     /// What it came to.
@@ -69,14 +79,25 @@ struct Progress {
 /// What a run came to.
 #[derive(Debug, Serialize, ToSchema)]
 struct Summary {
-    /// `list_online`, `list_shop`, `mark_missing` or `visit`.
+    /// `list_online`, `list_matrices`, `list_shop`, `mark`, `mark_missing` and `visit`; of a preview `compare` and
+    /// `compare_online` after the lists.
     phase: &'static str,
+    /// Of the items listed, those that are variants of a matrix.
+    variants: i64,
     /// Products with both halves.
     linked: i64,
     /// Products parked with a reason.
     parked: i64,
+    /// Products whose match is in doubt: see `reviews`.
+    reviews: i64,
+    /// Products that have failed again and again. The run does not wait for them; they are tried on.
+    failing: i64,
+    /// Products that the brake holds.
+    held: i64,
     /// Records that could not be read.
     unreadable: i64,
+    /// Of a preview: what a run would do.
+    preview: Option<PreviewSummary>,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     started_at: Instant,
@@ -87,30 +108,93 @@ struct Summary {
     error: Option<String>,
 }
 
+/// What a run would do.
+#[derive(Debug, Serialize, ToSchema)]
+struct PreviewSummary {
+    /// Products by what would be done about them.
+    actions: BTreeMap<String, i64>,
+    /// Variations that would be created along with their products.
+    variations_created: i64,
+    /// Writes on E-Series.
+    e_series_writes: i64,
+    /// Writes on R-Series.
+    r_series_writes: i64,
+    /// All calls to E-Series, those of the run's own lists included.
+    e_series_calls: i64,
+    /// All drips on R-Series, the same.
+    r_series_drips: i64,
+    /// How long that takes at the pace of both platforms.
+    seconds: i64,
+}
+
+fn preview_of(sync: &Sync) -> Option<PreviewSummary> {
+    if sync.mode != Mode::Preview {
+        return None;
+    }
+    let whole = |name: &str| sync.counts.get(name).and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let rounded_up = |name: &str| {
+        let number = sync.counts.get(name).and_then(serde_json::Value::as_f64).unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, reason = "clamped to a range that fits")]
+        let whole = number.ceil().clamp(0.0, 1e12) as i64;
+        whole
+    };
+    let actions = sync.counts.get("actions").cloned().unwrap_or_default();
+    Some(PreviewSummary {
+        actions: serde_json::from_value(actions).unwrap_or_default(),
+        variations_created: whole("variants_created"),
+        e_series_writes: whole("e_writes"),
+        r_series_writes: whole("r_writes"),
+        e_series_calls: rounded_up("e_calls"),
+        r_series_drips: rounded_up("r_drips"),
+        seconds: whole("seconds"),
+    })
+}
+
+/// Seconds until a run is done that is at its visits.
+fn eta(sync: &Sync, done: i64, now: Instant) -> Option<i64> {
+    let from = sync.visits_from.filter(|_| sync.state == "running" && sync.phase == Phase::Visit)?;
+    let left = sync.total.saturating_sub(done).max(0);
+    let spent = (now - from).num_seconds().max(0);
+    let measured = if done > 0 { spent.saturating_mul(left) / done } else { 0 };
+    #[expect(clippy::cast_precision_loss, reason = "counts of a catalogue are small")]
+    let share = left as f64 / sync.total.max(1) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "counts of a catalogue are small")]
+    let by_limits = seconds_for(sync.e_calls as f64 * share, sync.r_drips * share);
+    Some(measured.max(by_limits))
+}
+
 async fn show(db: &mut Db, sync: Sync, now: Instant) -> Result<SyncView, StoreError> {
-    let progress = syncs::progress(db, sync.connection_id).await?;
-    let done = match sync.phase {
-        Phase::Visit => (sync.total - progress.waiting).max(0),
+    let progress = syncs::progress(&mut *db, sync.connection_id).await?;
+    let held = brakes::on(&mut *db, sync.connection_id).await?.map_or(0, |on| on.held);
+    let reviews = reviews::count(db, sync.connection_id).await?;
+    let judged = || sync.counts.get("items").and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let done = match (sync.mode, sync.phase) {
+        (Mode::Preview, _) if sync.state == "done" => sync.total,
+        (Mode::Preview, _) => judged().min(sync.total),
+        (_, Phase::Visit) => sync.total.saturating_sub(progress.items_waiting).max(0),
         _ => 0,
     };
-    let spent = (now - sync.started_at).num_seconds().max(0);
-    let left = sync.total - done;
-    let eta = (sync.state == "running" && done > 0).then(|| spent.saturating_mul(left) / done);
+    let eta = eta(&sync, done, now);
     Ok(SyncView {
         id: sync.sync_id,
         mode: sync.mode,
-        state: sync.state,
         progress: Progress { done, total: sync.total },
         eta_seconds: eta,
         summary: Summary {
             phase: sync.phase.as_str(),
+            variants: sync.variants,
             linked: progress.linked,
             parked: progress.parked,
+            reviews,
+            failing: progress.failing,
+            held,
             unreadable: sync.unreadable,
+            preview: preview_of(&sync),
             started_at: sync.started_at,
             finished_at: sync.finished_at,
             error: sync.error,
         },
+        state: sync.state,
     })
 }
 
@@ -135,13 +219,14 @@ async fn view(desk: &Desk, connection_id: ConnectionId, sync_id: SyncId) -> Resu
 
 /// Start a run over the whole catalogue
 ///
-/// One that is running already is returned instead.
+/// One of the same mode that is under way already is returned instead.
 #[utoipa::path(post, path = "/connections/{connection_id}/syncs", tag = "syncs", operation_id = "start_sync",
     security(("bearer" = [])), params(("connection_id" = Uuid, Path)), request_body = NewSync,
     responses((status = 202, description = "Started", body = StartedSync),
               (status = 400, description = "The body is no JSON", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
               (status = 404, description = "No such connection", body = Problem),
+              (status = 409, description = "A run of the other mode is under way", body = Problem),
               (status = 415, description = "The body is not labelled as JSON", body = Problem),
               (status = 422, description = "No such mode", body = Problem)))]
 async fn start_sync(
@@ -152,16 +237,104 @@ async fn start_sync(
     let now = desk.clock.now();
     let mut db = desk.store.begin().await?;
     connection(&mut db, id).await?;
-    if new.mode != "apply" {
-        return Err(Problem::invalid(
-            "mode must be apply; a preview of the whole catalogue is not offered yet: \
-             GET …/products/{product_id}/plan shows what a run would do to one product",
-        ));
-    }
-    let sync = syncs::start(&mut db, id, SyncId::new(&desk.ids, now), now).await?;
+    let mode = match new.mode.as_str() {
+        "apply" => Mode::Apply,
+        "preview" => Mode::Preview,
+        _ => return Err(Problem::invalid("mode must be apply or preview")),
+    };
+    syncs::alone(&mut db, id).await?;
+    let sync = match syncs::under_way(&mut db, id).await? {
+        Some((running, its_mode)) if its_mode == mode => running,
+        Some((running, its_mode)) => {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "run-under-way",
+                format!(
+                    "the run {running} ({}) is under way: wait until it ends, or cancel it",
+                    its_mode.as_str()
+                ),
+            ));
+        }
+        None => {
+            let sync = SyncId::new(&desk.ids, now);
+            syncs::start(&mut db, id, sync, mode, now).await?;
+            sync
+        }
+    };
     db.commit().await?;
     desk.wake.notify_one();
     Ok((StatusCode::ACCEPTED, axum::Json(StartedSync { id: sync })))
+}
+
+/// Cancel a run
+///
+/// What is being written is finished, and nothing more is begun for the run. What it has done stays, and what notices
+/// and polls tell of goes on: pause the connection to stop everything.
+#[utoipa::path(post, path = "/connections/{connection_id}/syncs/{sync_id}/cancel", tag = "syncs",
+    operation_id = "cancel_sync", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("sync_id" = Uuid, Path)),
+    responses((status = 200, description = "The run, cancelled", body = SyncView),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such run", body = Problem),
+              (status = 409, description = "It has ended already", body = Problem)))]
+async fn cancel_sync(
+    State(desk): State<Desk>,
+    Path((id, sync)): Path<(ConnectionId, SyncId)>,
+) -> Result<axum::Json<SyncView>, Problem> {
+    let mut db = desk.store.begin().await?;
+    let found = syncs::get(&mut db, id, sync).await?.ok_or_else(|| Problem::not_found("run"))?;
+    if !syncs::cancel(&mut db, &found, desk.clock.now()).await? {
+        let words = format!("the run has ended already: it is {}", found.state);
+        return Err(Problem::new(StatusCode::CONFLICT, "run-has-ended", words));
+    }
+    db.commit().await?;
+    Ok(axum::Json(view(&desk, id, sync).await?))
+}
+
+/// Which products of a preview.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ItemFilter {
+    /// Only these: `create`, `link`, `change`, `remove`, `left_out`, `review`, `in_step` or `only_online`.
+    action: Option<String>,
+}
+
+const ACTIONS: [&str; 8] =
+    ["create", "link", "change", "remove", "left_out", "review", "in_step", "only_online"];
+
+/// List what a preview found, product by product
+///
+/// Empty for a run that is no preview.
+#[utoipa::path(get, path = "/connections/{connection_id}/syncs/{sync_id}/items", tag = "syncs",
+    operation_id = "list_sync_items", security(("bearer" = [])),
+    params(("connection_id" = Uuid, Path), ("sync_id" = Uuid, Path), ItemFilter, Paging),
+    responses((status = 200, description = "Products", body = List<Forecast>),
+              (status = 400, description = "A parameter cannot be read", body = Problem),
+              (status = 401, description = "No or a wrong access token", body = Problem),
+              (status = 404, description = "No such run", body = Problem),
+              (status = 422, description = "A parameter makes no sense", body = Problem)))]
+async fn list_sync_items(
+    State(desk): State<Desk>,
+    Path((id, sync)): Path<(ConnectionId, SyncId)>,
+    Query(filter): Query<ItemFilter>,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<List<Forecast>>, Problem> {
+    let limit = paging.limit()?;
+    let after = paging.cursor::<ProductId>()?;
+    if filter.action.as_deref().is_some_and(|action| !ACTIONS.contains(&action)) {
+        return Err(Problem::invalid(format!("action must be one of {}", ACTIONS.join(", "))));
+    }
+    let mut db = desk.store.begin().await?;
+    if syncs::get(&mut db, id, sync).await?.is_none() {
+        return Err(Problem::not_found("run"));
+    }
+    let rows = sync_items::page(&mut db, (id, sync), filter.action.as_deref(), after, limit + 1).await?;
+    let read = |row: sync_items::Row| {
+        serde_json::from_value::<Forecast>(row.item)
+            .map_err(|error| StoreError::Unreadable(format!("sync_items.item: {error}")))
+    };
+    let items = rows.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(axum::Json(page(items, limit, |item| item.product_id.to_string(), |item| item)))
 }
 
 /// Show a run
@@ -200,7 +373,7 @@ async fn sync_events(
                 view(&desk, id, sync).await.ok()?
             }
         };
-        let goes_on = now.state == "running";
+        let goes_on = ["running", "awaiting_approval"].contains(&now.state.as_str());
         let event = Event::default().event("progress").json_data(&now).ok()?;
         Some((Ok(event), goes_on.then_some((desk, None))))
     });

@@ -88,7 +88,14 @@ impl Client {
     /// One product; sees every write at once (section 3).
     pub async fn product(&self, id: i64) -> Result<Product, CallError> {
         let json = self.read(self.url(&["products", &id.to_string()], &[])).await?;
-        Product::read(&json).map_err(|error| self.unreadable_answer(&error.to_string()))
+        Product::read(&json).map_err(|error| {
+            if json.get("id").and_then(Value::as_i64) != Some(id) {
+                return self.unreadable_answer(&error.to_string());
+            }
+            // Its own fault: asking again does not help, and nobody else has to wait for it.
+            let why = format!("E-Series shows a record that Concord cannot read: {error}");
+            CallError::Refused { status: 200, code: Some("unreadable".into()), why }
+        })
     }
 
     /// These products, at most [`PAGE`]. Searching by id does not lag (section 3). A product that is

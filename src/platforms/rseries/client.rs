@@ -15,7 +15,7 @@ use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
 use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
-use crate::platforms::read::{Unreadable, list};
+use crate::platforms::read::{Record, Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
 
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
@@ -67,6 +67,12 @@ pub struct Page<T> {
     pub next: Option<Url>,
 }
 
+/// A record that Concord cannot read.
+pub(super) fn unreadable(error: &str) -> CallError {
+    let why = format!("R-Series shows a record that Concord cannot read: {error}");
+    CallError::Refused { status: 200, code: Some("unreadable".into()), why }
+}
+
 impl Client {
     /// The client of one account.
     #[must_use]
@@ -109,7 +115,7 @@ impl Client {
         let url = self.url(&["Item", &format!("{id}.json")], &[("load_relations", ITEM_RELATIONS)]);
         let json = self.read(url, 1.4).await?;
         let item = json.get("Item").ok_or_else(|| self.unreadable_answer("no Item in the answer"))?;
-        Item::read(item).map_err(|error| self.unreadable_answer(&error.to_string()))
+        Item::read(item).map_err(|error| self.unreadable_record(item, "itemID", id, &error))
     }
 
     /// These items with their stock, at most [`PAGE`]. An item that is missing from the answer is *not*
@@ -270,6 +276,21 @@ impl Client {
     /// A read whose answer makes no sense: nothing was changed, so the platform is asked again later.
     pub(super) fn unreadable_answer(&self, why: &str) -> CallError {
         CallError::Later { until: self.gate.outage(self.clock.now()), why: format!("R-Series: {why}") }
+    }
+
+    /// The record that was asked for, in a shape that cannot be read. That is its own fault: asking again does not
+    /// help, and nobody else has to wait for it.
+    pub(super) fn unreadable_record(
+        &self,
+        record: &Value,
+        id_field: &'static str,
+        id: i64,
+        error: &Unreadable,
+    ) -> CallError {
+        if Record::of("record", record).and_then(|record| record.integer(id_field)) == Ok(Some(id)) {
+            return unreadable(&error.to_string());
+        }
+        self.unreadable_answer(&error.to_string())
     }
 
     pub(super) async fn call(

@@ -2,6 +2,7 @@
 //! 4.10 and 5.2).
 
 use chrono::SecondsFormat;
+use serde_json::Value;
 use url::Url;
 
 use super::client::{Client, ITEM_RELATIONS, ITEMS_COST, Page};
@@ -11,12 +12,13 @@ use crate::platforms::CallError;
 
 impl Client {
     /// One page of items with their stock, archived ones too, in the order of their ids: a walk that an edit
-    /// cannot make skip a row (section 1.10). `next` is the address that the page before gave.
-    pub async fn items(&self, next: Option<Url>) -> Result<Page<Item>, CallError> {
+    /// cannot make skip a row (section 1.10), each with the record as it is shown. `next` is the address that the
+    /// page before gave.
+    pub async fn items(&self, next: Option<Url>) -> Result<Page<(Item, Value)>, CallError> {
         let query =
             [("archived", "true"), ("limit", "100"), ("sort", "itemID"), ("load_relations", ITEM_RELATIONS)];
         let url = next.unwrap_or_else(|| self.url(&["Item.json"], &query));
-        self.page(url, "Item", ITEMS_COST, Item::read).await
+        self.page(url, "Item", ITEMS_COST, |row| Ok((Item::read(row)?, row.clone()))).await
     }
 
     /// Items whose own record changed at or after `since`, archived ones too.

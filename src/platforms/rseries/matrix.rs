@@ -1,6 +1,6 @@
 //! Matrices, call by call (r-series-api.md, section 4.4).
 
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::client::{Client, Page};
@@ -19,7 +19,7 @@ impl Client {
         let json = self.read(url, 1.1).await?;
         let matrix =
             json.get("ItemMatrix").ok_or_else(|| self.unreadable_answer("no ItemMatrix in the answer"))?;
-        Matrix::read(matrix).map_err(|error| self.unreadable_answer(&error.to_string()))
+        Matrix::read(matrix).map_err(|error| self.unreadable_record(matrix, "itemMatrixID", id, &error))
     }
 
     /// These matrices, at most [`super::client::PAGE`]. One that is missing from the answer is *not* known to be
@@ -48,9 +48,15 @@ impl Client {
             ("sort", "itemID"),
             ("load_relations", super::client::ITEM_RELATIONS),
         ];
-        let items = self.all_at("Item", super::client::ITEMS_COST, &query, Item::read).await?;
+        let rows = self.all_at("Item", super::client::ITEMS_COST, &query, |row| Ok(Item::read(row))).await?;
+        let mut items = Vec::new();
+        for row in rows {
+            // A matrix of which one item is not known is not known: it might be the last that is not archived.
+            items.push(row.map_err(|error| super::client::unreadable(&error.to_string()))?);
+        }
         // A filter may be ignored without a word (section 1.8): keep only what was asked for.
-        Ok(items.into_iter().filter(|item| ids.contains(&item.matrix_id)).collect())
+        items.retain(|item| ids.contains(&item.matrix_id));
+        Ok(items)
     }
 
     /// All attribute sets, archived ones too.
@@ -117,11 +123,11 @@ impl Client {
         Matrix::read(matrix).map_err(|error| unclear(error.to_string()))
     }
 
-    /// One page of matrices, archived ones too, in the order of their ids.
-    pub async fn matrices(&self, next: Option<Url>) -> Result<Page<Matrix>, CallError> {
+    /// One page of matrices, archived ones too, in the order of their ids, each with the record as it is shown.
+    pub async fn matrices(&self, next: Option<Url>) -> Result<Page<(Matrix, Value)>, CallError> {
         let query = [("archived", "true"), ("limit", "100"), ("sort", "itemMatrixID"), RELATIONS];
         let url = next.unwrap_or_else(|| self.url(&["ItemMatrix.json"], &query));
-        self.page(url, "ItemMatrix", 1.2, Matrix::read).await
+        self.page(url, "ItemMatrix", 1.2, |row| Ok((Matrix::read(row)?, row.clone()))).await
     }
 
     /// Matrices that changed at or after `since`, archived ones too.

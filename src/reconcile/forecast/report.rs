@@ -1,0 +1,205 @@
+//! What a preview reports, and what a run costs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::catalog::{Side, Use};
+use crate::decide::matching::Candidate;
+use crate::ids::ProductId;
+use crate::platforms::eseries::wire::MOST_VARIATIONS;
+
+/// Calls to E-Series in a second (e-series-api.md, section 2.3: 600 a minute, a few of which Concord leaves alone).
+const E_CALLS_A_SECOND: f64 = 590.0 / 60.0;
+/// Drips that R-Series takes at once, and in a second (r-series-api.md, section 3).
+const R_BUCKET: f64 = 90.0;
+/// See there.
+const R_DRIPS_A_SECOND: f64 = 1.0;
+/// Drips of a look at an item and of a write to one (sections 3.3 and 4.1).
+const R_UPDATE: f64 = 1.4 + 1.5;
+/// Drips of writing a count: the log, the item, the log, the write and the log again.
+const R_STOCK: f64 = 1.0 + 1.4 + 1.0 + 1.5 + 1.0;
+/// Products that a visit's look takes with one call.
+const LOOKED_AT_ONCE: f64 = 20.0;
+
+/// What a run would do about one product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Forecast {
+    /// The product.
+    pub product_id: ProductId,
+    /// `create`, `link`, `change`, `remove`, `left_out`, `review`, `in_step`, or `only_online`, which is left alone.
+    pub action: String,
+    /// What it is called.
+    pub name: String,
+    /// Its SKU.
+    pub sku: String,
+    /// R-Series `itemID`, of a simple product.
+    pub r_item_id: Option<i64>,
+    /// R-Series `itemMatrixID`, of a product with variants.
+    pub r_matrix_id: Option<i64>,
+    /// The E-Series product that it is, or would be tied to.
+    pub e_product_id: Option<i64>,
+    /// Variants that it has in the shop.
+    pub variants: i64,
+    /// Why it would be tied to that product.
+    pub evidence: Option<String>,
+    /// Reason for programs, of what is left out or to be reviewed.
+    pub code: Option<String>,
+    /// Reason in words.
+    pub reason: Option<String>,
+    /// Of a review: what it may be.
+    pub candidates: Vec<Candidate>,
+    /// What would be written, and what would be left as it is.
+    pub changes: Vec<ForecastChange>,
+}
+
+/// One thing that would be written, or left as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ForecastChange {
+    /// Of which variant, if of one.
+    pub variant_sku: Option<String>,
+    /// `create`, `update`, `add_stock`, `remove` or `hold`.
+    pub action: String,
+    /// The side that would be written.
+    pub side: Option<Side>,
+    /// The field.
+    pub field: Option<String>,
+    /// The value now.
+    pub before: Option<Json>,
+    /// The value afterwards; of `add_stock` the pieces to add.
+    pub after: Option<Json>,
+    /// The same in a sentence.
+    pub words: String,
+}
+
+/// What a preview has found so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Counts {
+    pub(super) actions: BTreeMap<String, i64>,
+    variants_created: i64,
+    pub(super) e_calls: f64,
+    pub(super) r_drips: f64,
+    e_writes: i64,
+    r_writes: i64,
+    /// What the plans are used for by then; nobody has counted before the first step.
+    pub(super) pieces: Option<i64>,
+    products: i64,
+    pub(super) seconds: i64,
+    /// Items of the shop that were judged.
+    items: i64,
+}
+
+impl Counts {
+    pub(super) fn used(&self) -> Use {
+        Use { pieces: self.pieces.unwrap_or_default(), products: self.products }
+    }
+
+    pub(super) fn take(&mut self, need: Use) {
+        let used = self.used().and(need);
+        (self.pieces, self.products) = (Some(used.pieces), used.products);
+    }
+
+    /// Books what one thing costs.
+    fn book(&mut self, change: &ForecastChange) {
+        let of_variant = change.variant_sku.is_some();
+        match (change.action.as_str(), change.side) {
+            // Sent, and read back or looked up.
+            ("create" | "remove", _) | ("add_stock", Some(Side::ESeries)) => {
+                self.e_calls += 2.0;
+                self.e_writes += 1;
+            }
+            ("update", Some(Side::ESeries)) => {
+                // Looked at again, and where the answer does not show it, read back.
+                self.e_calls += if of_variant { 3.0 } else { 2.0 };
+                self.e_writes += 1;
+            }
+            ("update", Some(Side::RSeries)) => {
+                self.r_drips += R_UPDATE;
+                self.r_writes += 1;
+            }
+            ("add_stock", Some(Side::RSeries)) => {
+                self.r_drips += R_STOCK;
+                self.r_writes += 1;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn count(&mut self, forecast: &Forecast) {
+        *self.actions.entry(forecast.action.clone()).or_default() += 1;
+        if forecast.action != "only_online" {
+            self.items += forecast.variants.max(1);
+        }
+        // Fields of one side travel in one call.
+        let mut calls: Vec<(&Option<String>, &str, Option<Side>)> = Vec::new();
+        for change in &forecast.changes {
+            let call = (&change.variant_sku, change.action.as_str(), change.side);
+            if !calls.contains(&call) {
+                calls.push(call);
+                self.book(change);
+            }
+        }
+        match forecast.action.as_str() {
+            "create" => {
+                let own_calls = i64::try_from(MOST_VARIATIONS).unwrap_or(i64::MAX);
+                self.variants_created += forecast.variants;
+                let beyond = forecast.variants.saturating_sub(own_calls).max(0);
+                self.e_writes += 1 + beyond;
+                self.e_calls += float(2 * (1 + beyond)) + float(forecast.variants) / LOOKED_AT_ONCE;
+            }
+            "link" => self.e_calls += 1.0 + float(forecast.variants) / LOOKED_AT_ONCE,
+            "only_online" => {}
+            _ => self.e_calls += 1.0 / LOOKED_AT_ONCE,
+        }
+    }
+}
+
+/// How long so many calls take at the pace of both platforms, which are called in turns.
+#[must_use]
+pub fn seconds_for(e_calls: f64, r_drips: f64) -> i64 {
+    let seconds = (e_calls / E_CALLS_A_SECOND).max((r_drips - R_BUCKET) / R_DRIPS_A_SECOND).max(0.0).ceil();
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to a range that fits")]
+    let whole = seconds.min(1e12) as i64;
+    whole
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a catalogue are small")]
+pub(super) fn float(count: i64) -> f64 {
+    count as f64
+}
+
+impl Forecast {
+    pub(super) fn new(product_id: ProductId, action: &str, name: &str, sku: &str) -> Self {
+        Self {
+            product_id,
+            action: action.to_owned(),
+            name: name.to_owned(),
+            sku: sku.to_owned(),
+            r_item_id: None,
+            r_matrix_id: None,
+            e_product_id: None,
+            variants: 0,
+            evidence: None,
+            code: None,
+            reason: None,
+            candidates: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    pub(super) fn left_out(self, code: &str, reason: impl Into<String>) -> Self {
+        Self {
+            action: "left_out".into(),
+            code: Some(code.to_owned()),
+            reason: Some(reason.into()),
+            changes: Vec::new(),
+            ..self
+        }
+    }
+
+    pub(super) fn written(&self) -> bool {
+        self.changes.iter().any(|change| change.action != "hold")
+    }
+}
