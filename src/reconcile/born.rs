@@ -318,7 +318,7 @@ impl Corridor {
     async fn carry_what_came_since(&self, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let sights = self.look_at_one(visit.account, &visit.link).await?;
         match (sights.r, sights.e) {
-            (Sight::Here(shop), Sight::Here(online)) => self.carry(visit, shop, online, true).await,
+            (Sight::Here(shop), Sight::Here(online)) => self.carry(visit, shop, online, [true; 2]).await,
             _ => Err(Stop::Again("one side vanished while they were tied")),
         }
     }

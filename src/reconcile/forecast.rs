@@ -33,7 +33,7 @@ use crate::store::looks::{self, Root};
 use crate::store::reviews::{self, Choice};
 use crate::store::sync_items::{self, Row};
 use crate::store::syncs::{self, Phase, Sync};
-use crate::store::{Db, StoreError, connections, room};
+use crate::store::{Db, StoreError, categories, connections, room};
 
 /// How many products are judged a step.
 const PAGE: i64 = 100;
@@ -56,9 +56,11 @@ impl Corridor {
         if !syncs::take(&mut db, &sync, after(now, Duration::from_secs(30))).await? {
             return Ok(false);
         }
+        let tree = categories::tree(&mut db, sync.connection_id).await?;
         db.commit().await?;
         let Some(row) = row else { return Ok(true) };
         let Ok(account) = self.accounts.open(&row).await else { return Ok(true) };
+        let account = Account { tree, ..account };
         let online = match self.tied(&account, &sync).await? {
             Ok(online) => online,
             Err(error) => {

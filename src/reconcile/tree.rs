@@ -102,6 +102,10 @@ impl Corridor {
                     warn!(%connection, reason, "the tree of categories cannot be brought in step");
                 })
             }
+            // No product is judged here.
+            Stop::Review(doubt) => trees::give_back(&mut db, &claim, paused, true).await.inspect(|()| {
+                warn!(%connection, reason = doubt.reason, "the tree of categories waits");
+            }),
             Stop::Account { side, why } => {
                 self.needs_attention(&mut db, connection, side, &why).await?;
                 trees::give_back(&mut db, &claim, now, false).await
