@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 pub mod health;
 pub mod listen;
+mod oauth;
 pub mod problem;
 pub mod webhooks;
 
@@ -105,6 +106,7 @@ struct Document;
 fn routes(guard: impl FnOnce(OpenApiRouter<Desk>) -> OpenApiRouter<Desk>) -> OpenApiRouter<Desk> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(webhooks::routes())
+        .merge(oauth::routes())
         .merge(health::routes())
         .nest("/v1", guard(api::routes()))
 }

@@ -93,8 +93,9 @@ impl Sweep {
     pub async fn due(&self, busy: &[ConnectionId], limit: i64) -> Result<Vec<Job>, StoreError> {
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
-        let syncs = syncs::due(&mut db, busy, limit, now).await?;
-        let rounds = connections::sweep_due(&mut db, busy, limit, now).await?;
+        let mine = self.accounts.mine(now);
+        let syncs = syncs::due(&mut db, mine.as_deref(), busy, limit, now).await?;
+        let rounds = connections::sweep_due(&mut db, mine.as_deref(), busy, limit, now).await?;
         drop(db);
         let syncs = syncs.into_iter().map(|sync| (sync.due_at, Job::Page(Box::new(sync))));
         let rounds = rounds.into_iter().map(|row| (row.sweep_due_at, Job::Round(Box::new(row))));
@@ -136,7 +137,10 @@ impl Sweep {
             return Ok(taken);
         }
         let done = match self.accounts.open(row).await {
-            Ok(account) => self.poll_all(&account, row).await,
+            Ok(account) => match self.still_installed(&account, row).await {
+                Ok(()) => self.poll_all(&account, row).await,
+                Err(broken) => Err(broken),
+            },
             Err(error) => Err(Broken::Call(Side::RSeries, error)),
         };
         let mut db = self.store.begin().await?;
@@ -157,6 +161,28 @@ impl Sweep {
         }
         db.commit().await?;
         Ok(true)
+    }
+
+    /// Looks into a notice that the application was removed from the store. Anybody who has seen one genuine notice
+    /// can forge its body, so the notice alone stops nothing.
+    async fn still_installed(&self, account: &Account, row: &connections::Row) -> Result<(), Broken> {
+        let Some(told_at) = row.e_uninstalled_at else { return Ok(()) };
+        match account.e.profile().await {
+            Ok(_) => {}
+            Err(CallError::Account { why }) => {
+                let why = format!(
+                    "the application was removed from the store (E-Series told so at {}). Connect the store again. {why}",
+                    told_at.format("%F %T UTC")
+                );
+                return Err(Broken::Call(Side::ESeries, CallError::Account { why }));
+            }
+            Err(error) => return Err(Broken::Call(Side::ESeries, error)),
+        }
+        let mut db = self.store.begin().await?;
+        connections::not_uninstalled(&mut db, row.connection_id, told_at).await?;
+        db.commit().await?;
+        info!(connection = %row.connection_id, "the application is still in the store, whatever a notice said");
+        Ok(())
     }
 
     /// Begins a full look if one is due. Whoever has taken the round asks, so it is begun once.

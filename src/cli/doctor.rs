@@ -7,7 +7,7 @@ use super::say;
 use super::serve::apps;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::connections::Accounts;
+use crate::connections::{Accounts, care};
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::transport::{self, Limits};
 use crate::store::connections;
@@ -94,6 +94,13 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
                         &format!("{name}: {error}"),
                         "Connect the account again, or check that the platform can be reached from here.",
                     ),
+                }
+                let care = async {
+                    let mut db = store.begin().await?;
+                    care(&mut db, row.connection_id, clock.now()).await
+                };
+                if let Ok(Some(warning)) = care.await.map(|care| care.warning) {
+                    report.fault(&format!("{name}: {warning}"), "See POST /v1/oauth/r-series/start.");
                 }
                 if let Some(reason) = row.state_reason {
                     report.fault(&format!("{name} is not worked on: {reason}"), "Mend it, then resume it.");

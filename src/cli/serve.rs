@@ -186,6 +186,8 @@ pub(super) fn apps(config: &Config) -> PlatformApps {
         r_series_auth_url: config.r_series_auth_url.clone(),
         r_series: r_series.map(|(client_id, client_secret)| App { client_id, client_secret }),
         e_series_url: config.e_series_api_url.clone(),
+        e_series_auth_url: config.e_series_auth_url.clone(),
+        e_series_id: config.e_series_client_id.clone(),
         e_series_secret: config.e_series_client_secret.clone(),
     }
 }

@@ -4,6 +4,7 @@ mod brake;
 mod connections;
 mod ledger;
 mod mass_update;
+mod oauth;
 mod plan;
 mod products;
 mod syncs;
@@ -20,6 +21,7 @@ use crate::store::{Db, connections as rows};
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .merge(connections::routes())
+        .merge(oauth::routes())
         .merge(brake::routes())
         .merge(products::routes())
         .merge(mass_update::routes())

@@ -104,7 +104,7 @@ async fn take_e_series(
         return Ok(StatusCode::ACCEPTED);
     };
     drop(db);
-    let worked_on = envelope.product.is_some();
+    let worked_on = envelope.product.is_some() || envelope.event_type == inbox::UNINSTALLED;
     let delivery = Delivery {
         connection_id,
         side: Side::ESeries,

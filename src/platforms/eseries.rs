@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod feed;
+pub mod oauth;
 pub mod variations;
 pub mod wire;
 

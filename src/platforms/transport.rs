@@ -157,7 +157,7 @@ impl Transport {
         if url.origin() != self.base.origin() {
             return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
         }
-        let HttpClient { client, total, clock, turnstile } = &self.http;
+        let HttpClient { client, clock, turnstile, .. } = &self.http;
         turnstile.pass(|| Point::Call(shown(&method, &url))).await;
         if not_after.is_some_and(|not_after| clock.now() > not_after) && !planted(Mistake::SentTooLate) {
             return Err(TransportError::TooLate);
@@ -172,6 +172,20 @@ impl Transport {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answer(request).await
+    }
+
+    /// Posts a form without a token, as sign-in pages take it, and reads the whole answer.
+    pub async fn post_form(&self, url: Url, fields: &[(&str, &str)]) -> Result<Answer, TransportError> {
+        if url.origin() != self.base.origin() {
+            return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
+        }
+        self.http.turnstile.pass(|| Point::Call(shown(&Method::POST, &url))).await;
+        self.answer(self.http.client.post(url).header("accept", "application/json").form(fields)).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, TransportError> {
+        let HttpClient { total, clock, turnstile, .. } = &self.http;
         let answer = tokio::select! {
             biased;
             answer = exchange(request) => answer,

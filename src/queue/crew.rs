@@ -109,8 +109,17 @@ impl Worker {
         while visits.free(most) > 0 && !stop.is_cancelled() {
             let claims = self.claim(visits.busy()).await?;
             let Some(connection) = claims.first().map(|claim| claim.connection_id) else { break };
+            // Another process may have got the connection since.
+            let Some(engaged) = self.corridor.accounts.engage(connection) else {
+                self.leave(&claims).await?;
+                break;
+            };
             let (worker, stop) = (self.clone(), stop.clone());
-            visits.set_to(connection, async move { worker.visit_claimed(claims, &stop).await });
+            visits.set_to(connection, async move {
+                let done = worker.visit_claimed(claims, &stop).await;
+                drop(engaged);
+                done
+            });
         }
         let free = rounds.free(most);
         if free == 0 {
@@ -123,8 +132,13 @@ impl Worker {
             if rounds.busy().contains(&connection) {
                 continue;
             }
+            let Some(engaged) = self.corridor.accounts.engage(connection) else { continue };
             let sweep = self.sweep.clone();
-            rounds.set_to(connection, async move { sweep.work(job).await.map(|_| ()) });
+            rounds.set_to(connection, async move {
+                let done = sweep.work(job).await.map(|_| ());
+                drop(engaged);
+                done
+            });
         }
         Ok(())
     }

@@ -40,7 +40,8 @@ impl Worker {
         closed.extend(busy);
         let mut db = store.begin().await?;
         let token = LeaseToken::new(ids, now);
-        let claims = dirty::claim(&mut db, &closed, GROUP, token, now).await?;
+        let mine = accounts.mine(now);
+        let claims = dirty::claim(&mut db, mine.as_deref(), &closed, GROUP, token, now).await?;
         db.commit().await?;
         if let Some(claim) = claims.first() {
             self.held(|held| held.push((claim.connection_id, token)));
@@ -58,6 +59,16 @@ impl Worker {
         self.corridor.visit_until(claims, stop).await?;
         self.held(|held| held.retain(|(_, token)| !tokens.contains(token)));
         Ok(())
+    }
+
+    /// Gives back, untouched, what was claimed.
+    pub(super) async fn leave(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        let mut db = self.corridor.store.begin().await?;
+        if let Some(claim) = claims.first() {
+            dirty::release(&mut db, claim.connection_id, claim.token).await?;
+            self.held(|held| held.retain(|(_, token)| *token != claim.token));
+        }
+        db.commit().await
     }
 
     /// Visits one group of due products. False when there was nothing to do.

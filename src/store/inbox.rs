@@ -1,6 +1,6 @@
 //! The inbox: every genuine notice, written before it is acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::links::{Half, Met, homes};
 use super::{Db, Result, word};
@@ -12,6 +12,9 @@ use crate::planted::{Mistake, planted};
 
 /// How the types of notices about matrices begin; others of R-Series are about items.
 pub const MATRIX: &str = "item_matrix.";
+
+/// How E-Series tells that the merchant has removed the application (e-series-api.md, section 12.3).
+pub const UNINSTALLED: &str = "application.uninstalled";
 
 /// A notice to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +63,11 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
 
     // Grouped and ordered, so that two batches lock rows in the same order.
     let mut groups: BTreeMap<(uuid::Uuid, String, Half), Vec<(i64, String)>> = BTreeMap::new();
+    let mut uninstalled = BTreeSet::new();
     for row in new {
+        if row.side == "e_series" && row.event_type == UNINSTALLED {
+            uninstalled.insert(ConnectionId(row.connection_id));
+        }
         if let Some(record) = row.entity_id {
             let half = match row.side.as_str() {
                 "e_series" => Half::EProducts,
@@ -90,6 +97,9 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
         .execute(&mut *db)
         .await?;
         super::dirty::mark(&mut *db, connection_id, &products, super::dirty::Asker::Notice, now, now).await?;
+    }
+    for connection_id in uninstalled {
+        super::connections::told_uninstalled(&mut *db, connection_id, now).await?;
     }
     Ok(count)
 }

@@ -207,19 +207,29 @@ pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<S
     raw.map(Sync::try_from).transpose()
 }
 
-/// Up to `limit` running runs of active connections whose next page may be read, leaving out `busy` ones.
-pub async fn due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -> Result<Vec<Sync>> {
+/// Up to `limit` running runs of active connections whose next page may be read, leaving out `busy` ones; of `only`
+/// these connections, if given.
+pub async fn due(
+    db: &mut Db,
+    only: Option<&[ConnectionId]>,
+    busy: &[ConnectionId],
+    limit: i64,
+    now: Instant,
+) -> Result<Vec<Sync>> {
     let busy: Vec<uuid::Uuid> = busy.iter().map(|connection| connection.0).collect();
+    let only: Option<Vec<uuid::Uuid>> = only.map(|only| only.iter().map(|connection| connection.0).collect());
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, s.state, phase, cursor, total, unreadable, started_at, due_at,
                 finished_at, error
          from syncs s join connections c using (connection_id)
          where s.state = 'running' and c.state = 'active' and due_at <= $1 and connection_id <> all($2)
+           and ($4::uuid[] is null or connection_id = any($4))
          order by due_at, sync_id limit $3",
         now,
         &busy,
         limit,
+        only.as_deref(),
     )
     .fetch_all(db)
     .await?;

@@ -121,6 +121,8 @@ impl Neighbours {
                 r_series_auth_url: address.parse().unwrap(),
                 r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
                 e_series_url: address.parse().unwrap(),
+                e_series_auth_url: address.parse().unwrap(),
+                e_series_id: Some(e.client_id),
                 e_series_secret: Some(e.client_secret.into()),
             },
             admin: AdminToken::new(&SecretString::from(TOKEN)),

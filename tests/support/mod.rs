@@ -509,6 +509,8 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> P
             r_series_auth_url: stage.r_url().parse().unwrap(),
             r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
             e_series_url: stage.e_url().parse().unwrap(),
+            e_series_auth_url: stage.e_url().parse().unwrap(),
+            e_series_id: Some(e.client_id),
             e_series_secret: Some(e.client_secret.into()),
         },
         admin: AdminToken::new(&SecretString::from(TOKEN)),

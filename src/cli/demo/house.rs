@@ -158,6 +158,8 @@ fn apps(stage: &Stage) -> anyhow::Result<PlatformApps> {
         r_series_auth_url: stage.r_url().parse()?,
         r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
         e_series_url: stage.e_url().parse()?,
+        e_series_auth_url: stage.e_url().parse()?,
+        e_series_id: Some(e.client_id),
         e_series_secret: Some(e.client_secret.into()),
     })
 }

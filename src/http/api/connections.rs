@@ -9,8 +9,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{List, connection};
+use crate::catalog::Side;
 use crate::clock::Instant;
+use crate::connections::care;
 use crate::connections::connect::{ConnectError, Request, check_name};
+use crate::connections::oauth::Redeemed;
 use crate::connections::settings::{PLANS, Settings, WebSales};
 use crate::http::Desk;
 use crate::http::problem::{Json, Path, Problem};
@@ -49,13 +52,14 @@ struct NewConnection {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRSeries {
-    /// `accountID`.
-    #[serde(deserialize_with = "number_or_text")]
-    #[schema(value_type = String)]
-    account_id: i64,
-    /// Access token.
-    #[schema(value_type = String)]
-    access_token: SecretString,
+    /// What came of `POST /v1/oauth/r-series/start`, in place of the tokens.
+    grant: Option<ConnectionId>,
+    /// `accountID`; may be left out with a grant.
+    #[schema(value_type = Option<String>)]
+    account_id: Option<NumberOrText>,
+    /// Access token; wanted without a grant.
+    #[schema(value_type = Option<String>)]
+    access_token: Option<SecretString>,
     /// Refresh token; without one the connection ends with the access token.
     #[schema(value_type = Option<String>)]
     refresh_token: Option<SecretString>,
@@ -70,13 +74,39 @@ struct NewRSeries {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewESeries {
-    /// `storeId`.
-    #[serde(deserialize_with = "number_or_text")]
-    #[schema(value_type = String)]
-    store_id: i64,
-    /// Access token.
-    #[schema(value_type = String)]
-    access_token: SecretString,
+    /// What came of `POST /v1/oauth/e-series/start`, in place of the token.
+    grant: Option<ConnectionId>,
+    /// `storeId`; may be left out with a grant, unless the platform did not say for whom it is.
+    #[schema(value_type = Option<String>)]
+    store_id: Option<NumberOrText>,
+    /// Access token; wanted without a grant.
+    #[schema(value_type = Option<String>)]
+    access_token: Option<SecretString>,
+}
+
+/// Tokens as they were sent, or out of a grant; and the grant.
+async fn tokens(
+    desk: &Desk,
+    side: Side,
+    grant: Option<ConnectionId>,
+    account: Option<NumberOrText>,
+    sent: (Option<SecretString>, Option<SecretString>),
+    used: &mut Vec<(ConnectionId, Side)>,
+) -> Result<Redeemed, Problem> {
+    let named = if side == Side::RSeries { "account_id" } else { "store_id" };
+    let account = account.map(|account| account.0);
+    match (grant, sent, account) {
+        (Some(grant), (None, None), _) => {
+            let redeemed = desk.accounts.redeem(side, grant, account).await;
+            used.push((grant, side));
+            redeemed.map_err(|error| super::oauth::not_granted(side, error))
+        }
+        (Some(_), _, _) => Err(Problem::invalid(format!("{side}: send a grant or tokens, not both")).of(side)),
+        (None, (Some(access), refresh), Some(account)) => Ok(Redeemed { account, access, refresh }),
+        (None, _, _) => {
+            Err(Problem::invalid(format!("{side}: send {named} and access_token, or a grant")).of(side))
+        }
+    }
 }
 
 /// A platform's id: the platforms print theirs as texts or numbers, so both are taken.
@@ -124,7 +154,7 @@ struct Webhooks {
 
 /// A connection, without secrets.
 #[derive(Debug, Serialize, ToSchema)]
-struct Connection {
+pub(super) struct Connection {
     /// Id.
     id: ConnectionId,
     /// What you call it.
@@ -168,7 +198,7 @@ struct ESeries {
     max_product_limit: Option<i64>,
 }
 
-fn show(row: rows::Row) -> Connection {
+pub(super) fn show(row: rows::Row) -> Connection {
     Connection {
         id: row.connection_id,
         name: row.name,
@@ -202,17 +232,23 @@ async fn create_connection(
     State(desk): State<Desk>,
     Json(new): Json<NewConnection>,
 ) -> Result<(StatusCode, axum::Json<CreatedConnection>), Problem> {
+    let mut grants = Vec::new();
+    let NewRSeries { grant, account_id, access_token, refresh_token, .. } = new.r_series;
+    let r = tokens(&desk, Side::RSeries, grant, account_id, (access_token, refresh_token), &mut grants).await?;
+    let NewESeries { grant, store_id, access_token } = new.e_series;
+    let e = tokens(&desk, Side::ESeries, grant, store_id, (access_token, None), &mut grants).await?;
     let request = Request {
         name: new.name,
-        r_account_id: new.r_series.account_id,
-        r_access_token: new.r_series.access_token,
-        r_refresh_token: new.r_series.refresh_token,
+        r_account_id: r.account,
+        r_access_token: r.access,
+        r_refresh_token: r.refresh,
         r_shop_ids: new.r_series.shop_ids.iter().map(|id| id.0).collect(),
         r_primary_shop_id: new.r_series.primary_shop_id.map(|id| id.0),
-        e_store_id: new.e_series.store_id,
-        e_access_token: new.e_series.access_token,
+        e_store_id: e.account,
+        e_access_token: e.access,
         plan: new.plan,
         settings: new.settings,
+        grants,
     };
     let connected = desk.accounts.connect(request).await.map_err(refusal)?;
     desk.wake.notify_one();
@@ -225,7 +261,7 @@ async fn create_connection(
     Ok((StatusCode::CREATED, axum::Json(CreatedConnection { id, webhooks, sync_id: connected.sync_id })))
 }
 
-fn refusal(error: ConnectError) -> Problem {
+pub(super) fn refusal(error: ConnectError) -> Problem {
     match error {
         ConnectError::NotProved { side, reason } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
@@ -382,6 +418,7 @@ async fn set_state(
     rows::set_state(&mut db, id, state, reason, desk.clock.now()).await?;
     let row = connection(&mut db, id).await?;
     db.commit().await?;
+    desk.accounts.hurry();
     desk.wake.notify_one();
     Ok(axum::Json(show(row)))
 }
@@ -414,12 +451,24 @@ struct Status {
     swept_at: Option<Instant>,
     /// Changes that the last sweep found and no notice had told.
     found_by_sweep: i64,
+    /// How the tokens are.
+    tokens: Tokens,
     /// Whether the sweep is kept from taking more away.
     brake: super::brake::Brake,
     /// The plan.
     plan: super::plan::Plan,
     /// The newest run over the whole catalogue.
     sync: Option<super::syncs::SyncView>,
+}
+
+/// How the tokens of a connection are.
+#[derive(Debug, Serialize, ToSchema)]
+struct Tokens {
+    /// Until when R-Series takes the refresh token if it is not used. With use the connection lasts.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    r_series_unused_until: Option<Instant>,
+    /// What to do about them, if anything.
+    warning: Option<String>,
 }
 
 /// How is it doing?
@@ -443,6 +492,7 @@ async fn get_status(
     let sync = super::syncs::newest(&mut db, id, now).await?;
     let brake = super::brake::state(&mut db, &row, linked).await?;
     let plan = super::plan::state(&mut db, &row).await?;
+    let care = care(&mut db, id, now).await?;
     Ok(axum::Json(Status {
         state: row.state,
         state_reason: row.state_reason,
@@ -457,6 +507,7 @@ async fn get_status(
         oldest_unproven_seconds: counts.oldest_seconds,
         swept_at: row.swept_at,
         found_by_sweep: row.sweep_found,
+        tokens: Tokens { r_series_unused_until: care.r_unused_until, warning: care.warning },
         brake,
         plan,
         sync,

@@ -301,6 +301,9 @@ impl Client {
                 let until = self.gate.outage(now);
                 if method.is_safe() { CallError::Later { until, why } } else { CallError::Unclear { why } }
             }
+            403 if code.as_deref() == Some("INVALID_API_TOKEN") => CallError::Account {
+                why: format!("{why}: the application was removed from the store, or connected anew elsewhere"),
+            },
             403 => CallError::Account { why },
             404 if code.as_deref() == Some("STORE_NOT_FOUND") => CallError::Account { why },
             402 if code.as_deref() == Some("STORE_IS_SUSPENDED") => CallError::Account { why },
