@@ -163,7 +163,20 @@ impl Running {
         let serving = listen::serve(listener, http::app(desk), capacity.door, clock.clone(), stop.clone());
         let server = tokio::spawn(serving);
         info!(%address, "listening");
-        Ok(Self { address, store, clock, stop, server, worker, writer, accounts, replica, tenure, end, hands })
+        Ok(Self {
+            address,
+            store,
+            clock,
+            stop,
+            server,
+            worker,
+            writer,
+            accounts,
+            replica,
+            tenure,
+            end,
+            hands,
+        })
     }
 
     /// Takes no more work, finishes what runs, and ends; what does not end in time is dropped and given back, and

@@ -235,13 +235,7 @@ impl Accounts {
             caps: settings.caps,
             limits: limits(row, &settings),
             grant: kept.grant.clone(),
-            r: rseries::Client::new(
-                r_transport,
-                row.r_account_id,
-                kept.r_gate.clone(),
-                known.r,
-                clock(),
-            ),
+            r: rseries::Client::new(r_transport, row.r_account_id, kept.r_gate.clone(), known.r, clock()),
             e: eseries::Client::new(e_transport, row.e_store_id, kept.e_gate.clone(), e_token, clock()),
         })
     }

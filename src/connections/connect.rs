@@ -99,11 +99,8 @@ impl Accounts {
         check_name(&request.name).map_err(|words| ConnectError::Invalid(words.into()))?;
         request.settings.check().map_err(ConnectError::Invalid)?;
 
-        let (r, tokens) = self.new_r(
-            request.r_account_id,
-            request.r_access_token.clone(),
-            request.r_refresh_token.clone(),
-        );
+        let (r, tokens) =
+            self.new_r(request.r_account_id, request.r_access_token.clone(), request.r_refresh_token.clone());
         let wanted = (request.r_account_id, request.r_shop_ids.as_slice(), request.r_primary_shop_id);
         let shop = prove_r(&r, wanted).await.map_err(|error| not_proved(Side::RSeries, error))?;
         let web_sale = match request.settings.web_sales {
@@ -111,7 +108,8 @@ impl Accounts {
             WebSales::Sale => super::booking::prove(&r, shop.primary).await?,
         };
         let e = self.new_e(request.e_store_id, request.e_access_token.clone());
-        let profile = prove_e(&e, request.e_store_id).await.map_err(|error| not_proved(Side::ESeries, error))?;
+        let profile =
+            prove_e(&e, request.e_store_id).await.map_err(|error| not_proved(Side::ESeries, error))?;
 
         let now = wiring.clock.now();
         let connection_id = ConnectionId::new(&wiring.ids, now);
@@ -156,7 +154,9 @@ impl Accounts {
         wiring.put_secrets_in(&mut db, connection_id, &secrets).await?;
         for (grant, side) in &request.grants {
             if !grants::done(&mut db, *grant, *side).await? {
-                return Err(ConnectError::Invalid(format!("the grant of {side} was used or has run out meanwhile")));
+                return Err(ConnectError::Invalid(format!(
+                    "the grant of {side} was used or has run out meanwhile"
+                )));
             }
         }
         let sync_id = syncs::start(&mut db, connection_id, SyncId::new(&wiring.ids, now), now).await?;

@@ -286,7 +286,8 @@ impl Accounts {
         }
         // Kept before they are used.
         row.access = Some(self.sealed(grant, access_kind(side), &given.access)?);
-        row.refresh = given.refresh.as_ref().map(|refresh| self.sealed(grant, REFRESH, refresh)).transpose()?;
+        row.refresh =
+            given.refresh.as_ref().map(|refresh| self.sealed(grant, REFRESH, refresh)).transpose()?;
         row.scopes = given.scopes.as_ref().map(|scopes| scopes.join(" "));
         row.account = given.account;
         row.verifier = None;
@@ -419,7 +420,9 @@ impl Accounts {
                 return Err(refused("the merchant has not granted it yet: open authorize_url in a browser"));
             }
             Outcome::Exchanging => {
-                return Err(refused("the grant is being proved; if that lasts for more than a minute, start anew"));
+                return Err(refused(
+                    "the grant is being proved; if that lasts for more than a minute, start anew",
+                ));
             }
             Outcome::Failed => return Err(refused(row.reason.as_deref().unwrap_or("it came to nothing"))),
             Outcome::Done => return Err(refused("a connection was made with this grant already")),

@@ -85,7 +85,12 @@ impl Accounts {
     pub fn mine(&self, now: Instant) -> Option<Vec<ConnectionId>> {
         let latest = after(now, MARGIN);
         self.tenure.state(|state| {
-            state.held.iter().filter(|(_, until)| **until > latest).map(|(connection, _)| *connection).collect()
+            state
+                .held
+                .iter()
+                .filter(|(_, until)| **until > latest)
+                .map(|(connection, _)| *connection)
+                .collect()
         })
     }
 
@@ -214,9 +219,9 @@ impl Accounts {
 
     /// Begins nothing more on a connection, unless a hand is at work on it.
     fn let_go(&self, connection: ConnectionId) -> bool {
-        let let_go = self.tenure.state(|state| {
-            !state.busy.contains_key(&connection) && state.held.remove(&connection).is_some()
-        });
+        let let_go = self
+            .tenure
+            .state(|state| !state.busy.contains_key(&connection) && state.held.remove(&connection).is_some());
         let_go.unwrap_or(false)
     }
 
@@ -282,12 +287,15 @@ impl Accounts {
         };
         match freed.await {
             Ok(products) => info!(connections = taken.len(), products, "taken over"),
-            Err(error) => warn!(%error, "claims of the process before were not freed: they run out by themselves"),
+            Err(error) => {
+                warn!(%error, "claims of the process before were not freed: they run out by themselves")
+            }
         }
         for (connection, tally) in &tallies {
             self.lend(*connection, tally, until);
         }
-        self.tenure.state(|state| state.held.extend(tallies.iter().map(|(connection, _)| (*connection, until))));
+        self.tenure
+            .state(|state| state.held.extend(tallies.iter().map(|(connection, _)| (*connection, until))));
         Ok(taken.len())
     }
 }

@@ -146,7 +146,9 @@ pub async fn care(db: &mut Db, connection: ConnectionId, now: Instant) -> Result
     let since = connections::secret_since(db, connection, R_REFRESH).await?;
     let until = since.map(|since| after(since, oauth::REFRESH_LIFE));
     let warning = match until {
-        None => Some("there is no R-Series refresh token: the connection ends with its access token".to_owned()),
+        None => {
+            Some("there is no R-Series refresh token: the connection ends with its access token".to_owned())
+        }
         Some(until) if until <= now => Some(format!(
             "the R-Series refresh token was not used for 30 days and ended at {}: connect the account again",
             until.format("%F %T UTC")

@@ -80,7 +80,8 @@ async fn finish_oauth(
             page(StatusCode::OK, "Granted", &words, Some(&grant.to_string()))
         }
         Ok(Finished::Reconnected(connection)) => {
-            let words = format!("{side} is connected anew. All links are as they were, and the work goes on.");
+            let words =
+                format!("{side} is connected anew. All links are as they were, and the work goes on.");
             desk.wake.notify_one();
             page(StatusCode::OK, "Connected anew", &words, Some(&connection.to_string()))
         }
@@ -98,7 +99,8 @@ fn refused(error: &OauthError) -> Response {
         }
         OauthError::Store(inner) => {
             error!(error = %inner, "a merchant's answer could not be worked on");
-            let words = "Concord's database cannot be asked now: nothing was connected. Start anew in a while.";
+            let words =
+                "Concord's database cannot be asked now: nothing was connected. Start anew in a while.";
             return page(StatusCode::SERVICE_UNAVAILABLE, "Not possible now", words, None);
         }
     };

@@ -385,9 +385,8 @@ mod tests {
             gate.lend(&tally, at(second + 10));
             tally
         };
-        let let_through = |gate: &Gate, second| {
-            (0..1_000).take_while(|_| gate.admit(1.0, at(second)).is_ok()).count()
-        };
+        let let_through =
+            |gate: &Gate, second| (0..1_000).take_while(|_| gate.admit(1.0, at(second)).is_ok()).count();
         // Written down: nothing made, 240 may follow.
         assert_eq!(begin(&gate, 0).with_what_may_follow(at(10)), [(at(10).timestamp(), 240)]);
         assert_eq!(let_through(&gate, 1), AHEAD);

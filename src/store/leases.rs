@@ -95,13 +95,7 @@ pub async fn extend(
 }
 
 /// Takes up to `most` leases of active connections that nobody holds, those that wait longest for a visit first.
-pub async fn take(
-    db: &mut Db,
-    holder: Uuid,
-    most: i64,
-    until: Instant,
-    now: Instant,
-) -> Result<Vec<Taken>> {
+pub async fn take(db: &mut Db, holder: Uuid, most: i64, until: Instant, now: Instant) -> Result<Vec<Taken>> {
     let rows = sqlx::query!(
         "with free as (
              select c.connection_id from connections c left join leases l using (connection_id)

@@ -8,6 +8,7 @@ mod document;
 mod health;
 mod ledger;
 mod mass_update;
+mod oauth;
 mod products;
 mod syncs;
 

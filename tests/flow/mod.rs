@@ -1,5 +1,6 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
+mod accounts;
 mod archive;
 mod brake;
 mod catalogue;
@@ -12,6 +13,7 @@ mod never_touched;
 mod outage;
 mod plan;
 mod races;
+mod replicas;
 mod stock_doubts;
 mod stock_races;
 mod stock_sales;

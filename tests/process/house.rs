@@ -162,6 +162,11 @@ async fn pass_on(listener: TcpListener, port: Arc<AtomicU16>) {
 
 /// Both platforms, with limits that are never met, and notices that are delivered as they come.
 pub async fn open_stage(seed: u64, dice: &mut ChaCha12Rng) -> Arc<Stage> {
+    limited_stage(seed, 1_000_000, dice).await
+}
+
+/// The same with so many calls to E-Series a minute.
+pub async fn limited_stage(seed: u64, requests_per_minute: usize, dice: &mut ChaCha12Rng) -> Arc<Stage> {
     let r = rseries::Config {
         bucket_size: 1e6,
         drip_rate: 1e5,
@@ -169,7 +174,7 @@ pub async fn open_stage(seed: u64, dice: &mut ChaCha12Rng) -> Arc<Stage> {
         ..rseries::Config::default()
     };
     let e = eseries::Config {
-        requests_per_minute: 1_000_000,
+        requests_per_minute,
         max_product_limit: 100_000,
         ..eseries::Config::default()
     };

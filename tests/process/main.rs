@@ -19,5 +19,6 @@
 mod house;
 mod laws;
 mod merchants;
+mod replicas;
 mod stops;
 mod storm;

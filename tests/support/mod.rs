@@ -289,8 +289,13 @@ impl World {
 
     /// A second worker beside the first, with a memory of its own.
     pub fn another_worker(&self, salt: u64) -> Worker {
+        self.another_house(salt).worker
+    }
+
+    /// A second process beside the first: everything but its door.
+    pub fn another_house(&self, salt: u64) -> Assembled {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(7_919) ^ salt));
-        assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap().worker
+        assemble(parts(&self.stage, &self.store, &self.clock, ids), "http://concord.test").unwrap()
     }
 
     /// One request to the service, in process. The answer is JSON, or null.

@@ -101,7 +101,9 @@ async fn tokens(
             used.push((grant, side));
             redeemed.map_err(|error| super::oauth::not_granted(side, error))
         }
-        (Some(_), _, _) => Err(Problem::invalid(format!("{side}: send a grant or tokens, not both")).of(side)),
+        (Some(_), _, _) => {
+            Err(Problem::invalid(format!("{side}: send a grant or tokens, not both")).of(side))
+        }
         (None, (Some(access), refresh), Some(account)) => Ok(Redeemed { account, access, refresh }),
         (None, _, _) => {
             Err(Problem::invalid(format!("{side}: send {named} and access_token, or a grant")).of(side))
@@ -234,7 +236,8 @@ async fn create_connection(
 ) -> Result<(StatusCode, axum::Json<CreatedConnection>), Problem> {
     let mut grants = Vec::new();
     let NewRSeries { grant, account_id, access_token, refresh_token, .. } = new.r_series;
-    let r = tokens(&desk, Side::RSeries, grant, account_id, (access_token, refresh_token), &mut grants).await?;
+    let r =
+        tokens(&desk, Side::RSeries, grant, account_id, (access_token, refresh_token), &mut grants).await?;
     let NewESeries { grant, store_id, access_token } = new.e_series;
     let e = tokens(&desk, Side::ESeries, grant, store_id, (access_token, None), &mut grants).await?;
     let request = Request {

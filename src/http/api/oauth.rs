@@ -51,8 +51,9 @@ struct Started {
 /// What became of asking a merchant.
 #[derive(Debug, Serialize, ToSchema)]
 struct Grant {
-    /// Id.
-    grant: ConnectionId,
+    /// Its id.
+    #[serde(rename = "grant")]
+    id: ConnectionId,
     /// `r_series` or `e_series`.
     side: Side,
     /// How far it has come.
@@ -130,7 +131,7 @@ async fn get_grant(
     let side = side_of(&side)?;
     let row = desk.accounts.grant(side, grant).await?.ok_or_else(|| Problem::not_found("grant"))?;
     Ok(axum::Json(Grant {
-        grant: row.connection_id,
+        id: row.connection_id,
         side,
         state: row.outcome,
         account: row.account.map(|account| account.to_string()),

@@ -302,7 +302,9 @@ impl Client {
                 if method.is_safe() { CallError::Later { until, why } } else { CallError::Unclear { why } }
             }
             403 if code.as_deref() == Some("INVALID_API_TOKEN") => CallError::Account {
-                why: format!("{why}: the application was removed from the store, or connected anew elsewhere"),
+                why: format!(
+                    "{why}: the application was removed from the store, or connected anew elsewhere"
+                ),
             },
             403 => CallError::Account { why },
             404 if code.as_deref() == Some("STORE_NOT_FOUND") => CallError::Account { why },

@@ -153,10 +153,7 @@ pub fn claims(access: &SecretString) -> Claims {
             .get("scope")
             .and_then(Value::as_str)
             .map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
-        expires: json
-            .get("exp")
-            .and_then(seconds)
-            .and_then(|seconds| Instant::from_timestamp(seconds, 0)),
+        expires: json.get("exp").and_then(seconds).and_then(|seconds| Instant::from_timestamp(seconds, 0)),
     }
 }
 
@@ -172,8 +169,9 @@ mod tests {
 
     #[test]
     fn a_token_tells_whose_it_is_what_it_may_and_how_long() {
-        let read =
-            claims(&token(r#"{"acct":4711,"scope":"employee:inventory employee:register","exp":1767225600.5}"#));
+        let read = claims(&token(
+            r#"{"acct":4711,"scope":"employee:inventory employee:register","exp":1767225600.5}"#,
+        ));
         assert_eq!(read.account, Some(4711));
         assert_eq!(read.scopes.unwrap(), SCOPES);
         assert_eq!(read.expires, Instant::from_timestamp(1_767_225_600, 0));
@@ -186,9 +184,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_token_breaks_the_reader(text: String, payload: String, exp: f64) {
-            claims(&SecretString::from(text));
-            claims(&token(&payload));
-            claims(&token(&format!(r#"{{"exp":{exp:e}}}"#)));
+            let _ = claims(&SecretString::from(text));
+            let _ = claims(&token(&payload));
+            let _ = claims(&token(&format!(r#"{{"exp":{exp:e}}}"#)));
         }
     }
 }
