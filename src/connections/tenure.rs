@@ -39,6 +39,8 @@ struct State {
     held: BTreeMap<ConnectionId, Instant>,
     /// How many hands are at work.
     busy: HashMap<ConnectionId, usize>,
+    /// It has said where it is. Once: whoever comes there later is right that this process is gone, or ends.
+    arrived: bool,
 }
 
 /// Leases of this process. Not kept, it works on whatever there is: for tests that step by hand.
@@ -154,9 +156,9 @@ impl Accounts {
         place: Option<&str>,
         leaving: bool,
     ) -> Result<bool, StoreError> {
-        let Some(held) = self.tenure.state(|state| state.held.keys().copied().collect::<Vec<_>>()) else {
-            return Ok(false);
-        };
+        let state = |state: &mut State| (state.held.keys().copied().collect::<Vec<_>>(), state.arrived);
+        let Some((held, arrived)) = self.tenure.state(state) else { return Ok(false) };
+        let place = place.filter(|_| !arrived);
         let store = &self.wiring.store;
         let now = self.wiring.clock.now();
         let until = after(now, LEASE);
@@ -173,6 +175,7 @@ impl Accounts {
         let extended = leases::extend(&mut db, replica, &written, until).await?;
         let active = leases::count_active(&mut db).await?;
         db.commit().await?;
+        self.tenure.state(|state| state.arrived = true);
         for (connection, _) in &extended {
             if let Some(tally) = tallies.get(connection) {
                 self.lend(*connection, tally, until);

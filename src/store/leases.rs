@@ -19,7 +19,8 @@ pub struct Taken {
     pub e_calls: Calls,
 }
 
-/// Says that a process lives. Whoever was at the same place before it is gone: its leases end now.
+/// Says that a process lives. With a place, it has just come there, and whoever was there before is gone: its leases
+/// end now.
 pub async fn beat(db: &mut Db, replica: Uuid, place: Option<&str>, now: Instant) -> Result<()> {
     sqlx::query!(
         "insert into replicas (replica_id, place, seen_at) values ($1, $2, $3)

@@ -144,7 +144,9 @@ async fn who_starts_where_another_was_knows_that_it_is_gone() {
     let again = Replica::of(&world, 3, Some("here"));
     assert_eq!(again.extend(&world).await, [world.connection]);
     assert!(again.worker.visit().await.unwrap());
+    // The one before was only about to end, and does not drive out who came after it.
     assert_eq!(a.extend(&world).await, []);
+    assert_eq!(again.extend(&world).await, [world.connection]);
 }
 
 #[tokio::test]

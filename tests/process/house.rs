@@ -173,11 +173,7 @@ pub async fn limited_stage(seed: u64, requests_per_minute: usize, dice: &mut Cha
         burst_limit: 1_000_000,
         ..rseries::Config::default()
     };
-    let e = eseries::Config {
-        requests_per_minute,
-        max_product_limit: 100_000,
-        ..eseries::Config::default()
-    };
+    let e = eseries::Config { requests_per_minute, max_product_limit: 100_000, ..eseries::Config::default() };
     let (r_port, e_port) = (free_port(dice), free_port(dice));
     let setup = Setup { r, e, r_port, e_port, seed, deliver: true };
     Arc::new(Stage::open(setup, system()).await.unwrap())

@@ -37,7 +37,8 @@ async fn holder(postgres: &Postgres) -> Option<String> {
 fn busiest_minute(stage: &Stage) -> (usize, usize) {
     let calls = stage.e.calls();
     let at: Vec<Instant> = calls.iter().map(|call| call.at).collect();
-    let within = |from: &Instant| at.iter().filter(|it| *it >= from && (**it - *from).num_seconds() < 60).count();
+    let within =
+        |from: &Instant| at.iter().filter(|it| *it >= from && (**it - *from).num_seconds() < 60).count();
     let most = at.iter().map(within).max().unwrap_or_default();
     (most, calls.iter().filter(|call| call.status == 429).count())
 }
@@ -146,7 +147,8 @@ async fn the_one_that_works_is_killed_and_the_other_takes_over() {
 
 /// Which of the two holds the lease: the one that is stopped for a moment does not extend it.
 async fn split(postgres: &Postgres, holder: &str, first: Service, second: Service) -> (Service, Service) {
-    let seen = format!("select extract(epoch from seen_at)::text from replicas where replica_id = '{holder}'");
+    let seen =
+        format!("select extract(epoch from seen_at)::text from replicas where replica_id = '{holder}'");
     first.signal(Signal::STOP);
     // A beat that was under way may still arrive.
     pause(Duration::from_millis(300)).await;

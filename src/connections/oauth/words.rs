@@ -51,8 +51,8 @@ pub(super) fn access_kind(side: Side) -> &'static str {
 pub(super) fn missing(side: Side, scopes: &[String]) -> Vec<&'static str> {
     let has = |scope: &str| scopes.iter().any(|it| it == scope);
     match side {
-        Side::RSeries if has(rseries::oauth::EVERYTHING) || has(rseries::oauth::NEEDED) => Vec::new(),
-        Side::RSeries => vec![rseries::oauth::NEEDED],
+        Side::RSeries if has(rseries::oauth::EVERYTHING) => Vec::new(),
+        Side::RSeries => rseries::oauth::NEEDED.into_iter().filter(|scope| !has(scope)).collect(),
         Side::ESeries => eseries::oauth::NEEDED.into_iter().filter(|scope| !has(scope)).collect(),
     }
 }
@@ -87,8 +87,9 @@ mod tests {
     fn what_is_missing_is_named() {
         let scopes = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         assert!(missing(Side::RSeries, &scopes("employee:all")).is_empty());
-        assert!(missing(Side::RSeries, &scopes("employee:inventory")).is_empty());
-        assert_eq!(missing(Side::RSeries, &scopes("employee:register")), ["employee:inventory"]);
+        assert!(missing(Side::RSeries, &scopes("employee:inventory employee:inventory_log")).is_empty());
+        let lacks = missing(Side::RSeries, &scopes("employee:register employee:inventory"));
+        assert_eq!(lacks, ["employee:inventory_log"]);
         let lacks = missing(Side::ESeries, &scopes("read_store_profile read_catalog"));
         assert_eq!(lacks, ["create_catalog", "update_catalog"]);
     }

@@ -14,10 +14,12 @@ use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::CallError;
 use crate::platforms::transport::{Transport, TransportError};
 
-/// What is asked for: items and stock, and the register for sales from the web.
-pub const SCOPES: [&str; 2] = ["employee:inventory", "employee:register"];
-/// Without this, or [`EVERYTHING`], nothing can be kept in step.
-pub const NEEDED: &str = "employee:inventory";
+/// What is asked for (section 2.5): items and stock; the log of stock, which the vendor's page lists under a scope of
+/// its own; categories; and the register for sales from the web.
+pub const SCOPES: [&str; 4] =
+    ["employee:inventory", "employee:inventory_log", "employee:categories", "employee:register"];
+/// Without these, or [`EVERYTHING`], nothing can be kept in step: a write of stock is proved by the log.
+pub const NEEDED: [&str; 2] = ["employee:inventory", "employee:inventory_log"];
 /// All rights of the employee who grants it.
 pub const EVERYTHING: &str = "employee:all";
 
@@ -170,10 +172,10 @@ mod tests {
     #[test]
     fn a_token_tells_whose_it_is_what_it_may_and_how_long() {
         let read = claims(&token(
-            r#"{"acct":4711,"scope":"employee:inventory employee:register","exp":1767225600.5}"#,
+            r#"{"acct":4711,"scope":"employee:inventory employee:inventory_log","exp":1767225600.5}"#,
         ));
         assert_eq!(read.account, Some(4711));
-        assert_eq!(read.scopes.unwrap(), SCOPES);
+        assert_eq!(read.scopes.unwrap(), NEEDED);
         assert_eq!(read.expires, Instant::from_timestamp(1_767_225_600, 0));
         assert_eq!(claims(&token(r#"{"acct":"12"}"#)).account, Some(12));
         for opaque in ["", "opaque", "a.b.c", "a..c"] {
