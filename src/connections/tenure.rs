@@ -291,7 +291,7 @@ impl Accounts {
         match freed.await {
             Ok(products) => info!(connections = taken.len(), products, "taken over"),
             Err(error) => {
-                warn!(%error, "claims of the process before were not freed: they run out by themselves")
+                warn!(%error, "claims of the process before were not freed: they run out by themselves");
             }
         }
         for (connection, tally) in &tallies {
