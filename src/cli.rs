@@ -4,6 +4,7 @@ mod database;
 mod demo;
 mod doctor;
 mod health;
+mod restored;
 mod sandbox;
 mod serve;
 pub mod service;
@@ -45,6 +46,11 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Makes a database that was restored from a backup safe to work with; once, before it is served
+    AfterRestore {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
     /// Asks the service on this machine whether it can work; for orchestrators that can only run a command
     Health(health::Options),
     /// Everything at once, to look at: a private Postgres, both sandbox platforms, and the service; needs no
@@ -75,6 +81,7 @@ async fn command() -> anyhow::Result<u8> {
         Command::Serve { no_migrate, config } => serve::run(&config, no_migrate).await,
         Command::Migrate { config } => serve::migrate(&config).await,
         Command::Doctor { json, config } => doctor::run(&config, json).await,
+        Command::AfterRestore { config } => restored::run(&config).await,
         Command::Health(options) => Ok(health::run(&options).await),
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(&options).await,

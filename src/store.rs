@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod instance;
 pub mod ledger;
 pub mod links;
+pub mod restored;
 pub mod room;
 pub mod server;
 pub mod stock_marks;

@@ -16,8 +16,11 @@
     reason = "a test that meets something unforeseen fails, and that is what it is for"
 )]
 
+mod backup;
+mod doctor;
 mod house;
 mod laws;
 mod merchants;
 mod stops;
 mod storm;
+mod walkthrough;
