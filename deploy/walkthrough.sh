@@ -58,8 +58,12 @@ while IFS= read -r line; do export "${line#export }"; done < <(grep -E '^export 
 children+=($!)
 eventually curl -sSf "http://127.0.0.1:${PORT}/health/ready"
 
-# Two minutes are the most for any block; an answer that is an error ends it.
-curl() { command curl --silent --show-error --fail-with-body --max-time 20 "$@"; }
+# An answer that is an error ends it, and so does waiting for what does not come.
+trap 'echo "not within four minutes" >&2; exit 1' TERM
+curl() {
+  ((SECONDS < 240)) || kill $$
+  command curl --silent --show-error --fail-with-body --max-time 20 "$@"
+}
 
 document="$(curl "http://127.0.0.1:${PORT}/openapi.json")"
 number=0
