@@ -230,7 +230,8 @@ impl Corridor {
             };
             let ended = match sights {
                 Ok(sights) => {
-                    let span = tracing::trace_span!(target: SPANS, "visit", connection = %connection_id, %product);
+                    let span =
+                        tracing::trace_span!(target: SPANS, "visit", connection = %connection_id, %product);
                     self.walk(&mut visit, intents, sights).instrument(span).await
                 }
                 Err(stop) => Err(stop),

@@ -5,9 +5,7 @@ mod catalogue;
 mod otlp;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::EnvFilter;
 
 pub use self::catalogue::{CATALOGUE, Kind, Metric};
 use crate::config::LogFormat;
@@ -20,15 +18,18 @@ pub const SPANS: &str = "concord::spans";
 pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
     let filter =
         EnvFilter::try_new(filter).map_err(|error| format!("CONCORD_LOG cannot be read: {error}"))?;
-    let lines = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
-    let lines = match format {
-        LogFormat::Text => lines.with_target(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
-    let layers = vec![lines.with_filter(filter).boxed()];
     #[cfg(feature = "otlp")]
-    let layers = layers.into_iter().chain(otlp::layer()?).collect::<Vec<_>>();
-    tracing_subscriber::registry().with(layers).try_init().map_err(|error| error.to_string())
+    if otlp::wanted() {
+        return otlp::start(filter, format);
+    }
+    // One filter for all, and none of a layer's own: with those, an event that one directive refuses can take the next
+    // one with it.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| error.to_string())
 }
 
 /// Sends what is still held of traces. The last thing a process does.

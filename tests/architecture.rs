@@ -40,7 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("queue/backoff", &[]),
     ("connections", &["store", "platforms", "mapping", "vault"]),
     ("sweep", &["store", "platforms", "connections", "mapping", "telemetry"]),
-    ("reconcile", &["queue", "platforms", "mapping", "decide", "act", "ledger", "store", "connections", "telemetry"]),
+    (
+        "reconcile",
+        &["queue", "platforms", "mapping", "decide", "act", "ledger", "store", "connections", "telemetry"],
+    ),
     ("http", &["receive", "reconcile", "ledger", "decide", "connections", "store", "platforms", "telemetry"]),
     ("sandbox", &[]),
     (

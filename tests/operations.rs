@@ -4,7 +4,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
     reason = "a test that meets something unforeseen fails, and that is what it is for"
@@ -91,7 +90,8 @@ fn literal(argument: &str) -> Option<&str> {
 fn rows(page: &str) -> Vec<Vec<String>> {
     let text = read(page);
     let rows = text.lines().filter(|line| line.starts_with("| "));
-    let cells = rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect());
+    let cells =
+        rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect());
     cells.filter(|cells: &Vec<String>| !["Name", "Level"].contains(&cells[0].as_str())).collect()
 }
 
@@ -108,7 +108,9 @@ fn every_metric_that_is_emitted_stands_in_the_catalogue_and_the_other_way_round(
             for call in calls(&code, kind) {
                 let name = literal(call[0]);
                 let name = name.unwrap_or_else(|| panic!("src/{file}: a {kind} without a constant name"));
-                let label = |pair: &&str| pair.split_once("=>").and_then(|(label, _)| literal(label.trim()).map(str::to_owned));
+                let label = |pair: &&str| {
+                    pair.split_once("=>").and_then(|(label, _)| literal(label.trim()).map(str::to_owned))
+                };
                 let labels: BTreeSet<String> = call[1..].iter().filter_map(label).collect();
                 assert_eq!(labels.len(), call.len() - 1, "src/{file}: the labels of {name}");
                 let known = emitted.entry(name.to_owned()).or_insert((kind, labels.clone()));
@@ -123,8 +125,10 @@ fn every_metric_that_is_emitted_stands_in_the_catalogue_and_the_other_way_round(
         Kind::Gauge => "gauge",
         Kind::Histogram => "histogram",
     };
-    let described: BTreeMap<&str, &str> = CATALOGUE.iter().map(|metric| (metric.name, word(metric.kind))).collect();
-    let in_code: BTreeMap<&str, &str> = emitted.iter().map(|(name, (kind, _))| (name.as_str(), *kind)).collect();
+    let described: BTreeMap<&str, &str> =
+        CATALOGUE.iter().map(|metric| (metric.name, word(metric.kind))).collect();
+    let in_code: BTreeMap<&str, &str> =
+        emitted.iter().map(|(name, (kind, _))| (name.as_str(), *kind)).collect();
     assert_eq!(described, in_code, "left: src/telemetry/catalogue.rs, right: what the code emits");
 
     let mut documented = BTreeMap::new();
@@ -143,7 +147,10 @@ fn every_metric_that_is_emitted_stands_in_the_catalogue_and_the_other_way_round(
 fn no_label_grows_with_the_merchants() {
     for row in rows("deploy/METRICS.md") {
         for label in quoted(&row[2]) {
-            let few = ["side", "door", "status", "what", "full", "code", "field", "act", "state", "outcome", "kind", "version"];
+            let few = [
+                "side", "door", "status", "what", "full", "code", "field", "act", "state", "outcome", "kind",
+                "version",
+            ];
             assert!(few.contains(&label.as_str()), "{} has the label {label}", row[0]);
         }
     }
@@ -181,8 +188,12 @@ fn every_log_line_stands_in_the_contract_and_the_other_way_round() {
         for level in ["info", "warn", "error"] {
             for call in calls(&code, level) {
                 let message = literal(call[call.len() - 1]);
-                let message = message.unwrap_or_else(|| panic!("src/{file}: {level}! without a constant message: {call:?}"));
-                assert!(!message.contains('{'), "src/{file}: “{message}” is not constant: give what varies as fields");
+                let message = message
+                    .unwrap_or_else(|| panic!("src/{file}: {level}! without a constant message: {call:?}"));
+                assert!(
+                    !message.contains('{'),
+                    "src/{file}: “{message}” is not constant: give what varies as fields"
+                );
                 let field = |argument: &&str| {
                     let name = argument.split('=').next().unwrap();
                     name.trim().trim_start_matches(['%', '?']).to_owned()

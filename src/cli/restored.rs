@@ -22,7 +22,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
     store.close().await;
     Database::close(cluster).await?;
     let restored::Restored { open_writes, products } = done?;
-    say(&format!("{products} products will be looked at anew; {open_writes} writes of unknown outcome were closed."));
+    say(&format!(
+        "{products} products will be looked at anew; {open_writes} writes of unknown outcome were closed."
+    ));
     say("Start `concord serve` now. Where the counts of a product differ, the shop's is taken.");
     Ok(0)
 }

@@ -242,7 +242,8 @@ impl Accounts {
     #[must_use]
     pub fn quota_left(&self, now: Instant) -> [f64; 2] {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.values().fold([1.0, 1.0], |[r, e], kept| [kept.r_gate.left(now).min(r), kept.e_gate.left(now).min(e)])
+        kept.values()
+            .fold([1.0, 1.0], |[r, e], kept| [kept.r_gate.left(now).min(r), kept.e_gate.left(now).min(e)])
     }
 
     /// Forgets what is kept about a connection: its secrets have changed, or it is gone.

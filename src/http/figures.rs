@@ -80,7 +80,8 @@ fn show(figures: &Figures, told: &mut BTreeSet<(&'static str, String)>) {
     // What was told of before and is no more is 0 now.
     for (label, value) in told.iter() {
         let rows = kinds.iter().find(|(known, _)| known == label).map(|(_, rows)| *rows);
-        let number = rows.into_iter().flatten().find(|(known, _)| known == value).map_or(0, |(_, number)| *number);
+        let number =
+            rows.into_iter().flatten().find(|(known, _)| known == value).map_or(0, |(_, number)| *number);
         let gauge = match *label {
             "code" => gauge!("concord_parked", "code" => value.clone()),
             "act" => gauge!("concord_brake_held", "act" => value.clone()),

@@ -14,7 +14,8 @@ pub(super) async fn counted(
     sending: impl Future<Output = Result<Answer, TransportError>>,
 ) -> Result<Answer, TransportError> {
     let from = clock.now();
-    let span = tracing::trace_span!(target: SPANS, "call", side = side.as_str(), outcome = tracing::field::Empty);
+    let span =
+        tracing::trace_span!(target: SPANS, "call", side = side.as_str(), outcome = tracing::field::Empty);
     let sent = sending.instrument(span.clone()).await;
     let outcome = outcome(&sent);
     span.record("outcome", outcome);
@@ -41,7 +42,9 @@ fn outcome(sent: &Result<Answer, TransportError>) -> &'static str {
             500..=599 => "server_error",
             _ => "other",
         },
-        Err(TransportError::NotSent(_) | TransportError::TooLate | TransportError::ForeignHost(_)) => "not_sent",
+        Err(TransportError::NotSent(_) | TransportError::TooLate | TransportError::ForeignHost(_)) => {
+            "not_sent"
+        }
         Err(TransportError::Lost(_)) => "lost",
     }
 }

@@ -49,7 +49,8 @@ impl Corridor {
         metrics::counter!("concord_visits_total").increment(1);
         for notice in visit.notices.iter().filter(|notice| visit.changed(notice.side)) {
             let took = (now - notice.received_at).to_std().unwrap_or_default().as_secs_f64();
-            metrics::histogram!("concord_notice_to_written_seconds", "side" => notice.side.as_str()).record(took);
+            metrics::histogram!("concord_notice_to_written_seconds", "side" => notice.side.as_str())
+                .record(took);
         }
         Ok(())
     }

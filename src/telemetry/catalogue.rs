@@ -39,17 +39,29 @@ const fn histogram(name: &'static str, help: &'static str) -> Metric {
 /// same.
 pub const CATALOGUE: &[Metric] = &[
     // Freshness.
-    gauge("concord_oldest_unproven_seconds", "Since when the product that waits longest is not known to be in step"),
-    gauge("concord_proven_share", "Share of linked products that are in step, or not known to be for 90 s at most"),
+    gauge(
+        "concord_oldest_unproven_seconds",
+        "Since when the product that waits longest is not known to be in step",
+    ),
+    gauge(
+        "concord_proven_share",
+        "Share of linked products that are in step, or not known to be for 90 s at most",
+    ),
     gauge("concord_linked", "Products and variants with both halves"),
-    histogram("concord_notice_to_written_seconds", "From a notice of a change to the end of the visit that carried it"),
+    histogram(
+        "concord_notice_to_written_seconds",
+        "From a notice of a change to the end of the visit that carried it",
+    ),
     // What comes in.
     counter("concord_notices_total", "Notices by door and answer"),
     histogram("concord_notice_seconds", "Time to answer a notice"),
     counter("concord_echoes_total", "Notices that were recognised as our own write coming back"),
     counter("concord_found_by_sweep_total", "Changes that the sweep found and no notice had told"),
     counter("concord_sweeps_total", "Complete change polls"),
-    gauge("concord_sweep_age_seconds", "Time since the last complete change poll of the connection that is worst off"),
+    gauge(
+        "concord_sweep_age_seconds",
+        "Time since the last complete change poll of the connection that is worst off",
+    ),
     counter("concord_full_looks_total", "Complete full looks"),
     counter("concord_full_look_marks_total", "Products that a full look marked, by what it saw"),
     counter("concord_turned_away_total", "Callers that were refused because something was full"),
@@ -61,7 +73,10 @@ pub const CATALOGUE: &[Metric] = &[
     counter("concord_unclear_total", "Writes whose answer was lost"),
     gauge("concord_writes_open", "Writes whose outcome is not known yet"),
     gauge("concord_oldest_open_write_seconds", "Age of the oldest of these"),
-    counter("concord_trampled_repairs_total", "Stock counts that had to be put right after an absolute write"),
+    counter(
+        "concord_trampled_repairs_total",
+        "Stock counts that had to be put right after an absolute write",
+    ),
     gauge("concord_worker_idle_seconds", "Time since the worker's loop last turned"),
     // What waits for a person.
     counter("concord_parked_total", "Products that were parked, by reason"),
@@ -76,8 +91,14 @@ pub const CATALOGUE: &[Metric] = &[
     counter("concord_calls_total", "Calls to the platforms, by what came of them"),
     histogram("concord_call_seconds", "Time until a platform had answered"),
     counter("concord_drips_tenths_total", "Tenths of drips that calls to R-Series were booked with"),
-    gauge("concord_quota_left_ratio", "Share of the call quota that is left to the connection that is worst off"),
-    gauge("concord_token_age_seconds", "Time since the stored token of the connection that is worst off was replaced"),
+    gauge(
+        "concord_quota_left_ratio",
+        "Share of the call quota that is left to the connection that is worst off",
+    ),
+    gauge(
+        "concord_token_age_seconds",
+        "Time since the stored token of the connection that is worst off was replaced",
+    ),
     // The process.
     gauge("concord_database_up", "1 while the database answers, else 0"),
     gauge("concord_build_info", "1, labelled with the version"),
@@ -85,7 +106,10 @@ pub const CATALOGUE: &[Metric] = &[
 
 /// Upper bounds of the histograms' buckets, in seconds.
 pub(super) const BUCKETS: &[(&str, &[f64])] = &[
-    ("concord_notice_seconds", &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+    (
+        "concord_notice_seconds",
+        &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+    ),
     ("concord_call_seconds", &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0]),
     (
         "concord_notice_to_written_seconds",

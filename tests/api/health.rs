@@ -76,8 +76,12 @@ async fn metrics_tell_of_notices_of_the_database_and_of_the_platforms() {
 
     // A product that waits for too long, and one that is parked.
     let now = "now() + interval '100 years'";
-    api.world.sql(&format!("insert into dirty (connection_id, product_id, due_at, marked_at, parked_at, park_code) \
-        select connection_id, product_id, {now}, '2026-01-01', {now}, 'tried' from links")).await;
+    api.world
+        .sql(&format!(
+            "insert into dirty (connection_id, product_id, due_at, marked_at, parked_at, park_code) \
+        select connection_id, product_id, {now}, '2026-01-01', {now}, 'tried' from links"
+        ))
+        .await;
     let again = api.send_raw("GET", "/metrics", &[], String::new()).await;
     assert!(again.text.contains("concord_proven_share 1"), "counted anew after ten seconds at the earliest");
     api.world.clock.advance(Duration::from_secs(11));

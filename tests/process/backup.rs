@@ -19,7 +19,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A script of `deploy/` against this database; what it said.
 async fn script(name: &str, database: &str, file: &Path) -> (bool, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
-    let done = Command::new("bash").arg(path).arg(file).env("CONCORD_DATABASE_URL", database).output().await.unwrap();
+    let done = Command::new("bash")
+        .arg(path)
+        .arg(file)
+        .env("CONCORD_DATABASE_URL", database)
+        .output()
+        .await
+        .unwrap();
     let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
     (done.status.success(), said)
 }
@@ -67,7 +73,10 @@ fn stock(stage: &Stage) -> Vec<(i64, i64)> {
     for item in stage.r.items() {
         let marker = Some(format!("concord-r-{}", item.item_id));
         let product = products.iter().find(|product| product.external_reference_id == marker);
-        stock.push((item.stock.values().sum(), product.and_then(|product| product.quantity).unwrap_or(i64::MIN)));
+        stock.push((
+            item.stock.values().sum(),
+            product.and_then(|product| product.quantity).unwrap_or(i64::MIN),
+        ));
     }
     stock
 }
@@ -109,7 +118,10 @@ async fn a_backup_holds_no_secret_and_is_worked_with_after_a_restore() {
     let (done, said) = script("backup.sh", &postgres.url, &backup).await;
     assert!(done, "{said}");
     let sql = readable(&backup, &folder.0).await;
-    assert!(sql.contains("Renamed thing") && sql.contains("COPY public.secrets"), "the dump is not what it should be");
+    assert!(
+        sql.contains("Renamed thing") && sql.contains("COPY public.secrets"),
+        "the dump is not what it should be"
+    );
     let log = std::fs::read_to_string(&recipe.log).unwrap();
     assert!(log.contains("concord"), "the log is not what it should be");
     for secret in &secrets {
@@ -124,11 +136,13 @@ async fn a_backup_holds_no_secret_and_is_worked_with_after_a_restore() {
     let mut messages = std::collections::BTreeSet::new();
     for line in log.lines() {
         let json: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        // Libraries may say something without a message.
+        let ours = json["target"].as_str().is_some_and(|target| target.starts_with("concord"));
         for name in ["timestamp", "level", "message", "target"] {
-            assert!(json[name].is_string(), "{name} is missing: {line}");
+            assert!(json[name].is_string() || (name == "message" && !ours), "{name} is missing: {line}");
         }
         assert!(chrono::DateTime::parse_from_rfc3339(json["timestamp"].as_str().unwrap()).is_ok(), "{line}");
-        messages.insert(json["message"].as_str().unwrap().to_owned());
+        messages.extend(json["message"].as_str().map(str::to_owned));
     }
     for message in ["listening", "created on E-Series"] {
         assert!(messages.contains(message), "{message} is not among {messages:?}");

@@ -17,7 +17,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 async fn examined(recipe: &Recipe) -> (Option<i32>, Value) {
     let said = recipe.command(&["doctor", "--json"]).output().await.unwrap();
     let report = serde_json::from_slice(&said.stdout);
-    let report: Value = report.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&said.stderr)));
+    let report: Value =
+        report.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&said.stderr)));
     let faults = report["findings"].as_array().unwrap().iter().filter(|it| it["level"] == "fault");
     let faults: Vec<&Value> = faults.collect();
     assert_eq!(report["faults"], faults.len());
@@ -72,7 +73,9 @@ async fn the_doctor_names_each_fault_and_what_to_do() {
     // All is well; what is not for everybody is a note.
     let (code, report) = examined(&recipe()).await;
     assert_eq!(code, Some(0), "{report:#}");
-    for word in ["Postgres", "same time", "R-Series accepts the token", "E-Series accepts the token", "migrations"] {
+    for word in
+        ["Postgres", "same time", "R-Series accepts the token", "E-Series accepts the token", "migrations"]
+    {
         assert!(finds(&report, "ok", word), "{word}: {report:#}");
     }
     assert!(finds(&report, "note", "CONCORD_PUBLIC_URL"), "{report:#}");

@@ -91,7 +91,11 @@ async fn shop(report: &mut Report, name: &str, row: &Row, account: &Account) {
         Err(error) => return refused(report, name, side, "account", &error),
         Ok(ids) if !ids.contains(&row.r_account_id.to_string()) => {
             return report.fault(
-                format!("{name}: the R-Series token belongs to account {}, not {}", ids.join(", "), row.r_account_id),
+                format!(
+                    "{name}: the R-Series token belongs to account {}, not {}",
+                    ids.join(", "),
+                    row.r_account_id
+                ),
                 "Connect the account again with a token of that account.",
             );
         }
@@ -101,7 +105,8 @@ async fn shop(report: &mut Report, name: &str, row: &Row, account: &Account) {
         Err(error) => return refused(report, name, side, "shops", &error),
         Ok(shops) => {
             let open = |id: &i64| shops.iter().any(|shop| shop.id == *id && !shop.archived);
-            let gone: Vec<String> = row.r_shop_ids.iter().filter(|id| !open(id)).map(i64::to_string).collect();
+            let gone: Vec<String> =
+                row.r_shop_ids.iter().filter(|id| !open(id)).map(i64::to_string).collect();
             if !gone.is_empty() {
                 report.fault(
                     format!("{name}: connected shop {} is archived or gone on R-Series", gone.join(", ")),
@@ -139,7 +144,10 @@ async fn web(report: &mut Report, name: &str, row: &Row, account: &Account) {
         Err(error) => return refused(report, name, side, "profile", &error),
         Ok(profile) if profile.store_id != row.e_store_id => {
             return report.fault(
-                format!("{name}: the E-Series token belongs to store {}, not {}", profile.store_id, row.e_store_id),
+                format!(
+                    "{name}: the E-Series token belongs to store {}, not {}",
+                    profile.store_id, row.e_store_id
+                ),
                 "Connect the store again with a token of that store.",
             );
         }
@@ -162,7 +170,9 @@ async fn house(
 ) -> Result<(), StoreError> {
     let mut db = store.begin().await?;
     match server::last_notice(&mut db, row.connection_id, Side::ESeries).await? {
-        Some(at) if now - at <= SILENT => report.good(format!("{name}: the last notice of E-Series came at {at}")),
+        Some(at) if now - at <= SILENT => {
+            report.good(format!("{name}: the last notice of E-Series came at {at}"))
+        }
         last => {
             let since = last.map_or_else(
                 || "no notice of E-Series has ever come".to_owned(),

@@ -73,7 +73,10 @@ fn public_url(report: &mut Report, config: &Config) {
     } else if url.scheme() != "https" {
         report.fault(format!("CONCORD_PUBLIC_URL is {url}: E-Series delivers to HTTPS only"), remedy);
     } else if port < 1024 && ![80, 443].contains(&port) {
-        report.fault(format!("CONCORD_PUBLIC_URL names port {port}, to which E-Series does not deliver"), remedy);
+        report.fault(
+            format!("CONCORD_PUBLIC_URL names port {port}, to which E-Series does not deliver"),
+            remedy,
+        );
     } else {
         report.good(format!("CONCORD_PUBLIC_URL is {url}"));
     }

@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::wire::{Product, ProductWrite, Profile, Variation};
 use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
-use crate::platforms::{CallError, calls};
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
+use crate::platforms::{CallError, calls};
 
 /// Most records a page holds (e-series-api.md, section 3).
 pub const PAGE: usize = 100;

@@ -14,10 +14,10 @@ use super::matrix::one_of;
 use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
 use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
-use crate::platforms::{CallError, calls};
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
+use crate::platforms::{CallError, calls};
 
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
 pub const PAGE: usize = 100;
