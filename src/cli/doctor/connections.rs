@@ -171,7 +171,7 @@ async fn house(
     let mut db = store.begin().await?;
     match server::last_notice(&mut db, row.connection_id, Side::ESeries).await? {
         Some(at) if now - at <= SILENT => {
-            report.good(format!("{name}: the last notice of E-Series came at {at}"))
+            report.good(format!("{name}: the last notice of E-Series came at {at}"));
         }
         last => {
             let since = last.map_or_else(
