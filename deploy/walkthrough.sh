@@ -49,7 +49,7 @@ eventually() {
 # One field of a JSON answer, by its name: enough for ids, without another program.
 field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1; }
 
-"${CONCORD}" sandbox --r-port "${R_PORT}" --e-port "${E_PORT}" --items 12 >sandbox.txt 2>sandbox.log &
+"${CONCORD}" sandbox --r-port "${R_PORT}" --e-port "${E_PORT}" --items 12 --webhook-url "http://127.0.0.1:${PORT}" >sandbox.txt 2>sandbox.log &
 children+=($!)
 eventually grep -q 'Be the merchants' sandbox.txt
 
