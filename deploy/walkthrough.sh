@@ -63,7 +63,12 @@ eventually curl -sSf "http://127.0.0.1:${PORT}/health/ready"
 trap 'echo "not within four minutes" >&2; exit 1' TERM
 curl() {
   ((SECONDS < 240)) || kill $$
-  command curl --silent --show-error --fail-with-body --max-time 20 "$@"
+  local answer="${work}/answer.$BASHPID" status=0
+  command curl --silent --show-error --fail-with-body --max-time 20 "$@" >"${answer}" || status=$?
+  # What was refused is told even where the answer would go into a variable.
+  ((status == 0)) || cat "${answer}" >&2
+  cat "${answer}"
+  return "${status}"
 }
 
 document="$(curl "http://127.0.0.1:${PORT}/openapi.json")"
