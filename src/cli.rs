@@ -3,6 +3,8 @@
 mod database;
 mod demo;
 mod doctor;
+mod health;
+mod restored;
 mod sandbox;
 mod serve;
 pub mod service;
@@ -36,11 +38,21 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Checks configuration, database, clock, tokens and reachability; says what to do about each fault
+    /// Checks configuration, database, clock, tokens, scopes and reachability; says what to do about each fault
     Doctor {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Makes a database that was restored from a backup safe to work with; once, before it is served
+    AfterRestore {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Asks the service on this machine whether it can work; for orchestrators that can only run a command
+    Health(health::Options),
     /// Everything at once, to look at: a private Postgres, both sandbox platforms, and the service; needs no
     /// configuration
     Demo(demo::Options),
@@ -59,10 +71,18 @@ enum Command {
 
 /// Runs the command line; returns the exit code.
 pub async fn run() -> anyhow::Result<u8> {
+    let ended = command().await;
+    crate::telemetry::flush();
+    ended
+}
+
+async fn command() -> anyhow::Result<u8> {
     match Cli::parse().command {
         Command::Serve { no_migrate, config } => serve::run(&config, no_migrate).await,
         Command::Migrate { config } => serve::migrate(&config).await,
-        Command::Doctor { config } => doctor::run(&config).await,
+        Command::Doctor { json, config } => doctor::run(&config, json).await,
+        Command::AfterRestore { config } => restored::run(&config).await,
+        Command::Health(options) => Ok(health::run(&options).await),
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(&options).await,
         Command::Openapi => {

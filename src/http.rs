@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod auth;
+mod figures;
 pub mod health;
 pub mod listen;
 mod oauth;
@@ -26,6 +27,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::auth::BearerScheme;
+pub use self::figures::Counted;
 use crate::clock::{Instant, SharedClock};
 use crate::connections::Accounts;
 use crate::ids::SharedIds;
@@ -63,6 +65,8 @@ pub struct Desk {
     pub pulse: Pulse,
     /// Wakes the worker.
     pub wake: Arc<Notify>,
+    /// When the gauges were last brought up to date.
+    pub counted: Counted,
 }
 
 /// When the worker's loop last turned.

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use self::planning::plan_for;
 use self::sight::{InShop, Reading, Sight, Sights};
@@ -47,6 +47,7 @@ use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
 use crate::store::{Store, StoreError, brakes, connections, cursors, inbox, ledger};
+use crate::telemetry::SPANS;
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
 /// somebody else may have judged the write by then.
@@ -228,7 +229,11 @@ impl Corridor {
                 None => self.look_at_one(account, &visit.link).await,
             };
             let ended = match sights {
-                Ok(sights) => self.walk(&mut visit, intents, sights).await,
+                Ok(sights) => {
+                    let span =
+                        tracing::trace_span!(target: SPANS, "visit", connection = %connection_id, %product);
+                    self.walk(&mut visit, intents, sights).instrument(span).await
+                }
                 Err(stop) => Err(stop),
             };
             let stop = match ended {

@@ -12,7 +12,7 @@ mod room;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after, before};
@@ -20,6 +20,7 @@ use crate::connections::{Account, Accounts, Settings};
 use crate::ids::{ConnectionId, SharedIds, SyncId};
 use crate::platforms::CallError;
 use crate::store::{Store, StoreError, connections, syncs};
+use crate::telemetry::SPANS;
 
 /// Polls feeds and walks catalogues.
 #[derive(Debug, Clone)]
@@ -137,10 +138,14 @@ impl Sweep {
             return Ok(taken);
         }
         let done = match self.accounts.open(row).await {
-            Ok(account) => match self.still_installed(&account, row).await {
-                Ok(()) => self.poll_all(&account, row).await,
-                Err(broken) => Err(broken),
-            },
+            Ok(account) => {
+                let span = tracing::trace_span!(target: SPANS, "round", connection = %row.connection_id);
+                let look = async {
+                    self.still_installed(&account, row).await?;
+                    self.poll_all(&account, row).await
+                };
+                look.instrument(span).await
+            }
             Err(error) => Err(Broken::Call(Side::RSeries, error)),
         };
         let mut db = self.store.begin().await?;

@@ -71,7 +71,7 @@ impl Database {
 
 /// Connections of the pool. A visit and a round may each hold one while a token is renewed, and the front door
 /// needs some beside them.
-fn connections(config: &Config) -> u32 {
+pub(super) fn connections(config: &Config) -> u32 {
     let workers = u32::try_from(config.workers).unwrap_or(u32::MAX);
     CONNECTIONS.max(workers.saturating_mul(2).saturating_add(8))
 }

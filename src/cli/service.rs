@@ -107,6 +107,7 @@ pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
         public_base: public_base.into(),
         pulse,
         wake: Arc::new(Notify::new()),
+        counted: http::Counted::default(),
     };
     Ok(Assembled { worker, desk, writer })
 }

@@ -281,6 +281,15 @@ impl Accounts {
         self.kept(connection).e_gate.count_in(before, now);
     }
 
+    /// The share of the call quota that is left on R-Series and on E-Series, of the connections that are worst off;
+    /// 1 while nobody has called.
+    #[must_use]
+    pub fn quota_left(&self, now: Instant) -> [f64; 2] {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.values()
+            .fold([1.0, 1.0], |[r, e], kept| [kept.r_gate.left(now).min(r), kept.e_gate.left(now).min(e)])
+    }
+
     /// Forgets what is kept about a connection that is gone.
     pub fn forget(&self, connection: ConnectionId) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::Desk;
 use super::problem::{Path, Problem};
 use crate::catalog::Side;
+use crate::clock::Instant;
 use crate::ids::ConnectionId;
 use crate::platforms::CallError;
 use crate::receive::accept::Accepted;
@@ -42,7 +43,8 @@ async fn receive_e_series(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer("e_series", take_e_series(&desk, &headers, body).await)
+    let came = desk.clock.now();
+    answer(&desk, "e_series", came, take_e_series(&desk, &headers, body).await)
 }
 
 /// Take a notice of a relay about R-Series
@@ -70,11 +72,12 @@ async fn receive_r_series(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let came = desk.clock.now();
     let taken = match connection {
         Ok(Path(connection)) => take_r_series(&desk, connection, &headers, body).await,
         Err(problem) => Err(problem),
     };
-    answer("r_series", taken)
+    answer(&desk, "r_series", came, taken)
 }
 
 async fn take_e_series(
@@ -158,13 +161,15 @@ async fn write_down(desk: &Desk, delivery: Delivery, worked_on: bool) -> Result<
     }
 }
 
-fn answer(door: &'static str, taken: Result<StatusCode, Problem>) -> Response {
+fn answer(desk: &Desk, door: &'static str, came: Instant, taken: Result<StatusCode, Problem>) -> Response {
     let response = match taken {
         Ok(status) => status.into_response(),
         Err(problem) => problem.into_response(),
     };
     let status = response.status().as_u16().to_string();
     metrics::counter!("concord_notices_total", "door" => door, "status" => status).increment(1);
+    let took = (desk.clock.now() - came).to_std().unwrap_or_default();
+    metrics::histogram!("concord_notice_seconds", "door" => door).record(took.as_secs_f64());
     debug!(door, status = response.status().as_u16(), "notice");
     response
 }

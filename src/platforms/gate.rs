@@ -219,6 +219,14 @@ impl Gate {
         });
     }
 
+    /// The share of the quota that is left, from 0 to 1; 0 while the gate is closed.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> f64 {
+        self.state(|state| {
+            if state.closed_until.is_some_and(|until| until > now) { 0.0 } else { state.limiter.left(now) }
+        })
+    }
+
     /// The platform answered: the outage, if there was one, is over.
     pub fn answered(&self) {
         self.state(|state| state.failures = 0);
@@ -305,6 +313,29 @@ impl Limiter {
         }
     }
 
+    /// Is only told, and changes nothing.
+    fn left(&self, now: Instant) -> f64 {
+        let left = match self {
+            Self::Leaky { level, size, drip, at, .. } => {
+                let idle = at.map_or(0.0, |at| seconds(at, now));
+                1.0 - (level - idle * drip).max(0.0) / size
+            }
+            Self::Sliding { limit, span, calls, lent, .. } => {
+                let limit = match lent {
+                    Some(lent) if now < lent.until => lent.limit,
+                    Some(_) => RESERVE,
+                    None => *limit,
+                };
+                let used = calls.iter().filter(|call| after(**call, *span) > now).count();
+                #[expect(clippy::cast_precision_loss, reason = "some hundreds of calls")]
+                let used = used as f64 / limit.max(1) as f64;
+                1.0 - used
+            }
+        };
+        // A platform that names a size of nothing leaves nothing.
+        if left.is_nan() { 0.0 } else { left.clamp(0.0, 1.0) }
+    }
+
     fn book(&mut self, cost: f64, now: Instant) {
         match self {
             Self::Leaky { level, burst, .. } => {
@@ -354,6 +385,7 @@ mod tests {
         assert_eq!(gate.admit(1.0, until), Ok(()));
         assert!(gate.room_for(8.0, until).is_err());
         assert_eq!(gate.room_for(8.0, at(10)), Ok(()));
+        assert!((gate.left(at(1_000)) - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -374,7 +406,9 @@ mod tests {
             assert_eq!(gate.admit(1.0, at(call / 10)), Ok(()), "{call}");
         }
         assert_eq!(gate.admit(1.0, at(59)), Err(at(60)));
+        assert!((gate.left(at(59)) - 0.0).abs() < 1e-9);
         assert_eq!(gate.admit(1.0, at(60)), Ok(()));
+        assert!((gate.left(at(200)) - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -426,6 +460,7 @@ mod tests {
         let gate = Gate::e_series();
         gate.close_until(at(30));
         assert_eq!(gate.admit(1.0, at(0)), Err(at(30)));
+        assert!(gate.left(at(0)) < 1e-9 && gate.left(at(30)) > 0.99);
         assert_eq!(gate.admit(1.0, at(30)), Ok(()));
         assert_eq!(gate.outage(at(31)), at(32));
         assert_eq!(gate.outage(at(32)), at(34));
@@ -448,6 +483,7 @@ mod tests {
             }
             gate.observe_burst(used, limit, at(0));
             for now in [at(0), at(later), at(-later)] {
+                proptest::prop_assert!((0.0..=1.0).contains(&gate.left(now)));
                 if let Err(until) = gate.admit(1.5, now) {
                     proptest::prop_assert!(until > now && until <= after(now, LONGEST_WAIT));
                 }

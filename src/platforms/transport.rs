@@ -143,6 +143,14 @@ impl Transport {
         }
     }
 
+    /// Is the platform there, and what time is it there? Asks for its front page, without a token: any answer will
+    /// do. The time is that of the `Date` header, in whole seconds; none when it has none.
+    pub async fn greet(&self) -> Result<Option<Instant>, TransportError> {
+        let answer = self.send(Method::GET, self.base.clone(), None, None, None).await?;
+        let date = answer.header("date").and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
+        Ok(date.map(|date| date.to_utc()))
+    }
+
     /// Sends a request and reads the whole answer. The token goes into the `Authorization` header and is
     /// marked sensitive. A request with `not_after` is not sent any more once that time has passed: whoever
     /// was held up so long may have lost the right to write.

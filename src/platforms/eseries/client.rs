@@ -10,11 +10,12 @@ use url::Url;
 use uuid::Uuid;
 
 use super::wire::{Product, ProductWrite, Profile, Variation};
+use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
-use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
+use crate::platforms::{CallError, calls};
 
 /// Most records a page holds (e-series-api.md, section 3).
 pub const PAGE: usize = 100;
@@ -253,7 +254,8 @@ impl Client {
     ) -> Result<Answer, CallError> {
         let admitted = self.gate.admit(1.0, self.clock.now());
         admitted.map_err(|until| CallError::Later { until, why: "E-Series: our share of calls".into() })?;
-        let answer = match self.transport.send(method.clone(), url, Some(&self.token), body, by).await {
+        let sending = self.transport.send(method.clone(), url, Some(&self.token), body, by);
+        let answer = match calls::counted(Side::ESeries, &self.clock, sending).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.lost(&method, &error)),
         };

@@ -161,6 +161,10 @@ impl Tokens {
         (access, refresh)
     }
 
+    pub(super) fn issued(&self) -> Vec<String> {
+        self.access.keys().chain(self.refresh.keys()).cloned().collect()
+    }
+
     pub(super) fn expire_access(&mut self, now: Instant) {
         self.access.values_mut().for_each(|access| access.expires = access.expires.min(now));
     }
