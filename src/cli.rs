@@ -66,7 +66,7 @@ pub async fn run() -> anyhow::Result<u8> {
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(&options).await,
         Command::Openapi => {
-            say(&crate::http::openapi().to_pretty_json()?);
+            say(&serde_json::to_string_pretty(&crate::http::openapi())?);
             Ok(0)
         }
         Command::WithPostgres { command } => with_postgres::run(&command).await,

@@ -1,6 +1,7 @@
 //! Accounts: connecting a merchant's two accounts, their settings, tokens and clients.
 
 pub mod accounts;
+mod answers;
 pub mod booking;
 pub mod connect;
 mod grant;
@@ -8,6 +9,7 @@ pub mod settings;
 mod tokens;
 
 pub use accounts::{Account, Accounts, PlatformApps};
+pub use answers::{NO_CONNECTION, answer_name};
 pub use booking::Booking;
 pub use grant::Grant;
 pub use settings::Settings;

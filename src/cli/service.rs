@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::clock::{SharedClock, sleep};
 use crate::connections::{Accounts, PlatformApps};
 use crate::http::auth::AdminToken;
+use crate::http::limits::{Limiter, Rates};
 use crate::http::{self, Desk, Pulse, listen};
 use crate::ids::SharedIds;
 use crate::platforms::transport::{self, Limits};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub apps: PlatformApps,
     /// Who may use the REST interface.
     pub admin: AdminToken,
+    /// How often one may ask.
+    pub rates: Rates,
     /// Between two polls of one connection.
     pub sweep_interval: Duration,
     /// Time limits of calls to the platforms.
@@ -82,7 +85,7 @@ pub struct Assembled {
 
 /// Puts a service together.
 pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
-    let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids, turnstile } = parts;
+    let Parts { store, vault, apps, admin, rates, sweep_interval, limits, clock, ids, turnstile } = parts;
     let desk_store = store.clone();
     let store = store.through(turnstile.clone());
     telemetry::metrics();
@@ -102,6 +105,7 @@ pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
         clock,
         ids,
         auth: admin,
+        limiter: Arc::new(Limiter::new(rates)),
         public_base: public_base.into(),
         pulse,
         wake: Arc::new(Notify::new()),

@@ -18,6 +18,7 @@ use concord::cli::service::{Assembled, Parts, assemble};
 use concord::clock::{Clock, Instant, ManualClock, SharedClock, after};
 use concord::connections::{Accounts, PlatformApps};
 use concord::http::auth::AdminToken;
+use concord::http::limits::Rates;
 use concord::ids::{ConnectionId, GeneratedIds, SharedIds};
 use concord::platforms::rseries::oauth::App;
 use concord::platforms::transport::Limits;
@@ -512,6 +513,7 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds) -> P
             e_series_secret: Some(e.client_secret.into()),
         },
         admin: AdminToken::new(&SecretString::from(TOKEN)),
+        rates: Rates::default(),
         sweep_interval: Duration::from_secs(60),
         limits: LIMITS,
         clock: Arc::new(clock.clone()),
