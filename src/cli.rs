@@ -3,6 +3,7 @@
 mod database;
 mod demo;
 mod doctor;
+mod rotate_key;
 mod sandbox;
 mod serve;
 pub mod service;
@@ -41,6 +42,11 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Seals all secrets anew under another master key: CONCORD_MASTER_KEY, or a generated one with a private cluster
+    RotateKey {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
     /// Everything at once, to look at: a private Postgres, both sandbox platforms, and the service; needs no
     /// configuration
     Demo(demo::Options),
@@ -63,6 +69,7 @@ pub async fn run() -> anyhow::Result<u8> {
         Command::Serve { no_migrate, config } => serve::run(&config, no_migrate).await,
         Command::Migrate { config } => serve::migrate(&config).await,
         Command::Doctor { config } => doctor::run(&config).await,
+        Command::RotateKey { config } => rotate_key::run(&config).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(&options).await,
         Command::Openapi => {

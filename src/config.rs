@@ -26,6 +26,9 @@ pub struct Config {
     /// Base64 of 32 bytes; seals secrets at rest [default with a private cluster: generated once]
     #[arg(long, env = "CONCORD_MASTER_KEY", hide_env_values = true)]
     pub master_key: Option<SecretString>,
+    /// An earlier master key, which opens what it has sealed until `concord rotate-key` has sealed that anew
+    #[arg(long, env = "CONCORD_OLD_MASTER_KEY", hide_env_values = true)]
+    pub old_master_key: Option<SecretString>,
     /// A bearer token with all scopes [default: generated on the first start and printed once]
     #[arg(long, env = "CONCORD_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<SecretString>,

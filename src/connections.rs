@@ -5,6 +5,7 @@ mod answers;
 pub mod booking;
 pub mod connect;
 mod grant;
+pub mod rotate;
 pub mod settings;
 mod tokens;
 

@@ -6,6 +6,7 @@
 pub mod error;
 pub mod eseries;
 pub mod gate;
+pub mod outbound;
 pub mod read;
 pub mod rseries;
 pub mod transport;

@@ -35,7 +35,7 @@ pub struct Settings {
     pub sweep_seconds: Option<u32>,
     /// Products and variants that may be online, counted one by one; that of the plan unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 4_294_967_295_u64)]
     pub plan_limit: Option<u32>,
     /// Lightspeed Support was asked about more than 70,000 products and variants.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

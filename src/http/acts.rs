@@ -116,8 +116,9 @@ fn connection_in(path: &str) -> Option<ConnectionId> {
 fn idempotency_key(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = given.next().filter(|_| method == Method::POST) else { return Ok(None) };
-    let key = value.to_str().ok().map(str::trim);
-    let visible = |key: &&str| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte >= b' ');
+    let key = value.to_str().ok();
+    let visible =
+        |key: &&str| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match key.filter(visible) {
         Some(key) if given.next().is_none() => Ok(Some(key.to_owned())),
         _ => Err(Problem::new(

@@ -35,6 +35,8 @@ pub(super) fn complete(derived: &utoipa::openapi::OpenApi) -> Value {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
                 if let Some(operation) = operation.as_object_mut() {
                     finish(method, path, operation);
+                    narrow(operation);
+                    describe_bodies(operation);
                     label_problems(operation);
                     show(operation, &examples);
                 }
@@ -158,6 +160,82 @@ fn finish(method: &str, path: &str, operation: &mut Map<String, Value>) {
             }
         }
         responses.insert(status, response);
+    }
+}
+
+/// Says of parameters what is derived from no type: cursors are ids, and no text holds NUL.
+fn narrow(operation: &mut Map<String, Value>) {
+    let numbered = operation.get("operationId").and_then(Value::as_str) == Some("list_settings_history");
+    let states = operation.get("operationId").and_then(Value::as_str) == Some("list_products");
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if parameter.get("in").and_then(Value::as_str) == Some("header") {
+            // A header that is not sent is no value.
+            if let Some(kind) = parameter.pointer_mut("/schema/type") {
+                *kind = json!("string");
+            }
+            continue;
+        }
+        if parameter.get("in").and_then(Value::as_str) != Some("query") {
+            continue;
+        }
+        let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else { continue };
+        let text = schema.get("type").is_some_and(|kind| kind.to_string().contains("\"string\""));
+        if !text || ["enum", "format", "pattern"].iter().any(|known| schema.contains_key(*known)) {
+            continue;
+        }
+        // An empty text is no value, so null is none either.
+        schema.insert("type".into(), json!("string"));
+        match name.as_str() {
+            "cursor" if numbered => schema.insert("pattern".into(), json!("^[0-9]{1,18}$")),
+            "cursor" => schema.insert("format".into(), json!("uuid")),
+            "state" if states => {
+                schema.insert("enum".into(), json!(["in_step", "waiting", "parked", "conflict", "unlinked"]))
+            }
+            _ => schema.insert("pattern".into(), json!("^[^\\u0000]*$")),
+        };
+    }
+}
+
+/// Bodies that are read by hand, because nothing in them is ever data, and streams of events.
+fn describe_bodies(operation: &mut Map<String, Value>) {
+    let short = json!({ "type": "string", "minLength": 1, "maxLength": 50, "pattern": "^[^\\u0000]+$" });
+    let whole = json!({ "type": "integer", "minimum": 0, "maximum": 999_999_999_999_999_999_i64 });
+    let notice = match operation.get("operationId").and_then(Value::as_str) {
+        Some("receive_e_series") => Some(json!({
+            "type": "object",
+            "required": ["eventId", "eventCreated", "storeId", "entityId", "eventType"],
+            "properties": {
+                "eventId": short, "eventCreated": whole, "storeId": whole, "entityId": whole, "eventType": short
+            }
+        })),
+        Some("receive_r_series") => Some(json!({
+            "type": "object",
+            "required": ["type", "payload"],
+            "properties": {
+                "type": short,
+                "payload": { "type": "object", "description": "The changed record; only its id is read." }
+            }
+        })),
+        _ => None,
+    };
+    let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
+    for (_, media) in content.and_then(Value::as_object_mut).into_iter().flatten() {
+        if let Some((media, schema)) = media.as_object_mut().zip(notice.clone()) {
+            media.insert("schema".into(), schema);
+        }
+    }
+    for (_, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
+        let events = response.pointer_mut("/content/text~1event-stream").and_then(Value::as_object_mut);
+        if let Some(events) = events {
+            let event = json!({
+                "type": "object",
+                "description": "One event: `data` is JSON.",
+                "required": ["data"],
+                "properties": { "event": { "type": "string" }, "data": { "type": "string" } }
+            });
+            events.insert("schema".into(), event);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct NewApiKey {
     /// What you call it: who or what will use it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     name: String,
     /// What it is good for, at least one. `operate` includes `read`, `admin` includes both.
     #[schema(min_items = 1)]

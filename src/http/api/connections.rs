@@ -35,13 +35,14 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct NewConnection {
     /// What you call it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     name: String,
     /// The shop.
     r_series: NewRSeries,
     /// The web.
     e_series: NewESeries,
     /// `venture`, `business` or `unlimited`.
+    #[schema(pattern = "^(venture|business|unlimited)$")]
     plan: Option<String>,
     /// What differs from the defaults.
     #[serde(default)]

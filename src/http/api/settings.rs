@@ -43,12 +43,28 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct ChangeConnection {
     /// What you call it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     name: Option<String>,
     /// `venture`, `business` or `unlimited`.
+    #[schema(pattern = "^(venture|business|unlimited)$")]
     plan: Option<String>,
     /// All settings: what is left out goes back to its default.
     settings: Option<Settings>,
+}
+
+impl ChangeConnection {
+    fn check(&self) -> Result<(), Problem> {
+        if let Some(name) = &self.name {
+            check_name(name).map_err(Problem::invalid)?;
+        }
+        if let Some(plan) = &self.plan {
+            check_plan(plan)?;
+        }
+        match &self.settings {
+            Some(settings) => settings.check().map_err(Problem::invalid),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The word in the detail of the ledger entry of a change.
@@ -100,18 +116,12 @@ async fn update_connection(
     let mut row = connection(&mut db, id).await?;
     let generation = history::generation(&mut db, id, false).await?;
     let generation = generation.ok_or_else(|| Problem::not_found("connection"))?;
+    change.check()?;
     let conditional = if_match(&headers, generation)?;
     let before = chosen(&row);
-    if let Some(name) = change.name {
-        check_name(&name).map_err(Problem::invalid)?;
-        row.name = name;
-    }
-    if let Some(plan) = change.plan {
-        check_plan(&plan)?;
-        row.plan = plan;
-    }
+    row.name = change.name.unwrap_or(row.name);
+    row.plan = change.plan.unwrap_or(row.plan);
     if let Some(settings) = change.settings {
-        settings.check().map_err(Problem::invalid)?;
         row.web_sale = match settings.web_sales {
             WebSales::Count => None,
             WebSales::Sale => {
@@ -211,6 +221,7 @@ struct PreviewSettings {
     /// All settings, as they would be.
     settings: Settings,
     /// The plan, if that would be another too.
+    #[schema(pattern = "^(venture|business|unlimited)$")]
     plan: Option<String>,
 }
 
