@@ -130,7 +130,11 @@ mod tests {
         assert!(vault.open(mine, "key", &sealed).is_err());
         assert!(Vault::new(&key(2)).unwrap().open(mine, "token", &sealed).is_err());
         let new = Vault::new(&key(2)).unwrap().also(&key(1)).unwrap();
-        assert_eq!(new.open(mine, "token", &sealed).unwrap().expose_secret(), "s3cret", "an earlier key opens");
+        assert_eq!(
+            new.open(mine, "token", &sealed).unwrap().expose_secret(),
+            "s3cret",
+            "an earlier key opens"
+        );
         assert!(new.open(other, "token", &sealed).is_err());
         let anew = new.seal(&ids, mine, "token", &SecretString::from("s3cret")).unwrap();
         assert!(vault.open(mine, "token", &anew).is_err(), "and seals nothing any more");

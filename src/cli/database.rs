@@ -172,7 +172,8 @@ impl OwnKeys {
 
     /// All is sealed under the next key: it takes the place of the present one.
     pub(super) fn adopt_next(&self) -> anyhow::Result<()> {
-        std::fs::rename(self.data_dir.join(NEXT_KEY), self.data_dir.join(KEY)).context("the new key's file")?;
+        std::fs::rename(self.data_dir.join(NEXT_KEY), self.data_dir.join(KEY))
+            .context("the new key's file")?;
         sync_folder(&self.data_dir)
     }
 }

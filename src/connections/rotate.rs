@@ -26,7 +26,9 @@ pub enum RotateError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A secret is under a key that is not known.
-    #[error("{what} of connection {connection} is sealed under the key {key_id}, which is neither the new key nor the old one")]
+    #[error(
+        "{what} of connection {connection} is sealed under the key {key_id}, which is neither the new key nor the old one"
+    )]
     UnknownKey {
         /// Whose.
         connection: ConnectionId,

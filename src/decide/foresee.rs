@@ -106,7 +106,12 @@ mod tests {
         shadow
     }
 
-    fn seen(shadow: &Shadow, waiting: &[(Field, Value, Value)], now: &Rules, then: &Rules) -> Vec<(Field, Effect, Option<Side>)> {
+    fn seen(
+        shadow: &Shadow,
+        waiting: &[(Field, Value, Value)],
+        now: &Rules,
+        then: &Rules,
+    ) -> Vec<(Field, Effect, Option<Side>)> {
         let found = foresee(shadow, waiting, now, then, false);
         found.into_iter().map(|found| (found.field, found.effect, found.writes)).collect()
     }
@@ -123,7 +128,10 @@ mod tests {
         let (ask, e_wins) = (rules(Way::Both, Rule::Ask), rules(Way::Both, Rule::EWins));
         let waiting = [(Field::Name, text("b"), text("c"))];
         let base = shadow("a", "a");
-        assert_eq!(seen(&base, &waiting, &ask, &e_wins), [(Field::Name, Effect::Carried, Some(Side::RSeries))]);
+        assert_eq!(
+            seen(&base, &waiting, &ask, &e_wins),
+            [(Field::Name, Effect::Carried, Some(Side::RSeries))]
+        );
         assert_eq!(seen(&base, &waiting, &e_wins, &ask), [(Field::Name, Effect::Asked, None)]);
         let off = rules(Way::Off, Rule::Ask);
         assert_eq!(seen(&base, &waiting, &ask, &off), [(Field::Name, Effect::LeftAlone, None)]);

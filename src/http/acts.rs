@@ -117,8 +117,9 @@ fn idempotency_key(method: &Method, headers: &HeaderMap) -> Result<Option<String
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = given.next().filter(|_| method == Method::POST) else { return Ok(None) };
     let key = value.to_str().ok();
-    let visible =
-        |key: &&str| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let visible = |key: &&str| {
+        (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
     match key.filter(visible) {
         Some(key) if given.next().is_none() => Ok(Some(key.to_owned())),
         _ => Err(Problem::new(
@@ -159,9 +160,10 @@ async fn once(
     let now = desk.clock.now();
     let asked = Asked { caller: caller.id(), key: key.to_owned(), attempt: desk.ids.uuid(now) };
     if let Some(earlier) = asked.begin(desk, &print, now).await? {
-        return replay(desk, &asked, &print, &earlier);
+        return replay(desk, caller, &asked, &print, &earlier);
     }
-    let response = recorded(desk, caller, operation, Request::from_parts(parts, Body::from(body)), next).await;
+    let response =
+        recorded(desk, caller, operation, Request::from_parts(parts, Body::from(body)), next).await;
     let response = match response {
         Ok(response) => response,
         Err(problem) => {
@@ -186,7 +188,13 @@ async fn once(
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn replay(desk: &Desk, asked: &Asked, print: &[u8], earlier: &answers::Row) -> Result<Response, Problem> {
+fn replay(
+    desk: &Desk,
+    caller: &Caller,
+    asked: &Asked,
+    print: &[u8],
+    earlier: &answers::Row,
+) -> Result<Response, Problem> {
     if earlier.fingerprint != print {
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -211,13 +219,21 @@ fn replay(desk: &Desk, asked: &Asked, print: &[u8], earlier: &answers::Row) -> R
             "this was done before, but its answer cannot be shown again; look at the present state",
         )
     })?;
-    let mut response = (status, body).into_response();
+    let refused = status.is_client_error().then(|| named(&body, &caller.request_id)).flatten();
+    let mut response = (status, refused.unwrap_or(body)).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
     if let Some(kind) = earlier.media_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok()) {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
+}
+
+/// A problem that was told before, about this request.
+fn named(body: &str, request_id: &str) -> Option<String> {
+    let mut problem: serde_json::Map<String, serde_json::Value> = serde_json::from_str(body).ok()?;
+    problem.insert("instance".into(), Problem::instance(request_id).into());
+    serde_json::to_string(&problem).ok()
 }
 
 /// A request under an `Idempotency-Key`.
@@ -241,8 +257,7 @@ impl Asked {
         let mut db = desk.store.begin().await?;
         let gone = before(now, KEPT);
         let times = (now, before(now, DEAD), gone);
-        let earlier =
-            answers::begin(&mut db, (&self.caller, &self.key), print, self.attempt, times).await?;
+        let earlier = answers::begin(&mut db, (&self.caller, &self.key), print, self.attempt, times).await?;
         if earlier.is_none() {
             answers::clear(&mut db, gone).await?;
         }
@@ -299,7 +314,11 @@ mod tests {
         };
         let one = print(Method::POST, "/v1/a", "b");
         assert_eq!(one, print(Method::POST, "/v1/a", "b"));
-        for other in [print(Method::PUT, "/v1/a", "b"), print(Method::POST, "/v1/a?x=1", "b"), print(Method::POST, "/v1/a", "")] {
+        for other in [
+            print(Method::PUT, "/v1/a", "b"),
+            print(Method::POST, "/v1/a?x=1", "b"),
+            print(Method::POST, "/v1/a", ""),
+        ] {
             assert_ne!(one, other);
         }
     }

@@ -161,10 +161,7 @@ pub async fn guard(State(desk): State<Desk>, request: Request, next: Next) -> Re
     }
 }
 
-async fn admit(
-    desk: &Desk,
-    request: &Parts,
-) -> Result<(Caller, Option<&'static Operation>), Problem> {
+async fn admit(desk: &Desk, request: &Parts) -> Result<(Caller, Option<&'static Operation>), Problem> {
     let caller = who(desk, request).await?;
     if let Some(key) = caller.key_id {
         desk.limiter.key(key, desk.clock.now()).map_err(|wait| Problem::too_many("this key", wait))?;
@@ -255,7 +252,13 @@ mod tests {
         let key = new.key.expose_secret();
         assert_eq!(key_id(key), Some(id));
         assert_eq!(new.hash, Sha256::digest(key.as_bytes()).to_vec());
-        for none in ["", "concord_key_", "concord_key_x_y", "concord_abc", "concord_key_00000000000000000000000000000007"] {
+        for none in [
+            "",
+            "concord_key_",
+            "concord_key_x_y",
+            "concord_abc",
+            "concord_key_00000000000000000000000000000007",
+        ] {
             assert_eq!(key_id(none), None, "{none}");
         }
     }

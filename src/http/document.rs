@@ -16,7 +16,9 @@ fn usual(status: u16) -> &'static str {
         403 => "The key lacks the scope that this needs",
         404 => "No such record",
         408 => "The body did not arrive in time",
-        409 => "It does not fit the present state, or the first request with this Idempotency-Key is under way",
+        409 => {
+            "It does not fit the present state, or the first request with this Idempotency-Key is under way"
+        }
         413 => "The body is larger than 1 MiB",
         415 => "The body is not labelled as JSON",
         422 => "It can be read, but makes no sense; or the Idempotency-Key was used with another request",
@@ -47,7 +49,10 @@ pub(super) fn complete(derived: &utoipa::openapi::OpenApi) -> Value {
         if let Some(info) = top.get_mut("info").and_then(Value::as_object_mut) {
             info.shift_remove("license");
         }
-        top.insert("servers".into(), json!([{ "url": "/", "description": "The service that serves this document" }]));
+        top.insert(
+            "servers".into(),
+            json!([{ "url": "/", "description": "The service that serves this document" }]),
+        );
         top.insert("externalDocs".into(), json!({ "url": "/problems", "description": "Kinds of problems" }));
         if let Some(parts) = top.entry("components").or_insert_with(|| json!({})).as_object_mut() {
             parts.insert("securitySchemes".into(), security_schemes());
@@ -152,10 +157,18 @@ fn finish(method: &str, path: &str, operation: &mut Map<String, Value>) {
             if let Some(headers) = headers.as_object_mut() {
                 headers.insert("X-Request-Id".into(), json!({ "$ref": "#/components/headers/RequestId" }));
                 if ["429", "503"].contains(&status.as_str()) && !path.starts_with("/health/") {
-                    headers.insert("Retry-After".into(), json!({ "$ref": "#/components/headers/RetryAfter" }));
+                    headers
+                        .insert("Retry-After".into(), json!({ "$ref": "#/components/headers/RetryAfter" }));
                 }
-                if method == "post" && status.starts_with('2') && path.starts_with("/v1/") && !reads(method, path) {
-                    headers.insert("Idempotent-Replayed".into(), json!({ "$ref": "#/components/headers/Replayed" }));
+                if method == "post"
+                    && status.starts_with('2')
+                    && path.starts_with("/v1/")
+                    && !reads(method, path)
+                {
+                    headers.insert(
+                        "Idempotent-Replayed".into(),
+                        json!({ "$ref": "#/components/headers/Replayed" }),
+                    );
                 }
             }
         }
@@ -280,7 +293,9 @@ fn show(operation: &mut Map<String, Value>, examples: &Value) {
         }
     }
     let Some(shown) = example.get("response") else { return };
-    for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (status, response) in
+        operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten()
+    {
         let media = response.pointer_mut("/content/application~1json").and_then(Value::as_object_mut);
         if let Some(media) = media.filter(|_| status.starts_with('2')) {
             media.insert("example".into(), shown.clone());

@@ -75,7 +75,9 @@ impl std::str::FromStr for Network {
 impl Network {
     fn holds(&self, address: IpAddr) -> bool {
         let (ours, theirs, length) = match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => (u128::from(ours.to_bits()), u128::from(theirs.to_bits()), 32),
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                (u128::from(ours.to_bits()), u128::from(theirs.to_bits()), 32)
+            }
             (IpAddr::V6(ours), IpAddr::V6(theirs)) => (ours.to_bits(), theirs.to_bits(), 128),
             _ => return false,
         };
@@ -213,7 +215,11 @@ mod tests {
             assert_eq!(budgets.take(1, 1, at(0)), Ok(()));
         }
         assert_eq!(budgets.take(1, 1, at(0)), Err(Duration::from_secs(1)));
-        assert_eq!(budgets.take(1, 0, at(0)), Err(Duration::from_secs(1)), "looking costs nothing and tells the same");
+        assert_eq!(
+            budgets.take(1, 0, at(0)),
+            Err(Duration::from_secs(1)),
+            "looking costs nothing and tells the same"
+        );
         assert_eq!(budgets.take(2, 1, at(0)), Ok(()), "everybody has their own");
         assert_eq!(budgets.take(1, 1, at(999)), Err(Duration::from_millis(1)));
         assert_eq!(budgets.take(1, 1, at(1_000)), Ok(()));
@@ -241,7 +247,10 @@ mod tests {
 
     #[test]
     fn only_proxies_of_ours_are_believed() {
-        let rates = Rates { proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()], ..Rates::default() };
+        let rates = Rates {
+            proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()],
+            ..Rates::default()
+        };
         let limiter = Limiter::new(rates);
         let from = |peer: &str, told: &[&str]| {
             let mut headers = HeaderMap::new();
@@ -260,6 +269,9 @@ mod tests {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
         assert!("0.0.0.0/0".parse::<Network>().unwrap().holds("9.9.9.9".parse().unwrap()));
-        assert_eq!(household("2001:db8:1:2:3:4:5:6".parse().unwrap()), "2001:db8:1:2::".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            household("2001:db8:1:2:3:4:5:6".parse().unwrap()),
+            "2001:db8:1:2::".parse::<IpAddr>().unwrap()
+        );
     }
 }

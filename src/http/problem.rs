@@ -73,8 +73,13 @@ impl Problem {
     /// Names the request it is about.
     #[must_use]
     pub fn about(mut self, request_id: &str) -> Self {
-        self.instance = Some(format!("urn:concord:request:{request_id}"));
+        self.instance = Some(Self::instance(request_id));
         self
+    }
+
+    /// How a problem names a request.
+    pub(super) fn instance(request_id: &str) -> String {
+        format!("urn:concord:request:{request_id}")
     }
 
     /// Says when to come again.

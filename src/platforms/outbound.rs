@@ -39,7 +39,11 @@ fn allowed(name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String
         return Ok(found);
     }
     let public: Vec<SocketAddr> = found.into_iter().filter(|address| is_public(address.ip())).collect();
-    if public.is_empty() { Err(format!("{name} leads into a private network, where nothing is sent")) } else { Ok(public) }
+    if public.is_empty() {
+        Err(format!("{name} leads into a private network, where nothing is sent"))
+    } else {
+        Ok(public)
+    }
 }
 
 fn is_vendors(name: &str) -> bool {
@@ -106,13 +110,40 @@ mod tests {
 
     #[test]
     fn what_is_public() {
-        for public in ["8.8.8.8", "1.1.1.1", "100.63.0.1", "172.32.0.1", "198.20.0.1", "2606:4700::1111", "64:ff9b::808:808"] {
+        for public in [
+            "8.8.8.8",
+            "1.1.1.1",
+            "100.63.0.1",
+            "172.32.0.1",
+            "198.20.0.1",
+            "2606:4700::1111",
+            "64:ff9b::808:808",
+        ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
         for private in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1",
-            "192.0.0.8", "192.0.2.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1",
-            "fc00::1", "fd12::1", "fe80::1", "ff02::1", "2001:db8::1", "64:ff9b::a00:1", "2002:7f00:1::",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.168.0.1",
+            "192.0.0.8",
+            "192.0.2.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "2001:db8::1",
+            "64:ff9b::a00:1",
+            "2002:7f00:1::",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }

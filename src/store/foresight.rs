@@ -63,7 +63,8 @@ pub async fn waiting(
     for row in rows {
         let field = word(Field::parse(&row.field), "conflicts.field", &row.field)?;
         // A value that cannot be read is no value to look ahead with.
-        if let (Ok(r), Ok(e)) = (Value::from_json(field, &row.r_value), Value::from_json(field, &row.e_value)) {
+        if let (Ok(r), Ok(e)) = (Value::from_json(field, &row.r_value), Value::from_json(field, &row.e_value))
+        {
             found.push((ProductId(row.product_id), field, r, e));
         }
     }

@@ -37,11 +37,10 @@ pub async fn lock_all(db: &mut Db) -> Result<Vec<Secret>> {
 
 /// How many secrets are sealed under each key.
 pub async fn by_key(db: &mut Db) -> Result<Vec<(String, i64)>> {
-    let rows = sqlx::query!(
-        r#"select key_id, count(*) as "count!" from secrets group by key_id order by key_id"#
-    )
-    .fetch_all(db)
-    .await?;
+    let rows =
+        sqlx::query!(r#"select key_id, count(*) as "count!" from secrets group by key_id order by key_id"#)
+            .fetch_all(db)
+            .await?;
     Ok(rows.into_iter().map(|row| (row.key_id, row.count)).collect())
 }
 

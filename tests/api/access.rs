@@ -164,7 +164,11 @@ async fn every_operation_demands_the_scope_that_the_document_names() {
                     let detail = answer.json["detail"].as_str().unwrap();
                     assert!(detail.contains(&format!("scope {needed}")), "{detail}");
                 } else {
-                    assert!(![401, 403].contains(&answer.status), "{method} {path} with {scope}: {}", answer.text);
+                    assert!(
+                        ![401, 403].contains(&answer.status),
+                        "{method} {path} with {scope}: {}",
+                        answer.text
+                    );
                 }
             }
         }
@@ -176,19 +180,28 @@ async fn every_operation_demands_the_scope_that_the_document_names() {
 async fn every_act_is_in_the_audit_with_who_when_from_where_and_what() {
     let mut api = Api::open().await;
     api.connect().await;
+    let tick = |api: &Api| api.world.clock.advance(Duration::from_millis(1));
+    tick(&api);
     let (key_id, key) = api.key("Night shift", &["operate"]).await;
+    tick(&api);
+    let paused_at = api.world.clock_now();
     let path = api.at("/pause");
     let headers = [("authorization", format!("Bearer {key}")), ("x-request-id", "night-1".to_owned())];
-    let request = headers.iter().fold(Request::post(&path), |request, (name, value)| request.header(*name, value));
+    let request =
+        headers.iter().fold(Request::post(&path), |request, (name, value)| request.header(*name, value));
     let peer: SocketAddr = "192.0.2.9:4000".parse().unwrap();
     let request = request.extension(Peer(peer)).body(Body::empty()).unwrap();
     assert_eq!(api.world.app.clone().oneshot(request).await.unwrap().status(), 200);
+    tick(&api);
     api.send_as(&key, "POST", &format!("/v1/connections/{}/pause", Uuid::nil()), None).await.expect(404);
     // What only looks is no act, and what may not be done is not begun.
     api.send_as(&key, "GET", &api.at(""), None).await.expect(200);
     api.send_as(&key, "DELETE", &api.at(""), None).await.expect(403);
+    tick(&api);
     api.send("PATCH", &api.at(""), Some(json!({"name": "Other"}))).await.expect(200);
+    tick(&api);
     assert_eq!(api.send("DELETE", &api.at(""), None).await.status, 204);
+    tick(&api);
     assert_eq!(api.send("DELETE", &format!("/v1/api-keys/{key_id}"), None).await.status, 204);
 
     let all = api.send("GET", "/v1/audit", None).await.expect(200)["items"].as_array().unwrap().clone();
@@ -215,7 +228,7 @@ async fn every_act_is_in_the_audit_with_who_when_from_where_and_what() {
         ("method", json!("POST")),
         ("path", json!(path)),
         ("connection_id", json!(api.world.connection)),
-        ("at", json!(api.world.clock_now())),
+        ("at", json!(paused_at)),
     ] {
         assert_eq!(paused[name], value, "{name} in {paused}");
     }
@@ -225,7 +238,10 @@ async fn every_act_is_in_the_audit_with_who_when_from_where_and_what() {
     let about = format!("/v1/audit?connection_id={}&limit=2", api.world.connection);
     let page = api.send("GET", &about, None).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap(), &all[1..3]);
-    let next = api.send("GET", &format!("{about}&cursor={}", page["next"].as_str().unwrap()), None).await.expect(200);
+    let next = api
+        .send("GET", &format!("{about}&cursor={}", page["next"].as_str().unwrap()), None)
+        .await
+        .expect(200);
     assert_eq!((&next["items"][0], &next["items"][1]), (&all[4], &all[6]));
     let by = api.send("GET", &format!("/v1/audit?actor={key_id}"), None).await.expect(200);
     assert_eq!(by["items"].as_array().unwrap(), &all[3..5]);
@@ -270,7 +286,9 @@ async fn an_address_has_a_budget_and_probes_always_get_through() {
     assert_eq!(api.from("192.0.2.1", "GET", "/metrics", &[]).await.0, 200);
     assert_eq!(api.from("192.0.2.2", "GET", "/v1/connections", &mine).await.0, 200, "others have their own");
     // Behind a proxy of ours it is the one in front of it who counts; a stranger's word is none.
-    for (forwarded, status) in [("192.0.2.1", 429), ("192.0.2.3", 200), ("192.0.2.1, 192.0.2.3", 200), ("192.0.2.3", 429)] {
+    for (forwarded, status) in
+        [("192.0.2.1", 429), ("192.0.2.3", 200), ("192.0.2.1, 192.0.2.3", 200), ("192.0.2.3", 429)]
+    {
         let headers = [("authorization", token.as_str()), ("x-forwarded-for", forwarded)];
         assert_eq!(api.from("10.1.1.1", "GET", "/v1/connections", &headers).await.0, status, "{forwarded}");
     }
@@ -288,7 +306,8 @@ async fn genuine_notices_are_never_turned_away_and_forgeries_are() {
     let signature = concord::sandbox::relay::signature(&api.world.r_secret, body.as_bytes());
     let send = async |peer: &str, signature: &str| {
         let peer: SocketAddr = format!("{peer}:4000").parse().unwrap();
-        let request = Request::post(&path).header("content-type", "application/json").header("x-signature", signature);
+        let request =
+            Request::post(&path).header("content-type", "application/json").header("x-signature", signature);
         let request = request.extension(Peer(peer)).body(Body::from(body.clone())).unwrap();
         api.world.app.clone().oneshot(request).await.unwrap().status().as_u16()
     };

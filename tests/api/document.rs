@@ -100,7 +100,9 @@ fn fits(schema: &Value, example: &Value, at: &str) {
         if example.is_null() && null {
             return;
         }
-        if let Some(choice) = choices.iter().find(|choice| choice["type"] != "null" && choices.len() == 2 && null) {
+        if let Some(choice) =
+            choices.iter().find(|choice| choice["type"] != "null" && choices.len() == 2 && null)
+        {
             return fits(choice, example, at);
         }
         return;

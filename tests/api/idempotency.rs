@@ -10,7 +10,8 @@ use crate::support::TOKEN;
 impl Api {
     /// A POST under a key, as somebody.
     async fn once(&self, bearer: &str, key: &str, path: &str, body: Option<&Value>) -> Answer {
-        let mut headers = vec![("authorization", format!("Bearer {bearer}")), ("idempotency-key", key.to_owned())];
+        let mut headers =
+            vec![("authorization", format!("Bearer {bearer}")), ("idempotency-key", key.to_owned())];
         headers.extend(body.map(|_| ("content-type", "application/json".to_owned())));
         self.send_raw("POST", path, &headers, body.map(Value::to_string).unwrap_or_default()).await
     }
@@ -48,7 +49,11 @@ async fn a_key_belongs_to_one_request_of_one_caller_for_a_day() {
     let theirs = api.once(&other, "k", "/v1/api-keys", Some(&two)).await.expect(201);
     assert_ne!(made["id"], theirs["id"], "another caller's keys are their own");
     api.world.clock.advance(Duration::from_secs(24 * 3_600));
-    assert_eq!(api.once(TOKEN, "k", "/v1/api-keys", Some(&one)).await.expect(201), made, "24 hours are not over");
+    assert_eq!(
+        api.once(TOKEN, "k", "/v1/api-keys", Some(&one)).await.expect(201),
+        made,
+        "24 hours are not over"
+    );
     api.world.clock.advance(Duration::from_secs(1));
     let anew = api.once(TOKEN, "k", "/v1/api-keys", Some(&two)).await.expect(201);
     assert_eq!(anew["name"], "two");

@@ -38,7 +38,16 @@ async fn a_request_keeps_its_id_if_it_is_sane_and_gets_one_if_not() {
 #[tokio::test]
 async fn every_answer_keeps_browsers_from_mischief() {
     let mut api = Api::open().await;
-    for path in ["/", "/docs", "/problems", "/openapi.json", "/health/live", "/metrics", "/v1/connections", "/nowhere"] {
+    for path in [
+        "/",
+        "/docs",
+        "/problems",
+        "/openapi.json",
+        "/health/live",
+        "/metrics",
+        "/v1/connections",
+        "/nowhere",
+    ] {
         let (status, _, headers) = api.world.raw("GET", path, &[token()], String::new()).await;
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
@@ -50,7 +59,10 @@ async fn every_answer_keeps_browsers_from_mischief() {
             assert_eq!(headers.get(name).map(|value| value.to_str().unwrap()), Some(value), "{path}: {name}");
         }
         let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
         assert!(!headers.contains_key("strict-transport-security"), "{path}: this service speaks HTTP");
         assert!(headers.contains_key("x-request-id"), "{path}");
         assert_eq!(status, if path == "/nowhere" { 404 } else { 200 }, "{path}");
@@ -107,7 +119,9 @@ async fn parameters_that_are_not_known_are_refused_everywhere() {
         let path = template
             .replace("{connection_id}", &api.world.connection.to_string())
             .replace("{product_id}", &product);
-        let path = path.split('/').map(|part| if part.starts_with('{') { Uuid::nil().to_string() } else { part.to_owned() });
+        let path = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { Uuid::nil().to_string() } else { part.to_owned() });
         let path = path.collect::<Vec<_>>().join("/");
         let answer = api.send("GET", &format!("{path}?lmit=1"), None).await;
         assert_eq!(answer.json["type"], "/problems/query", "{path}: {}", answer.text);
@@ -169,7 +183,9 @@ async fn a_problem_is_explained_at_the_address_in_its_type() {
     for kind in list.json["items"].as_array().unwrap() {
         api.send_raw("GET", kind["type"].as_str().unwrap(), &[], String::new()).await.expect(200);
     }
-    assert!(api.send_raw("GET", "/problems", &[accept], String::new()).await.text.contains("/problems/not-found"));
+    assert!(
+        api.send_raw("GET", "/problems", &[accept], String::new()).await.text.contains("/problems/not-found")
+    );
     api.send_raw("GET", "/problems/nonsense", &[], String::new()).await.expect(404);
 }
 

@@ -40,16 +40,24 @@ async fn everything_is_sealed_anew_and_the_old_key_opens_nothing_any_more() {
     let both = Vault::new(&key(NEXT)).unwrap().also(&key(KEY)).unwrap();
     let rotated = seal_anew(store, &both, &ids, now).await.unwrap();
     assert_eq!(rotated, Rotated { secrets: 4, answers: 1, already: 0 });
-    assert_eq!(seal_anew(store, &both, &ids, now).await.unwrap(), Rotated { already: 5, ..Rotated::default() });
+    assert_eq!(
+        seal_anew(store, &both, &ids, now).await.unwrap(),
+        Rotated { already: 5, ..Rotated::default() }
+    );
     for (kind, sealed) in api.world.secrets().await {
         let opened = next.open(id, &kind, &sealed).unwrap();
-        assert_eq!(opened.expose_secret(), old.open(id, &kind, &before[&kind]).unwrap().expose_secret(), "{kind}");
+        assert_eq!(
+            opened.expose_secret(),
+            old.open(id, &kind, &before[&kind]).unwrap().expose_secret(),
+            "{kind}"
+        );
         assert!(old.open(id, &kind, &sealed).is_err(), "{kind} still opens with the old key");
     }
     // A service with the new key goes on: its tokens open, and so does the kept answer.
     let parts = concord::cli::service::Parts { vault: both, ..api.world.parts(5) };
     let mut api = api;
-    api.world.app = concord::http::app(concord::cli::service::assemble(parts, "http://concord.test").unwrap().desk);
+    api.world.app =
+        concord::http::app(concord::cli::service::assemble(parts, "http://concord.test").unwrap().desk);
     let replayed = api.send_raw("POST", "/v1/api-keys", &headers, new).await;
     assert_eq!((replayed.header("idempotent-replayed"), &replayed.json), ("true", &made));
     let settings = json!({"settings": {"web_sales": "count"}});
@@ -61,7 +69,9 @@ async fn everything_is_sealed_anew_and_the_old_key_opens_nothing_any_more() {
 async fn a_rotation_is_all_or_nothing() {
     let api = Api::with_a_mug().await;
     let ids: SharedIds = Arc::new(GeneratedIds::seeded(9));
-    api.world.sql("update secrets set sealed = 'x'::bytea, key_id = 'lost' where kind = 'r_webhook_secret'").await;
+    api.world
+        .sql("update secrets set sealed = 'x'::bytea, key_id = 'lost' where kind = 'r_webhook_secret'")
+        .await;
     let before = api.world.secrets().await;
     let both = Vault::new(&key(NEXT)).unwrap().also(&key(KEY)).unwrap();
     let error = seal_anew(&api.world.store, &both, &ids, api.world.clock_now()).await.unwrap_err();

@@ -28,7 +28,12 @@ async fn a_change_under_an_old_etag_is_refused() {
     let read = api.send("GET", &api.at(""), None).await;
     assert_eq!((read.header("etag"), &read.json["generation"]), ("\"1\"", &json!(1)));
     let changed = api.patch(Some("\"1\""), json!({"name": "Mine"})).await;
-    assert_eq!((changed.header("etag"), &changed.json["generation"]), ("\"2\"", &json!(2)), "{}", changed.text);
+    assert_eq!(
+        (changed.header("etag"), &changed.json["generation"]),
+        ("\"2\"", &json!(2)),
+        "{}",
+        changed.text
+    );
     let late = api.patch(Some("\"1\""), json!({"name": "Theirs"})).await;
     assert_eq!(late.json["type"], "/problems/changed", "{}", late.text);
     late.expect(412);
@@ -50,6 +55,7 @@ async fn every_change_is_kept_and_stands_in_the_ledger() {
     let settings = json!({"fields": {"price": {"way": "r_to_e"}}, "sweep_seconds": 15});
     let body = json!({"settings": settings, "plan": "business"});
     api.send_as(&key, "PATCH", &api.at(""), Some(body)).await.expect(200);
+    api.world.clock.advance(std::time::Duration::from_millis(1));
     api.send("PATCH", &api.at(""), Some(json!({"name": "New"}))).await.expect(200);
     let history = api.get("/settings/history").await["items"].as_array().unwrap().clone();
     assert_eq!(history.len(), 2);
@@ -57,7 +63,11 @@ async fn every_change_is_kept_and_stands_in_the_ledger() {
     assert_eq!((&first["generation"], &first["changed_by"]), (&json!(2), &json!("Anna")), "{first}");
     assert_eq!(first["before"]["plan"], "unlimited");
     assert_eq!(
-        (&first["after"]["plan"], &first["after"]["settings"]["fields"], &first["after"]["settings"]["sweep_seconds"]),
+        (
+            &first["after"]["plan"],
+            &first["after"]["settings"]["fields"],
+            &first["after"]["settings"]["sweep_seconds"]
+        ),
         (&json!("business"), &settings["fields"], &json!(15)),
         "{first}"
     );
@@ -69,7 +79,10 @@ async fn every_change_is_kept_and_stands_in_the_ledger() {
     let told = api.get("/ledger?origin=operator").await["items"].as_array().unwrap().clone();
     assert_eq!(told.len(), 2, "{told:?}");
     let entry = &told[1];
-    assert_eq!((&entry["kind"], &entry["before"], &entry["after"]), (&json!("operator"), &first["before"], &first["after"]));
+    assert_eq!(
+        (&entry["kind"], &entry["before"], &entry["after"]),
+        (&json!("operator"), &first["before"], &first["after"])
+    );
     assert!(entry["cause"].as_str().unwrap().contains("Anna"), "{entry}");
     for (method, path) in [("GET", "/settings/history"), ("POST", "/settings/preview")] {
         api.check_guarded(method, &api.at(path)).await;
@@ -115,7 +128,11 @@ async fn a_preview_tells_what_other_settings_would_mean_and_changes_nothing() {
     api.world.clear_calls();
 
     let same = api.preview(ask.clone()).await;
-    assert_eq!((&same["items"], &same["counts"], &same["products"]), (&json!([]), &json!({}), &json!(1)), "{same}");
+    assert_eq!(
+        (&same["items"], &same["counts"], &same["products"]),
+        (&json!([]), &json!({}), &json!(1)),
+        "{same}"
+    );
     let decided = api.preview(json!({"fields": {"name": {"rule": "e_wins"}, "sku": {"way": "off"}}})).await;
     assert_eq!(decided["counts"], json!({"name": {"carried": 1}}), "{decided}");
     let value = &decided["items"][0];
@@ -128,7 +145,10 @@ async fn a_preview_tells_what_other_settings_would_mean_and_changes_nothing() {
     assert_eq!(anew["counts"], json!({"sku": {"read_anew": 1}}), "{anew}");
     let body = json!({"settings": ask, "plan": "venture"});
     let plan = api.send("POST", &api.at("/settings/preview"), Some(body)).await.expect(200);
-    assert_eq!((&plan["plan_now"]["pieces_limit"], &plan["plan_then"]["pieces_limit"]), (&json!(70_000), &json!(100)));
+    assert_eq!(
+        (&plan["plan_now"]["pieces_limit"], &plan["plan_then"]["pieces_limit"]),
+        (&json!(70_000), &json!(100))
+    );
 
     assert_eq!((api.world.ledger().await, api.get("").await), before, "a preview changed something");
     assert_eq!(api.world.writes(), 0);
@@ -142,7 +162,11 @@ async fn a_preview_tells_what_other_settings_would_mean_and_changes_nothing() {
 
     let good = json!({"settings": {}});
     api.check_body("POST", &api.at("/settings/preview"), &good).await;
-    for wrong in [json!({"settings": {"surprise": 1}}), json!({"settings": {"full_look_hours": 9999}}), json!({"settings": {}, "plan": "huge"})] {
+    for wrong in [
+        json!({"settings": {"surprise": 1}}),
+        json!({"settings": {"full_look_hours": 9999}}),
+        json!({"settings": {}, "plan": "huge"}),
+    ] {
         api.send("POST", &api.at("/settings/preview"), Some(wrong)).await.expect(422);
     }
 }

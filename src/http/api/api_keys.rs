@@ -28,7 +28,11 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct NewApiKey {
     /// What you call it: who or what will use it.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: String,
     /// What it is good for, at least one. `operate` includes `read`, `admin` includes both.
     #[schema(min_items = 1)]
@@ -159,10 +163,7 @@ async fn list_api_keys(
     security(("bearer" = [])), params(("key_id" = Uuid, Path)),
     responses((status = 204, description = "Revoked"),
               (status = 404, description = "No such key, or it is revoked already", body = Problem)))]
-async fn revoke_api_key(
-    State(desk): State<Desk>,
-    Path(key_id): Path<KeyId>,
-) -> Result<Response, Problem> {
+async fn revoke_api_key(State(desk): State<Desk>, Path(key_id): Path<KeyId>) -> Result<Response, Problem> {
     let mut db = desk.store.begin().await?;
     if !api_keys::revoke(&mut db, key_id, desk.clock.now()).await? {
         return Err(Problem::not_found("key that could be revoked"));

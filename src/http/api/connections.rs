@@ -35,7 +35,11 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct NewConnection {
     /// What you call it.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: String,
     /// The shop.
     r_series: NewRSeries,
@@ -282,10 +286,7 @@ async fn list_connections(State(desk): State<Desk>) -> Result<axum::Json<List<Co
                   headers(("ETag" = String, description = "The generation, in quotes: for If-Match"))),
               (status = 401, description = "No or a wrong access token", body = Problem),
               (status = 404, description = "No such connection", body = Problem)))]
-async fn get_connection(
-    State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
-) -> Result<Response, Problem> {
+async fn get_connection(State(desk): State<Desk>, Path(id): Path<ConnectionId>) -> Result<Response, Problem> {
     let mut db = desk.store.begin().await?;
     let row = connection(&mut db, id).await?;
     Ok(tagged(show_present(&mut db, row).await?))

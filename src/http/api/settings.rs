@@ -28,8 +28,8 @@ use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::connections::{self as rows, Row};
 use crate::store::foresight::{self, Known};
-use crate::store::settings_history::{self as history, Change};
 use crate::store::ledger;
+use crate::store::settings_history::{self as history, Change};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -43,7 +43,11 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct ChangeConnection {
     /// What you call it.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: Option<String>,
     /// `venture`, `business` or `unlimited`.
     #[schema(pattern = "^(venture|business|unlimited)$")]
@@ -138,7 +142,11 @@ async fn update_connection(
     let present = present.ok_or_else(|| Problem::not_found("connection"))?;
     if present != generation {
         let status = if conditional { StatusCode::PRECONDITION_FAILED } else { StatusCode::CONFLICT };
-        return Err(Problem::new(status, "changed", "somebody else changed it at the same moment; read it again"));
+        return Err(Problem::new(
+            status,
+            "changed",
+            "somebody else changed it at the same moment; read it again",
+        ));
     }
     let now = desk.clock.now();
     let web_sale = row.web_sale.as_ref();
@@ -147,8 +155,13 @@ async fn update_connection(
     let mut shown = generation;
     if after != before {
         shown = generation.saturating_add(1);
-        let change =
-            Change { generation: shown, at: now, changed_by: caller.name.clone(), before: before.clone(), after: after.clone() };
+        let change = Change {
+            generation: shown,
+            at: now,
+            changed_by: caller.name.clone(),
+            before: before.clone(),
+            after: after.clone(),
+        };
         history::insert(&mut db, id, &change).await?;
         let entry_id = EntryId::new(&desk.ids, now);
         let mut entry = Entry::about_all(id, entry_id, now, Kind::Operator, Origin::Operator);

@@ -257,7 +257,10 @@ mod tests {
                     // Status first, then the kind: the first text in the call.
                     let call = piece.split(';').next().unwrap();
                     let Some(name) = call.split('"').nth(1) else { continue };
-                    assert!(find(name).is_some(), "{file}: the kind “{name}” has no row in http/problem/kinds.rs");
+                    assert!(
+                        find(name).is_some(),
+                        "{file}: the kind “{name}” has no row in http/problem/kinds.rs"
+                    );
                     used += 1;
                 }
             }

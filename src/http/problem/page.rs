@@ -59,7 +59,9 @@ impl From<&Kind> for ProblemKind {
         (ProblemKinds = "application/json"), (String = "text/html")))))]
 async fn list_problems(headers: HeaderMap) -> Response {
     if !for_people(&headers) {
-        return varied(Json(ProblemKinds { items: KINDS.iter().map(ProblemKind::from).collect() }).into_response());
+        return varied(
+            Json(ProblemKinds { items: KINDS.iter().map(ProblemKind::from).collect() }).into_response(),
+        );
     }
     let rows: String = KINDS
         .iter()
@@ -76,10 +78,7 @@ async fn list_problems(headers: HeaderMap) -> Response {
     responses((status = 200, description = "What it means", content(
                   (ProblemKind = "application/json"), (String = "text/html"))),
               (status = 404, description = "No such kind", body = Problem)))]
-async fn get_problem(
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+async fn get_problem(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let kind = find(&name).ok_or_else(|| Problem::not_found("kind of problem"))?;
     if !for_people(&headers) {
         return Ok(varied(Json(ProblemKind::from(kind)).into_response()));
