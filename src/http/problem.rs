@@ -27,7 +27,7 @@ pub struct Problem {
     kind: String,
     /// The kind in words.
     #[schema(example = "There is no such record")]
-    title: String,
+    title: &'static str,
     /// The HTTP status.
     #[schema(example = 404)]
     status: u16,
@@ -36,8 +36,8 @@ pub struct Problem {
     detail: String,
     /// The request it is about, as `X-Request-Id` names it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = "uri-reference", example = "urn:concord:request:9f86d081884c-17")]
-    instance: Option<String>,
+    #[schema(value_type = Option<String>, format = "uri-reference", example = "urn:concord:request:9f86d081884c-17")]
+    instance: Option<Box<str>>,
     /// The platform that is the reason, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     side: Option<&'static str>,
@@ -52,8 +52,7 @@ impl Problem {
         Self {
             kind: format!("/problems/{kind}"),
             title: kinds::find(kind)
-                .map_or_else(|| status.canonical_reason().unwrap_or("Error"), |kind| kind.title)
-                .to_owned(),
+                .map_or_else(|| status.canonical_reason().unwrap_or("Error"), |kind| kind.title),
             status: status.as_u16(),
             // Rejections quote what was sent, which may be a megabyte.
             detail: detail.into().chars().take(LONGEST_DETAIL).collect(),
@@ -73,7 +72,7 @@ impl Problem {
     /// Names the request it is about.
     #[must_use]
     pub fn about(mut self, request_id: &str) -> Self {
-        self.instance = Some(Self::instance(request_id));
+        self.instance = Some(Self::instance(request_id).into());
         self
     }
 

@@ -93,7 +93,7 @@ fn every_body_has_an_example_that_fits_its_schema() {
 /// The parts of JSON Schema that tell a wrong example: kinds, and names of properties.
 fn fits(schema: &Value, example: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
-        return fits(DOCUMENT.pointer(&reference[1..]).unwrap(), example, at);
+        return fits(DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap(), example, at);
     }
     if let Some(choices) = schema["oneOf"].as_array() {
         let null = choices.iter().any(|choice| choice["type"] == "null");
@@ -110,7 +110,7 @@ fn fits(schema: &Value, example: &Value, at: &str) {
     if let Some(parts) = schema["allOf"].as_array() {
         // A flattened type: each name is known to one of the parts, and what one of them requires is there.
         let names: Vec<String> = parts.iter().flat_map(|part| names(part, "properties")).collect();
-        let required: Vec<String> = parts.iter().flat_map(|part| names_required(part)).collect();
+        let required: Vec<String> = parts.iter().flat_map(names_required).collect();
         return known(&names, &required, example, at);
     }
     let kinds: Vec<&str> = match &schema["type"] {
@@ -140,7 +140,7 @@ fn fits(schema: &Value, example: &Value, at: &str) {
 
 fn resolved(schema: &Value) -> &Value {
     match schema["$ref"].as_str() {
-        Some(reference) => DOCUMENT.pointer(&reference[1..]).unwrap(),
+        Some(reference) => DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap(),
         None => schema,
     }
 }

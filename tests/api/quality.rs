@@ -175,7 +175,7 @@ async fn a_problem_is_explained_at_the_address_in_its_type() {
     assert_eq!(explained.json["type"], address, "{}", explained.text);
     assert_eq!(explained.json["title"], answer.json["title"]);
     let accept = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8".to_owned());
-    let page = api.send_raw("GET", address, &[accept.clone()], String::new()).await;
+    let page = api.send_raw("GET", address, std::slice::from_ref(&accept), String::new()).await;
     assert!(page.kind.starts_with("text/html") && page.text.contains("What to do"), "{}", page.text);
     let programs = ("accept", "application/json, text/html".to_owned());
     assert_eq!(api.send_raw("GET", address, &[programs], String::new()).await.kind, "application/json");

@@ -63,11 +63,11 @@ async fn list_problems(headers: HeaderMap) -> Response {
             Json(ProblemKinds { items: KINDS.iter().map(ProblemKind::from).collect() }).into_response(),
         );
     }
-    let rows: String = KINDS
+    let rows: Vec<String> = KINDS
         .iter()
         .map(|kind| format!("<li><a href=\"/problems/{0}\">{0}</a>: {1}</li>", kind.name, escape(kind.title)))
         .collect();
-    page("Problems", &format!("<ul>{rows}</ul>"))
+    page("Problems", &format!("<ul>{}</ul>", rows.concat()))
 }
 
 /// What a kind of problem means, and what to do
