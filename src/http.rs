@@ -169,11 +169,13 @@ async fn not_this_method(method: Method) -> Response {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(SLOWEST, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            let words = "this took too long and was given up; try again";
-            problem::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "slow", words).into_response()
-        }
+        Err(_) => too_slow().into_response(),
     }
+}
+
+fn too_slow() -> problem::Problem {
+    let words = "this took too long and was given up; try again";
+    problem::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "slow", words)
 }
 
 /// Whatever broke stays with the request that met it, and is told without inner words.

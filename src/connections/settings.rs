@@ -15,7 +15,7 @@ use crate::store::connections::Row;
 pub struct Settings {
     /// Way and rule per field.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(value_type = std::collections::HashMap<String, FieldSetting>)]
+    #[schema(value_type = std::collections::HashMap<Field, FieldSetting>)]
     pub fields: BTreeMap<Field, FieldSetting>,
     /// Which R-Series field is the SKU.
     pub sku_source: SkuSource,

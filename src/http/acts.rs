@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
-use tracing::warn;
+use tracing::{Instrument, warn};
 use uuid::Uuid;
 
 use super::auth::Caller;
 use super::operations::Operation;
 use super::problem::Problem;
-use super::{Desk, LARGEST_REST_BODY};
+use super::{Desk, LARGEST_REST_BODY, SLOWEST};
 use crate::clock::{Instant, before};
 use crate::ids::{AuditId, ConnectionId};
 use crate::store::audit::{self, Act};
@@ -47,14 +47,26 @@ pub(super) struct Noted {
 pub(super) async fn act(
     desk: &Desk,
     caller: &Caller,
-    operation: &Operation,
+    operation: &'static Operation,
     request: Request,
     next: Next,
 ) -> Response {
     let done = match idempotency_key(request.method(), request.headers()) {
         Err(problem) => Err(problem),
         Ok(None) => recorded(desk, caller, operation, request, next).await,
-        Ok(Some(key)) => once(desk, caller, operation, &key, request, next).await,
+        Ok(Some(key)) => {
+            // Whoever asks under a key may hang up and ask again. What was begun goes on to its end all the same:
+            // cut off in the middle, it might be done without its answer being kept, and then be done twice.
+            let (desk, caller) = (desk.clone(), caller.clone());
+            let whole = async move {
+                let done = once(&desk, &caller, operation, &key, request, next);
+                tokio::time::timeout(SLOWEST, done).await.unwrap_or_else(|_| Err(super::too_slow()))
+            };
+            match tokio::spawn(whole.in_current_span()).await {
+                Ok(done) => done,
+                Err(broke) => return super::broken(Box::new(broke)),
+            }
+        }
     };
     done.unwrap_or_else(IntoResponse::into_response)
 }

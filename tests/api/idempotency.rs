@@ -114,3 +114,24 @@ async fn keys_that_are_none_are_refused_and_other_methods_take_none() {
         assert_eq!((list.status, list.header("idempotent-replayed")), (200, ""));
     }
 }
+
+#[tokio::test]
+async fn who_hangs_up_and_asks_again_gets_the_answer_of_the_first_request() {
+    let api = Api::open().await;
+    let new = json!({"name": "x", "scopes": ["read"]});
+    let lost = api.once(TOKEN, "k", "/v1/api-keys", Some(&new));
+    tokio::select! {
+        biased;
+        _ = lost => panic!("answered before anything was read"),
+        () = std::future::ready(()) => {}
+    }
+    // Nobody waits for it any more, and it is done.
+    let mut looks = 0;
+    while api.world.sql_count("select count(*) from answers where sealed is not null").await == 0 {
+        looks += 1;
+        assert!(looks < 5_000, "what was begun was not brought to its end");
+    }
+    let again = api.once(TOKEN, "k", "/v1/api-keys", Some(&new)).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"), "{}", again.text);
+    assert_eq!(api.world.sql_count("select count(*) from api_keys").await, 1);
+}
