@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod health;
 mod restored;
+mod rotate_key;
 mod sandbox;
 mod serve;
 pub mod service;
@@ -53,6 +54,11 @@ enum Command {
     },
     /// Asks the service on this machine whether it can work; for orchestrators that can only run a command
     Health(health::Options),
+    /// Seals all secrets anew under another master key: CONCORD_MASTER_KEY, or a generated one with a private cluster
+    RotateKey {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
     /// Everything at once, to look at: a private Postgres, both sandbox platforms, and the service; needs no
     /// configuration
     Demo(demo::Options),
@@ -83,10 +89,11 @@ async fn command() -> anyhow::Result<u8> {
         Command::Doctor { json, config } => doctor::run(&config, json).await,
         Command::AfterRestore { config } => restored::run(&config).await,
         Command::Health(options) => Ok(health::run(&options).await),
+        Command::RotateKey { config } => rotate_key::run(&config).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(&options).await,
         Command::Openapi => {
-            say(&crate::http::openapi().to_pretty_json()?);
+            say(&serde_json::to_string_pretty(&crate::http::openapi())?);
             Ok(0)
         }
         Command::WithPostgres { command } => with_postgres::run(&command).await,

@@ -7,6 +7,7 @@
 pub mod brake;
 pub mod check;
 pub mod fall;
+pub mod foresee;
 pub mod merge;
 pub mod observe;
 pub mod plan;

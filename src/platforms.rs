@@ -7,6 +7,7 @@ mod calls;
 pub mod error;
 pub mod eseries;
 pub mod gate;
+pub mod outbound;
 pub mod read;
 pub mod rseries;
 pub mod transport;

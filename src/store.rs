@@ -3,12 +3,16 @@
 //! Functions take a connection of a transaction that the caller began: what has to commit together is
 //! decided by whoever walks the data, not here.
 
+pub mod answers;
+pub mod api_keys;
+pub mod audit;
 pub mod brakes;
 pub mod cluster;
 pub mod connections;
 pub mod cursors;
 pub mod dirty;
 pub mod figures;
+pub mod foresight;
 pub mod grants;
 pub mod inbox;
 pub mod instance;
@@ -17,7 +21,9 @@ pub mod ledger;
 pub mod links;
 pub mod restored;
 pub mod room;
+pub mod seals;
 pub mod server;
+pub mod settings_history;
 pub mod stock_marks;
 pub mod syncs;
 pub mod wishes;

@@ -125,7 +125,8 @@ impl Sweep {
     async fn round(&self, row: &connections::Row) -> Result<bool, StoreError> {
         let now = self.clock.now();
         // Until then nobody else begins the same round; a crash costs one interval.
-        let next = after(now, self.interval);
+        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let next = after(now, settings.sweep_every().unwrap_or(self.interval));
         let mut db = self.store.begin().await?;
         let closed = self.accounts.closed_until(row.connection_id, now);
         let due = closed.map_or(next, |until| until.max(after(now, Duration::from_secs(1))));

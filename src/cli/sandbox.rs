@@ -40,6 +40,9 @@ pub(super) struct Options {
     /// Base address of the Concord that E-Series tells of changes [default: none is told]
     #[arg(long, value_name = "URL")]
     webhook_url: Option<Url>,
+    /// R-Series without its limit on calls, for tests of other things
+    #[arg(long)]
+    no_r_limit: bool,
     /// Log filter
     #[arg(long, env = "CONCORD_LOG", default_value = "warn")]
     log: String,
@@ -48,13 +51,16 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options) -> anyhow::Result<u8> {
     telemetry::start_logging(&options.log, LogFormat::Text).map_err(anyhow::Error::msg)?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let setup = Setup {
+    let mut setup = Setup {
         r_port: options.r_port,
         e_port: options.e_port,
         seed: options.seed,
         deliver: true,
         ..Setup::default()
     };
+    if options.no_r_limit {
+        (setup.r.bucket_size, setup.r.drip_rate, setup.r.burst_limit) = (1e6, 1e6, 1_000_000);
+    }
     let stage = Stage::open(setup, clock).await.map_err(|error| taken(error, options))?;
     let items = super::demo::fill(&stage, options.catalog.as_deref(), options.items, options.seed)?;
     let concord = options.webhook_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());

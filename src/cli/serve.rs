@@ -15,6 +15,7 @@ use crate::clock::{AgreedClock, Clock, SharedClock, SystemClock, after};
 use crate::config::Config;
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
+use crate::http::limits::Rates;
 use crate::http::listen;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
@@ -57,6 +58,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             vault,
             apps: apps(config),
             admin,
+            rates: rates(config)?,
             sweep_interval: config.sweep_interval(),
             limits: Limits::default(),
             clock: clock.clone(),
@@ -145,6 +147,17 @@ async fn admin_token(config: &Config, store: &Store, ids: &SharedIds) -> anyhow:
         say(&format!("Access token for the REST interface and the console (shown once): {token}"));
     }
     AdminToken::from_hash(&kept).context("the stored hash of the access token is not readable")
+}
+
+/// How often one may ask.
+fn rates(config: &Config) -> anyhow::Result<Rates> {
+    let proxies = config.trusted_proxies.iter().map(|text| text.parse().map_err(anyhow::Error::msg));
+    Ok(Rates {
+        per_key: config.key_rate,
+        per_address: config.address_rate,
+        refused_notices: config.refused_notice_rate,
+        proxies: proxies.collect::<anyhow::Result<_>>().context("CONCORD_TRUSTED_PROXIES")?,
+    })
 }
 
 /// Files that are open besides connections at the front door: database, platforms, logs.

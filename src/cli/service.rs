@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::clock::{SharedClock, sleep};
 use crate::connections::{Accounts, PlatformApps};
 use crate::http::auth::AdminToken;
+use crate::http::limits::{Limiter, Rates};
 use crate::http::{self, Desk, Pulse, listen};
 use crate::ids::SharedIds;
 use crate::platforms::transport::{self, Limits};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub apps: PlatformApps,
     /// Who may use the REST interface.
     pub admin: AdminToken,
+    /// How often one may ask.
+    pub rates: Rates,
     /// Between two polls of one connection.
     pub sweep_interval: Duration,
     /// Time limits of calls to the platforms.
@@ -84,7 +87,7 @@ pub struct Assembled {
 
 /// Puts a service together.
 pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
-    let Parts { store, vault, apps, admin, sweep_interval, limits, clock, ids, turnstile } = parts;
+    let Parts { store, vault, apps, admin, rates, sweep_interval, limits, clock, ids, turnstile } = parts;
     let desk_store = store.clone();
     let store = store.through(turnstile.clone());
     telemetry::metrics();
@@ -104,6 +107,7 @@ pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
         clock,
         ids,
         auth: admin,
+        limiter: Arc::new(Limiter::new(rates)),
         public_base: public_base.into(),
         pulse,
         wake: Arc::new(Notify::new()),

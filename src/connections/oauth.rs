@@ -12,7 +12,8 @@ use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 use url::Url;
 
-use self::words::{access_kind, grant_of, hash, in_words, missing, state_of};
+pub(super) use self::words::access_kind;
+use self::words::{grant_of, hash, in_words, missing, state_of};
 pub use self::words::{redirect_uri, side_in_address};
 use super::accounts::Accounts;
 use super::reconnect::{ReconnectError, Replacement};
@@ -33,8 +34,8 @@ const GRANT_LIFE: Duration = Duration::from_secs(20 * 60);
 const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Kinds of secrets of a grant.
-const VERIFIER: &str = "r_code_verifier";
-const REFRESH: &str = "r_granted_refresh_token";
+pub(super) const VERIFIER: &str = "r_code_verifier";
+pub(super) const REFRESH: &str = "r_granted_refresh_token";
 
 /// A merchant is to be asked.
 #[derive(Debug)]
@@ -100,6 +101,27 @@ pub struct Answer {
     pub state: Option<String>,
     /// Such as `access_denied`.
     pub error: Option<String>,
+}
+
+/// An answer that belongs to something that was asked for. Its state is out of use.
+#[derive(Debug)]
+pub struct Taken {
+    row: grants::Row,
+    code: SecretString,
+}
+
+impl Taken {
+    /// Names the grant.
+    #[must_use]
+    pub fn grant(&self) -> ConnectionId {
+        self.row.connection_id
+    }
+
+    /// The connection that is to be connected anew, if it is for one that exists.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        self.row.reconnect.then_some(self.row.connection_id)
+    }
 }
 
 /// Tokens out of a grant.
@@ -194,17 +216,12 @@ impl Accounts {
         Ok(Asked { authorize_url, state, grant, expires_at: row.expires_at })
     }
 
-    /// A merchant's browser came back. Each answer is worked on once.
-    pub async fn finish(
-        &self,
-        side: Side,
-        answer: Answer,
-        public_base: &str,
-    ) -> Result<Finished, OauthError> {
-        let (row, code) = self.take_answer(side, answer).await?;
+    /// Makes of an answer what was asked for.
+    pub async fn finish(&self, taken: Taken, public_base: &str) -> Result<Finished, OauthError> {
+        let Taken { row, code } = taken;
         let finished = self.trade(row.clone(), &code, public_base).await;
         if let Err(error) = &finished {
-            warn!(grant = %row.connection_id, %side, %error, "a grant came to nothing");
+            warn!(grant = %row.connection_id, side = %row.side, %error, "a grant came to nothing");
             let failed = grants::Row {
                 outcome: Outcome::Failed,
                 reason: Some(error.to_string()),
@@ -217,12 +234,9 @@ impl Accounts {
         finished
     }
 
-    /// Finds out what the answer belongs to, and takes its state out of use.
-    async fn take_answer(
-        &self,
-        side: Side,
-        answer: Answer,
-    ) -> Result<(grants::Row, SecretString), OauthError> {
+    /// A merchant's browser came back: finds out what the answer belongs to, and takes its state out of use, so that
+    /// each answer is worked on once.
+    pub async fn take_answer(&self, side: Side, answer: Answer) -> Result<Taken, OauthError> {
         const UNKNOWN: OauthError = OauthError::NotAsked(
             "this address does not belong to anything that Concord has asked for, was used already, or is more than 10 \
              minutes old: nothing was connected. Start anew.",
@@ -257,7 +271,7 @@ impl Accounts {
                 row.outcome = Outcome::Exchanging;
                 grants::put(&mut db, &row).await?;
                 db.commit().await?;
-                return Ok((row, code));
+                return Ok(Taken { row, code });
             }
         };
         (row.outcome, row.reason) = (Outcome::Failed, refused.clone());

@@ -1,5 +1,7 @@
 //! The REST interface under `/v1`.
 
+mod api_keys;
+mod audit;
 mod brake;
 mod connections;
 mod ledger;
@@ -7,6 +9,7 @@ mod mass_update;
 mod oauth;
 mod plan;
 mod products;
+mod settings;
 mod syncs;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +30,9 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(mass_update::routes())
         .merge(ledger::routes())
         .merge(syncs::routes())
+        .merge(settings::routes())
+        .merge(api_keys::routes())
+        .merge(audit::routes())
 }
 
 /// A list, and where it goes on.

@@ -1,6 +1,7 @@
 //! Where platforms send merchants' browsers back to. A small page says what came of it; it holds no secret and no
 //! script.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -8,15 +9,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracing::error;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Desk;
+use super::acts::{Merchant, Noted};
+use super::arrival::Arrival;
 use super::problem::{Path, Problem, Query};
-use crate::connections::oauth::{Answer, Finished, OauthError, side_in_address};
+use super::{Desk, acts};
+use crate::catalog::Side;
+use crate::connections::oauth::{Answer, Finished, OauthError, redirect_uri, side_in_address};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new().routes(routes!(finish_oauth))
@@ -55,6 +60,7 @@ struct Returned {
                content_type = "text/html")))]
 async fn finish_oauth(
     State(desk): State<Desk>,
+    Extension(arrival): Extension<Arrival>,
     Path(side): Path<String>,
     returned: Result<Query<Returned>, Problem>,
 ) -> Response {
@@ -65,7 +71,24 @@ async fn finish_oauth(
         return page(StatusCode::BAD_REQUEST, "Not understood", "This address cannot be read.", None);
     };
     let answer = Answer { code: returned.code, state: returned.state, error: returned.error };
-    let finished = desk.accounts.finish(side, answer, &desk.public_base).await;
+    let taken = match desk.accounts.take_answer(side, answer).await {
+        Ok(taken) => taken,
+        Err(error) => return refused(&error),
+    };
+    // From here on something is done, so it is written down who did it. Whoever comes with nonsense leaves no row.
+    let noted = Noted {
+        connection: taken.connection(),
+        detail: Some(json!({ "side": side, "grant": taken.grant() })),
+    };
+    let merchant = Merchant { arrival, act: "finish_oauth", path: redirect_uri("", side) };
+    let done = async {
+        let finished = desk.accounts.finish(taken, &desk.public_base).await;
+        told(&desk, side, finished)
+    };
+    acts::by_a_merchant(&desk, merchant, noted, done).await.unwrap_or_else(|error| refused(&error.into()))
+}
+
+fn told(desk: &Desk, side: Side, finished: Result<Finished, OauthError>) -> Response {
     match finished {
         Ok(Finished::Granted { grant, account, unbound }) => {
             let also = if unbound {

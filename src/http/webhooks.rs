@@ -29,7 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 /// The form of the platform: JSON with `eventId`, `eventCreated`, `storeId`, `entityId`, `eventType`, signed
 /// in `X-Ecwid-Webhook-Signature` over `{eventCreated}.{eventId}` with the application's client secret.
 #[utoipa::path(post, path = "/webhooks/e-series", tag = "webhooks", operation_id = "receive_e_series",
-    params(("X-Ecwid-Webhook-Signature" = String, Header, description = "Base64 of HMAC-SHA256")),
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "Written down, or seen before"),
@@ -55,9 +54,9 @@ async fn receive_e_series(
 #[utoipa::path(post, path = "/webhooks/r-series/{connection_id}", tag = "webhooks", operation_id = "receive_r_series",
     params(
         ("connection_id" = Uuid, Path, description = "The connection"),
-        ("X-Signature" = String, Header, description = "signature=<lower-case hex>,algorithm=HMAC-SHA256"),
         ("X-Delivery-Id" = Option<String>, Header, description = "The sender's id of the delivery")),
-    request_body(content = Object, content_type = "application/json"),
+    request_body(content(
+        (Object = "application/json"), (Object = "application/x-www-form-urlencoded"))),
     responses(
         (status = 200, description = "Written down, or seen before"),
         (status = 202, description = "Genuine, but nothing that is worked on"),

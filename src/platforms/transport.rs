@@ -103,6 +103,7 @@ pub fn client(
     let client = Client::builder()
         .connect_timeout(limits.connect)
         .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(super::outbound::resolver())
         .user_agent(concat!("concord/", env!("CARGO_PKG_VERSION")))
         .build()?;
     Ok(HttpClient { client, total: limits.total, clock, turnstile })
@@ -271,6 +272,39 @@ mod tests {
             url.as_str(),
             "https://api.example.com/base/API/V3/Item.json?timeStamp=%3E%3D%2C2024-05-17T09%3A30%3A02%2B00%3A00"
         );
+    }
+
+    /// A redirect is an answer like any other: neither the call nor its token goes anywhere else.
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        use wiremock::matchers::any;
+        use wiremock::{Mock, MockServer, ResponseTemplate};
+        let (here, there) = (MockServer::start().await, MockServer::start().await);
+        Mock::given(any()).respond_with(ResponseTemplate::new(200)).expect(0).mount(&there).await;
+        for status in [301, 302, 303, 307, 308] {
+            here.reset().await;
+            let away = ResponseTemplate::new(status).insert_header("location", there.uri());
+            Mock::given(any()).respond_with(away).expect(1).mount(&here).await;
+            let client = client(Limits::default(), Arc::new(SystemClock), Turnstile::default()).unwrap();
+            let transport = Transport::new(client, here.uri().parse().unwrap());
+            let token = SecretString::from("secret");
+            let url = transport.url(&["x"], &[]);
+            let answer = transport.send(Method::GET, url, Some(&token), None, None).await.unwrap();
+            assert_eq!(answer.status.as_u16(), status);
+        }
+    }
+
+    /// Nobody who cannot show a certificate for the name is spoken to.
+    #[tokio::test]
+    async fn certificates_are_checked() {
+        let plain = wiremock::MockServer::start().await;
+        let base = plain.uri().replace("http://", "https://");
+        let client = client(Limits::default(), Arc::new(SystemClock), Turnstile::default()).unwrap();
+        let transport = Transport::new(client, base.parse().unwrap());
+        let url = transport.url(&["x"], &[]);
+        let error = transport.send(Method::GET, url, None, None, None).await.unwrap_err();
+        assert!(matches!(error, TransportError::NotSent(_)), "{error}");
+        assert!(plain.received_requests().await.unwrap().is_empty());
     }
 
     #[tokio::test]

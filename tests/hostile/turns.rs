@@ -13,6 +13,7 @@ use concord::cli::service::{Assembled, Parts, assemble};
 use concord::clock::SharedClock;
 use concord::connections::PlatformApps;
 use concord::http::auth::AdminToken;
+use concord::http::limits::Rates;
 use concord::ids::{ConnectionId, GeneratedIds};
 use concord::platforms::rseries::oauth::App;
 use concord::platforms::transport::Limits;
@@ -126,6 +127,7 @@ impl Neighbours {
                 e_series_secret: Some(e.client_secret.into()),
             },
             admin: AdminToken::new(&SecretString::from(TOKEN)),
+            rates: Rates::default(),
             sweep_interval: Duration::from_secs(60),
             // Long: a platform that hangs here hangs until the test lets go of it.
             limits: Limits { connect: Duration::from_secs(5), total: Duration::from_secs(300) },

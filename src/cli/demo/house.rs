@@ -18,6 +18,7 @@ use super::super::service::{Capacity, Parts, Running};
 use crate::clock::{SharedClock, SystemClock};
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
+use crate::http::limits::Rates;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
@@ -131,6 +132,7 @@ impl House {
             vault,
             apps: apps(&stage)?,
             admin: AdminToken::new(&token),
+            rates: Rates::default(),
             sweep_interval: SWEEP,
             limits: Limits::default(),
             clock: ground.clock.clone(),

@@ -43,7 +43,7 @@ pub fn redirect_uri(public_base: &str, side: Side) -> String {
 }
 
 /// The kind of secret that a granted access token is.
-pub(super) fn access_kind(side: Side) -> &'static str {
+pub(in crate::connections) fn access_kind(side: Side) -> &'static str {
     if side == Side::RSeries { "r_granted_access_token" } else { "e_granted_access_token" }
 }
 

@@ -1,7 +1,9 @@
 //! Connections: made, shown, changed, paused, forgotten; their status.
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -11,20 +13,20 @@ use utoipa_axum::routes;
 use super::{List, connection};
 use crate::catalog::Side;
 use crate::clock::Instant;
-use crate::connections::care;
-use crate::connections::connect::{ConnectError, Request, check_name};
+use crate::connections::connect::{ConnectError, Request};
 use crate::connections::oauth::Redeemed;
-use crate::connections::settings::{PLANS, Settings, WebSales};
+use crate::connections::{Settings, care};
 use crate::http::Desk;
+use crate::http::acts::Noted;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{dirty, ledger, links};
+use crate::store::{Db, dirty, ledger, links, settings_history};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(create_connection, list_connections))
-        .routes(routes!(get_connection, update_connection, delete_connection))
+        .routes(routes!(get_connection, delete_connection))
         .routes(routes!(pause_connection))
         .routes(routes!(resume_connection))
         .routes(routes!(get_status))
@@ -35,13 +37,18 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct NewConnection {
     /// What you call it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: String,
     /// The shop.
     r_series: NewRSeries,
     /// The web.
     e_series: NewESeries,
     /// `venture`, `business` or `unlimited`.
+    #[schema(pattern = "^(venture|business|unlimited)$")]
     plan: Option<String>,
     /// What differs from the defaults.
     #[serde(default)]
@@ -159,6 +166,8 @@ struct Webhooks {
 pub(super) struct Connection {
     /// Id.
     id: ConnectionId,
+    /// Counts changes of name, plan and settings; in quotes it is the ETag.
+    generation: i64,
     /// What you call it.
     name: String,
     /// Is it worked on?
@@ -200,9 +209,10 @@ struct ESeries {
     max_product_limit: Option<i64>,
 }
 
-pub(super) fn show(row: rows::Row) -> Connection {
+pub(super) fn show(row: rows::Row, generation: i64) -> Connection {
     Connection {
         id: row.connection_id,
+        generation,
         name: row.name,
         state: row.state,
         state_reason: row.state_reason,
@@ -219,6 +229,18 @@ pub(super) fn show(row: rows::Row) -> Connection {
     }
 }
 
+/// A connection with its generation as ETag.
+pub(super) fn tagged(shown: Connection) -> Response {
+    let tag = format!("\"{}\"", shown.generation);
+    ([(header::ETAG, tag)], axum::Json(shown)).into_response()
+}
+
+/// Shows a connection as it is now.
+pub(super) async fn show_present(db: &mut Db, row: rows::Row) -> Result<Connection, Problem> {
+    let generation = settings_history::generation(db, row.connection_id, false).await?;
+    Ok(show(row, generation.ok_or_else(|| Problem::not_found("connection"))?))
+}
+
 /// Connect two accounts
 ///
 /// Both credentials are proved against the platforms first; then the first look over the catalogue begins.
@@ -233,7 +255,7 @@ pub(super) fn show(row: rows::Row) -> Connection {
 async fn create_connection(
     State(desk): State<Desk>,
     Json(new): Json<NewConnection>,
-) -> Result<(StatusCode, axum::Json<CreatedConnection>), Problem> {
+) -> Result<Response, Problem> {
     let mut grants = Vec::new();
     let NewRSeries { grant, account_id, access_token, refresh_token, .. } = new.r_series;
     let r =
@@ -261,7 +283,9 @@ async fn create_connection(
         r_series_url: format!("{}/webhooks/r-series/{id}", desk.public_base),
         r_series_secret: connected.r_webhook_secret.expose_secret().to_owned(),
     };
-    Ok((StatusCode::CREATED, axum::Json(CreatedConnection { id, webhooks, sync_id: connected.sync_id })))
+    let noted = Noted { connection: Some(id), ..Noted::default() };
+    let made = CreatedConnection { id, webhooks, sync_id: connected.sync_id };
+    Ok((StatusCode::CREATED, Extension(noted), axum::Json(made)).into_response())
 }
 
 pub(super) fn refusal(error: ConnectError) -> Problem {
@@ -285,80 +309,25 @@ pub(super) fn refusal(error: ConnectError) -> Problem {
 async fn list_connections(State(desk): State<Desk>) -> Result<axum::Json<List<Connection>>, Problem> {
     let mut db = desk.store.begin().await?;
     let rows = rows::load(&mut db, None).await?;
+    let generations = settings_history::generations(&mut db).await?;
+    let show = |row: rows::Row| {
+        let found = generations.iter().find(|(connection, _)| *connection == row.connection_id);
+        show(row, found.map_or(1, |(_, generation)| *generation))
+    };
     Ok(axum::Json(List { items: rows.into_iter().map(show).collect(), next: None }))
 }
 
 /// Show a connection
 #[utoipa::path(get, path = "/connections/{connection_id}", tag = "connections", operation_id = "get_connection",
     security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
-    responses((status = 200, description = "The connection", body = Connection),
+    responses((status = 200, description = "The connection", body = Connection,
+                  headers(("ETag" = String, description = "The generation, in quotes: for If-Match"))),
               (status = 401, description = "No or a wrong access token", body = Problem),
               (status = 404, description = "No such connection", body = Problem)))]
-async fn get_connection(
-    State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
-) -> Result<axum::Json<Connection>, Problem> {
+async fn get_connection(State(desk): State<Desk>, Path(id): Path<ConnectionId>) -> Result<Response, Problem> {
     let mut db = desk.store.begin().await?;
-    Ok(axum::Json(show(connection(&mut db, id).await?)))
-}
-
-/// What can be changed of a connection.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ChangeConnection {
-    /// What you call it.
-    name: Option<String>,
-    /// `venture`, `business` or `unlimited`.
-    plan: Option<String>,
-    /// All settings: what is left out goes back to its default.
-    settings: Option<Settings>,
-}
-
-/// Change a connection
-#[utoipa::path(patch, path = "/connections/{connection_id}", tag = "connections",
-    operation_id = "update_connection", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
-    request_body = ChangeConnection,
-    responses((status = 200, description = "Changed", body = Connection),
-              (status = 400, description = "The body is no JSON", body = Problem),
-              (status = 401, description = "No or a wrong access token", body = Problem),
-              (status = 404, description = "No such connection", body = Problem),
-              (status = 415, description = "The body is not labelled as JSON", body = Problem),
-              (status = 422, description = "Contradictory, or not possible on a platform", body = Problem)))]
-async fn update_connection(
-    State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
-    Json(change): Json<ChangeConnection>,
-) -> Result<axum::Json<Connection>, Problem> {
-    let mut db = desk.store.begin().await?;
-    let mut row = connection(&mut db, id).await?;
-    if let Some(name) = change.name {
-        check_name(&name).map_err(Problem::invalid)?;
-        row.name = name;
-    }
-    if let Some(plan) = change.plan {
-        if !PLANS.contains(&plan.as_str()) {
-            return Err(Problem::invalid(format!("plan must be one of {}", PLANS.join(", "))));
-        }
-        row.plan = plan;
-    }
-    if let Some(settings) = change.settings {
-        settings.check().map_err(Problem::invalid)?;
-        row.web_sale = match settings.web_sales {
-            WebSales::Count => None,
-            WebSales::Sale => {
-                // No transaction is kept open while the platform is asked.
-                drop(db);
-                let proved = desk.accounts.prove_web_sales(&row).await.map_err(refusal)?;
-                db = desk.store.begin().await?;
-                proved
-            }
-        };
-        row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
-    }
-    let web_sale = row.web_sale.as_ref();
-    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, web_sale, desk.clock.now()).await?;
-    db.commit().await?;
-    Ok(axum::Json(show(row)))
+    let row = connection(&mut db, id).await?;
+    Ok(tagged(show_present(&mut db, row).await?))
 }
 
 /// Forget a connection
@@ -420,10 +389,11 @@ async fn set_state(
     connection(&mut db, id).await?;
     rows::set_state(&mut db, id, state, reason, desk.clock.now()).await?;
     let row = connection(&mut db, id).await?;
+    let shown = show_present(&mut db, row).await?;
     db.commit().await?;
     desk.accounts.hurry();
     desk.wake.notify_one();
-    Ok(axum::Json(show(row)))
+    Ok(axum::Json(shown))
 }
 
 /// How a connection is doing.

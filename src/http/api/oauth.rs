@@ -1,20 +1,23 @@
 //! Accounts by OAuth: asking a merchant, what became of it, and other tokens for a connection.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::SecretString;
+use serde_json::json;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::connection;
-use super::connections::{Connection, refusal, show};
+use super::connections::{Connection, refusal, show_present};
 use crate::catalog::Side;
 use crate::clock::Instant;
 use crate::connections::oauth::{OauthError, side_in_address};
 use crate::connections::reconnect::{ReconnectError, Replacement};
 use crate::http::Desk;
+use crate::http::acts::Noted;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::ConnectionId;
 use crate::store::grants::Outcome;
@@ -103,16 +106,18 @@ async fn start_oauth(
     State(desk): State<Desk>,
     Path(side): Path<String>,
     Json(start): Json<StartOauth>,
-) -> Result<axum::Json<Started>, Problem> {
+) -> Result<(Extension<Noted>, axum::Json<Started>), Problem> {
     let side = side_of(&side)?;
     let asked = desk.accounts.ask(side, start.connection_id, &desk.public_base).await;
     let asked = asked.map_err(|error| not_granted(side, error))?;
-    Ok(axum::Json(Started {
+    let noted = Noted { connection: start.connection_id, detail: Some(json!({ "side": side, "grant": asked.grant })) };
+    let started = Started {
         authorize_url: asked.authorize_url.into(),
         state: asked.state,
         grant: asked.grant,
         expires_at: asked.expires_at,
-    }))
+    };
+    Ok((Extension(noted), axum::Json(started)))
 }
 
 /// Show a grant
@@ -190,13 +195,15 @@ async fn replace_credentials(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
     Json(new): Json<Credentials>,
-) -> Result<axum::Json<Connection>, Problem> {
+) -> Result<(Extension<Noted>, axum::Json<Connection>), Problem> {
     let mut db = desk.store.begin().await?;
     let row = connection(&mut db, id).await?;
     drop(db);
     if new.r_series.is_none() && new.e_series.is_none() {
         return Err(Problem::invalid("send r_series, e_series or both"));
     }
+    let sides = [(Side::RSeries, new.r_series.is_some()), (Side::ESeries, new.e_series.is_some())];
+    let sides: Vec<Side> = sides.into_iter().filter_map(|(side, sent)| sent.then_some(side)).collect();
     let replacement = Replacement {
         r: new.r_series.map(|r| (r.access_token, r.refresh_token)),
         e: new.e_series.map(|e| e.access_token),
@@ -211,5 +218,7 @@ async fn replace_credentials(
     })?;
     desk.wake.notify_one();
     let mut db = desk.store.begin().await?;
-    Ok(axum::Json(show(connection(&mut db, id).await?)))
+    let row = connection(&mut db, id).await?;
+    let noted = Noted { connection: None, detail: Some(json!({ "sides": sides })) };
+    Ok((Extension(noted), axum::Json(show_present(&mut db, row).await?)))
 }
