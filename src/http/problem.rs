@@ -2,14 +2,17 @@
 
 pub mod kinds;
 pub(super) mod page;
+mod shape;
 
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tracing::error;
 use utoipa::ToSchema;
 
@@ -155,9 +158,24 @@ impl From<StoreError> for Problem {
 }
 
 /// A body, with problem details when it cannot be read.
-#[derive(Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+#[derive(Debug)]
 pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let whole = Request::from_parts(parts.clone(), body);
+        let body = Bytes::from_request(whole, state).await.map_err(JsonRejection::from)?;
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        let axum::Json(read) = axum::Json::from_request(request, state).await?;
+        shape::check::<T>(&body).map_err(|error| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", format!("the body does not fit: {error}"))
+        })?;
+        Ok(Self(read))
+    }
+}
 
 /// Path parameters, with problem details when they cannot be read.
 #[derive(Debug, FromRequestParts)]

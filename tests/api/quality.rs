@@ -213,3 +213,34 @@ async fn a_database_that_is_away_is_a_503_that_says_when_to_come_again() {
     assert_eq!(api.world.raw("GET", &api.at(""), &[], String::new()).await.0, 401);
     api.world.clock.advance(Duration::from_secs(1));
 }
+
+#[tokio::test]
+async fn bodies_that_do_not_fit_are_refused_and_told_why() {
+    let mut api = Api::open().await;
+    api.connect().await;
+    let send = async |kind: &str, body: String| {
+        let headers = [("authorization", format!("Bearer {TOKEN}")), ("content-type", kind.to_owned())];
+        let answer = api.send_raw("PATCH", &api.at(""), &headers, body).await;
+        assert_eq!(answer.kind, "application/problem+json", "{}", answer.text);
+        assert_eq!(answer.json["type"], "/problems/body", "{}", answer.text);
+        (answer.status, answer.json["detail"].as_str().unwrap().to_owned())
+    };
+    for (status, kind, body) in [
+        (415, "text/plain", r#"{"name": "x"}"#.to_owned()),
+        (400, "application/json", "{".to_owned()),
+        (400, "application/json", String::new()),
+        (422, "application/json", r#"{"name": 1}"#.to_owned()),
+        (422, "application/json", r#"{"nmae": "x"}"#.to_owned()),
+        (422, "application/json", r#"{"name": "x", "name": "y"}"#.to_owned()),
+        (422, "application/json", r#"["x", null, null]"#.to_owned()),
+        (422, "application/json", r#"{"settings": {"fields": {"price": [null, null]}}}"#.to_owned()),
+        (422, "application/json", r#"{"settings": {"fields": {"prize": {}}}}"#.to_owned()),
+        (413, "application/json", format!(r#"{{"name": "{}"}}"#, "x".repeat(1024 * 1024))),
+    ] {
+        let (found, detail) = send(kind, body.clone()).await;
+        assert_eq!(found, status, "{detail}: {body:.80}");
+    }
+    let (_, detail) = send("application/json", r#"{"settings": {"caps": {"at_lest": 1}}}"#.into()).await;
+    assert!(detail.contains("settings.caps") && detail.contains("at_least"), "{detail}");
+    assert_eq!(api.get("").await["generation"], 1, "nothing was changed");
+}
