@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::{Instrument, debug, info_span};
 
-use super::limits::Limiter;
+use super::limits::{self, Limiter};
 use super::problem::Problem;
 use crate::clock::SharedClock;
 
@@ -101,7 +101,7 @@ pub(super) async fn enter(State(entrance): State<Entrance>, mut request: Request
             .instrument(span)
             .await
         }
-        Err(wait) => Problem::too_many("this address", wait).into_response(),
+        Err(wait) => limits::too_often("address", wait).into_response(),
     };
     // A problem names the request it is about.
     if let Some(problem) = response.extensions().get::<Problem>().cloned()

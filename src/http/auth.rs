@@ -20,10 +20,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Desk;
-use super::acts;
 use super::arrival::Arrival;
 use super::operations::{OPERATIONS, Operation};
 use super::problem::Problem;
+use super::{acts, limits};
 use crate::clock::before;
 use crate::ids::KeyId;
 use crate::store::api_keys;
@@ -164,7 +164,7 @@ pub async fn guard(State(desk): State<Desk>, request: Request, next: Next) -> Re
 async fn admit(desk: &Desk, request: &Parts) -> Result<(Caller, Option<&'static Operation>), Problem> {
     let caller = who(desk, request).await?;
     if let Some(key) = caller.key_id {
-        desk.limiter.key(key, desk.clock.now()).map_err(|wait| Problem::too_many("this key", wait))?;
+        desk.limiter.key(key, desk.clock.now()).map_err(|wait| limits::too_often("key", wait))?;
     }
     let path = request.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     // What a HEAD asks for is what a GET would show.

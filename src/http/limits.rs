@@ -184,12 +184,23 @@ fn household(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Refuses whoever has used up a budget: of a `key`, of an `address`, or of `notices` that were not genuine.
+pub(super) fn too_often(what: &'static str, wait: Duration) -> Problem {
+    metrics::counter!("concord_limited_total", "what" => what).increment(1);
+    let who = match what {
+        "key" => "this key",
+        "notices" => "this address, with notices that were not genuine,",
+        _ => "this address",
+    };
+    Problem::too_many(who, wait)
+}
+
 /// At the doors: turns an address away from which too much came that was not genuine.
 pub(super) async fn at_the_doors(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let address = request.extensions().get::<Arrival>().and_then(|arrival| arrival.address).map(household);
     let Some(address) = address else { return next.run(request).await };
     if let Err(wait) = desk.limiter.refused.take(address, 0, desk.clock.now()) {
-        return Problem::too_many("this address, with notices that were not genuine,", wait).into_response();
+        return too_often("notices", wait).into_response();
     }
     let response = next.run(request).await;
     if response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS {

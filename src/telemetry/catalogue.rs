@@ -65,6 +65,7 @@ pub const CATALOGUE: &[Metric] = &[
     counter("concord_full_looks_total", "Complete full looks"),
     counter("concord_full_look_marks_total", "Products that a full look marked, by what it saw"),
     counter("concord_turned_away_total", "Callers that were refused because something was full"),
+    counter("concord_limited_total", "Requests that were refused because a budget was used up, by whose"),
     // What is worked on.
     gauge("concord_waiting", "Products that wait for a visit"),
     gauge("concord_running", "Products that are being visited"),

@@ -344,3 +344,97 @@ async fn only_who_may_asks_merchants_and_what_makes_no_sense_is_refused() {
     assert_eq!(api.send("PUT", &path, Some(body)).await.expect(422)["side"], "r_series");
     assert_eq!(api.get("").await["state"], "active");
 }
+
+/// Asking and being granted are acts: who asked, and that a merchant's browser brought the answer.
+#[tokio::test]
+async fn what_was_asked_and_granted_is_in_the_audit_and_keys_need_the_scope() {
+    let mut api = Api::open().await;
+    let (_, operates) = api.key("operates", &["operate"]).await;
+    let (key_id, admin) = api.key("connects", &["admin"]).await;
+    let tick = |api: &Api| api.world.clock.advance(std::time::Duration::from_secs(1));
+    tick(&api);
+    let path = "/v1/oauth/r-series/start";
+    api.send_as(&operates, "POST", path, Some(json!({}))).await.expect(403);
+    let started = api.send_as(&admin, "POST", path, Some(json!({}))).await.expect(200);
+    let grant = started["grant"].as_str().unwrap();
+    api.send_as(&operates, "GET", &format!("/v1/oauth/r-series/grants/{grant}"), None).await.expect(403);
+    let back = api.agree(started["authorize_url"].as_str().unwrap()).await;
+    tick(&api);
+    api.arrive("/oauth/r-series/callback?code=1&state=nonsense").await.expect(400, "");
+    api.arrive(&back).await.expect(200, "Granted");
+    api.arrive(&back).await.expect(400, "was used already");
+
+    let audit = api.send("GET", "/v1/audit?limit=2", None).await;
+    for secret in [query_of(&back, "code").unwrap(), started["state"].as_str().unwrap().to_owned()] {
+        assert!(!audit.text.contains(&secret), "{}", audit.text);
+    }
+    let audit = audit.expect(200);
+    let (finished, asked) = (&audit["items"][0], &audit["items"][1]);
+    for (act, name, value) in [
+        (finished, "act", json!("finish_oauth")),
+        (finished, "actor", json!("merchant")),
+        (finished, "path", json!("/oauth/r-series/callback")),
+        (finished, "status", json!(200)),
+        (finished, "connection_id", json!(null)),
+        (finished, "detail", json!({"side": "r_series", "grant": grant})),
+        (asked, "act", json!("start_oauth")),
+        (asked, "actor", json!(key_id)),
+        (asked, "detail", json!({"side": "r_series", "grant": grant})),
+    ] {
+        assert_eq!(act[name], value, "{name} in {act}");
+    }
+
+    // A connection that is connected anew is named.
+    api.connect().await;
+    let id = api.world.connection;
+    tick(&api);
+    let started = api.start("e-series", json!({"connection_id": id})).await;
+    let back = api.agree(started["authorize_url"].as_str().unwrap()).await;
+    api.arrive(&back).await.expect(200, "Connected anew");
+    let token = api.world.stage.e.issue_token();
+    let new = json!({"e_series": {"access_token": token}});
+    let credentials = format!("/v1/connections/{id}/credentials");
+    api.send_as(&operates, "PUT", &credentials, Some(new.clone())).await.expect(403);
+    api.send_as(&admin, "PUT", &credentials, Some(new)).await.expect(200);
+    let about = api.send("GET", &format!("/v1/audit?connection_id={id}&limit=3"), None).await;
+    assert!(!about.text.contains(&token), "{}", about.text);
+    let acts: Vec<Value> = about.expect(200)["items"].as_array().unwrap().clone();
+    let mut named: Vec<&str> = acts.iter().map(|act| act["act"].as_str().unwrap()).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["finish_oauth", "replace_credentials", "start_oauth"], "{acts:?}");
+}
+
+/// Another master key does not spoil what a merchant has just granted.
+#[tokio::test]
+async fn a_grant_is_sealed_anew_with_everything_else() {
+    use concord::connections::rotate::{Rotated, seal_anew};
+    let mut api = Api::open().await;
+    let r = api.granted("r-series").await;
+    let waiting = api.start("e-series", json!({})).await;
+    let back = api.agree(waiting["authorize_url"].as_str().unwrap()).await;
+    let next = SecretString::from("AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=");
+    let vault = || concord::vault::Vault::new(&next).unwrap();
+    let both = vault().also(&SecretString::from(crate::support::KEY)).unwrap();
+    let ids: concord::ids::SharedIds = std::sync::Arc::new(concord::ids::GeneratedIds::seeded(9));
+    let rotated = seal_anew(&api.world.store, &both, &ids, api.world.clock_now()).await.unwrap();
+    assert_eq!(rotated, Rotated { grants: 2, ..Rotated::default() });
+    let parts = concord::cli::service::Parts { vault: vault(), ..api.world.parts(5) };
+    api.world.app = concord::http::app(concord::cli::service::assemble(parts, BASE).unwrap().desk);
+    api.arrive(&back).await.expect(200, "Granted");
+    let e = waiting["grant"].as_str().unwrap();
+    let body = json!({"name": "x", "r_series": {"grant": r}, "e_series": {"grant": e, "store_id": "1003"}});
+    api.send("POST", "/v1/connections", Some(body)).await.expect(201);
+
+    // One that nobody can open any more is void, and keeps nothing else from being sealed anew.
+    let lost = api.granted("r-series").await;
+    let old = concord::vault::Vault::new(&SecretString::from(crate::support::KEY)).unwrap();
+    let back = old.also(&next).unwrap();
+    let rotated = seal_anew(&api.world.store, &back, &ids, api.world.clock_now()).await.unwrap();
+    assert_eq!(rotated.grants, 1);
+    api.world.sql(&format!("update grants set access = 'x'::bytea where connection_id = '{lost}'")).await;
+    let again = seal_anew(&api.world.store, &both, &ids, api.world.clock_now()).await.unwrap();
+    assert_eq!((again.grants, again.secrets), (0, 4));
+    let shown = api.grant("r-series", &lost).await;
+    assert_eq!(shown["state"], "failed");
+    assert!(shown["reason"].as_str().unwrap().contains("master key"), "{shown}");
+}

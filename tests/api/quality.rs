@@ -46,6 +46,7 @@ async fn every_answer_keeps_browsers_from_mischief() {
         "/health/live",
         "/metrics",
         "/v1/connections",
+        "/oauth/r-series/callback",
         "/nowhere",
     ] {
         let (status, _, headers) = api.world.raw("GET", path, &[token()], String::new()).await;
@@ -65,7 +66,12 @@ async fn every_answer_keeps_browsers_from_mischief() {
         );
         assert!(!headers.contains_key("strict-transport-security"), "{path}: this service speaks HTTP");
         assert!(headers.contains_key("x-request-id"), "{path}");
-        assert_eq!(status, if path == "/nowhere" { 404 } else { 200 }, "{path}");
+        let expected = match path {
+            "/nowhere" => 404,
+            "/oauth/r-series/callback" => 400,
+            _ => 200,
+        };
+        assert_eq!(status, expected, "{path}");
     }
     let desk = concord::cli::service::assemble(api.world.parts(7), "https://concord.test").unwrap().desk;
     api.world.app = concord::http::app(desk);

@@ -45,7 +45,9 @@ pub(super) async fn check(
                 _ => report.fault(format!("{name} is not worked on: {reason}"), remedy),
             }
         }
-        match accounts.open(&row).await {
+        let opened = accounts.open(&row).await;
+        let opens = opened.is_ok();
+        match opened {
             Ok(account) => {
                 shop(report, &name, &row, &account).await;
                 web(report, &name, &row, &account).await;
@@ -55,7 +57,7 @@ pub(super) async fn check(
                 "Start with the CONCORD_MASTER_KEY that sealed its tokens, or connect the account again.",
             ),
         }
-        if let Err(error) = house(report, &name, &row, store, key_id, clock.now()).await {
+        if let Err(error) = house(report, &name, &row, store, (key_id, opens), clock.now()).await {
             report.fault(format!("{name}: {error}"), "See above.");
         }
     }
@@ -165,7 +167,7 @@ async fn house(
     name: &str,
     row: &Row,
     store: &Store,
-    key_id: &str,
+    (key_id, opens): (&str, bool),
     now: Instant,
 ) -> Result<(), StoreError> {
     let mut db = store.begin().await?;
@@ -192,7 +194,12 @@ async fn house(
                 "It lives for an hour and is renewed by every sweep: is `concord serve` running?",
             );
         }
-        if key != key_id {
+        if key != key_id && opens {
+            report.note(
+                format!("{name}: its secrets are sealed with an earlier master key, {key}"),
+                "Run `concord rotate-key`, then take CONCORD_OLD_MASTER_KEY away.",
+            );
+        } else if key != key_id {
             report.fault(
                 format!("{name}: its secrets are sealed with key {key}, and this is key {key_id}"),
                 "Start with the CONCORD_MASTER_KEY that sealed them.",

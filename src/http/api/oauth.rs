@@ -4,8 +4,8 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::SecretString;
-use serde_json::json;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -110,7 +110,10 @@ async fn start_oauth(
     let side = side_of(&side)?;
     let asked = desk.accounts.ask(side, start.connection_id, &desk.public_base).await;
     let asked = asked.map_err(|error| not_granted(side, error))?;
-    let noted = Noted { connection: start.connection_id, detail: Some(json!({ "side": side, "grant": asked.grant })) };
+    let noted = Noted {
+        connection: start.connection_id,
+        detail: Some(json!({ "side": side, "grant": asked.grant })),
+    };
     let started = Started {
         authorize_url: asked.authorize_url.into(),
         state: asked.state,
