@@ -3,6 +3,9 @@
 mod database;
 mod demo;
 mod doctor;
+mod health;
+mod restored;
+mod rotate_key;
 mod sandbox;
 mod serve;
 pub mod service;
@@ -36,8 +39,23 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
-    /// Checks configuration, database, clock, tokens and reachability; says what to do about each fault
+    /// Checks configuration, database, clock, tokens, scopes and reachability; says what to do about each fault
     Doctor {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Makes a database that was restored from a backup safe to work with; once, before it is served
+    AfterRestore {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Asks the service on this machine whether it can work; for orchestrators that can only run a command
+    Health(health::Options),
+    /// Seals all secrets anew under another master key: CONCORD_MASTER_KEY, or a generated one with a private cluster
+    RotateKey {
         #[command(flatten)]
         config: Box<Config>,
     },
@@ -59,14 +77,23 @@ enum Command {
 
 /// Runs the command line; returns the exit code.
 pub async fn run() -> anyhow::Result<u8> {
+    let ended = command().await;
+    crate::telemetry::flush();
+    ended
+}
+
+async fn command() -> anyhow::Result<u8> {
     match Cli::parse().command {
         Command::Serve { no_migrate, config } => serve::run(&config, no_migrate).await,
         Command::Migrate { config } => serve::migrate(&config).await,
-        Command::Doctor { config } => doctor::run(&config).await,
+        Command::Doctor { json, config } => doctor::run(&config, json).await,
+        Command::AfterRestore { config } => restored::run(&config).await,
+        Command::Health(options) => Ok(health::run(&options).await),
+        Command::RotateKey { config } => rotate_key::run(&config).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(&options).await,
         Command::Openapi => {
-            say(&crate::http::openapi().to_pretty_json()?);
+            say(&serde_json::to_string_pretty(&crate::http::openapi())?);
             Ok(0)
         }
         Command::WithPostgres { command } => with_postgres::run(&command).await,

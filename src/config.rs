@@ -26,6 +26,9 @@ pub struct Config {
     /// Base64 of 32 bytes; seals secrets at rest [default with a private cluster: generated once]
     #[arg(long, env = "CONCORD_MASTER_KEY", hide_env_values = true)]
     pub master_key: Option<SecretString>,
+    /// An earlier master key, which opens what it has sealed until `concord rotate-key` has sealed that anew
+    #[arg(long, env = "CONCORD_OLD_MASTER_KEY", hide_env_values = true)]
+    pub old_master_key: Option<SecretString>,
     /// A bearer token with all scopes [default: generated on the first start and printed once]
     #[arg(long, env = "CONCORD_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<SecretString>,
@@ -72,6 +75,18 @@ pub struct Config {
     /// Connections at the HTTP server; more wait, and health stays reachable
     #[arg(long, env = "CONCORD_MAX_CONNECTIONS", default_value_t = 4_096, value_parser = max_connections)]
     pub max_connections: usize,
+    /// Requests a minute with one API key; 0 is without a limit
+    #[arg(long, env = "CONCORD_KEY_RATE", default_value_t = 6_000)]
+    pub key_rate: u32,
+    /// Requests a minute from one address, except for notices, health and metrics; 0 is without a limit
+    #[arg(long, env = "CONCORD_ADDRESS_RATE", default_value_t = 12_000)]
+    pub address_rate: u32,
+    /// Notices a minute from one address that are not genuine; genuine ones are not limited; 0 is without a limit
+    #[arg(long, env = "CONCORD_REFUSED_NOTICE_RATE", default_value_t = 600)]
+    pub refused_notice_rate: u32,
+    /// Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.7 [default: none]
+    #[arg(long, env = "CONCORD_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
     /// Log filter
     #[arg(long, env = "CONCORD_LOG", default_value = "info")]
     pub log: String,

@@ -8,6 +8,7 @@ pub mod brake;
 pub mod check;
 pub mod edit;
 pub mod fall;
+pub mod foresee;
 pub mod gallery;
 pub mod matching;
 pub mod merge;

@@ -1,9 +1,17 @@
 //! THE FRONT DESK: the two doors for notices, the REST interface, the console page, health and metrics.
 
+mod acts;
 pub mod api;
+pub mod arrival;
 pub mod auth;
+mod docs;
+mod document;
+mod figures;
 pub mod health;
+pub mod limits;
 pub mod listen;
+mod oauth;
+mod operations;
 pub mod problem;
 pub mod webhooks;
 
@@ -13,18 +21,19 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Notify;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::error;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::auth::BearerScheme;
+use self::arrival::Entrance;
+pub use self::figures::Counted;
+use self::limits::Limiter;
 use crate::clock::{Instant, SharedClock};
 use crate::connections::Accounts;
 use crate::ids::SharedIds;
@@ -56,12 +65,16 @@ pub struct Desk {
     pub ids: SharedIds,
     /// Who may.
     pub auth: auth::AdminToken,
+    /// How often.
+    pub limiter: Arc<Limiter>,
     /// Base of the addresses handed out, without a slash at its end.
     pub public_base: Arc<str>,
     /// The worker's heartbeat.
     pub pulse: Pulse,
     /// Wakes the worker.
     pub wake: Arc<Notify>,
+    /// When the gauges were last brought up to date.
+    pub counted: Counted,
 }
 
 /// When the worker's loop last turned.
@@ -89,70 +102,51 @@ impl Pulse {
                        Lightspeed eCom (E-Series). Money is a decimal in a string, times are RFC 3339 in UTC, lists \
                        are `{\"items\": […], \"next\": cursor or null}`, errors are RFC 9457 problem details."
     ),
-    modifiers(&BearerScheme),
     tags(
         (name = "connections", description = "Pairs of accounts"),
         (name = "products", description = "Products and their state"),
         (name = "ledger", description = "Why every value is what it is"),
         (name = "syncs", description = "Runs over a whole catalogue"),
         (name = "webhooks", description = "Doors for signed change notices"),
+        (name = "access", description = "Keys of this interface, and who did what with them"),
         (name = "operations", description = "For orchestrators"),
     )
 )]
 struct Document;
 
-/// All routes with their description.
-fn routes(guard: impl FnOnce(OpenApiRouter<Desk>) -> OpenApiRouter<Desk>) -> OpenApiRouter<Desk> {
+/// All routes with their description. What asks for a key, and what takes notices, each stands behind a guard.
+fn routes(
+    guard: impl FnOnce(OpenApiRouter<Desk>) -> OpenApiRouter<Desk>,
+    watch: impl FnOnce(OpenApiRouter<Desk>) -> OpenApiRouter<Desk>,
+) -> OpenApiRouter<Desk> {
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(webhooks::routes())
+        .merge(watch(webhooks::routes()))
+        .merge(oauth::routes())
         .merge(health::routes())
+        .merge(problem::page::routes())
         .nest("/v1", guard(api::routes()))
 }
 
 /// The OpenAPI document.
 #[must_use]
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    label_problems(routes(|open| open).into_openapi())
-}
-
-/// Problems are labelled `application/problem+json`; derived descriptions say `application/json` of every body.
-fn label_problems(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    use utoipa::openapi::{Content, Ref, RefOr};
-    let is_problem = |content: &RefOr<Content>| {
-        let RefOr::T(Content { schema: Some(RefOr::Ref(Ref { ref_location, .. })), .. }) = content else {
-            return false;
-        };
-        ref_location.ends_with("/Problem")
-    };
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            for response in operation.responses.responses.values_mut() {
-                let RefOr::T(response) = response else { continue };
-                let plain = response.content.get("application/json");
-                if !plain.is_some_and(is_problem) {
-                    continue;
-                }
-                if let Some(content) = response.content.shift_remove("application/json") {
-                    response.content.insert("application/problem+json".into(), content);
-                }
-            }
-        }
-    }
-    document
+pub fn openapi() -> serde_json::Value {
+    document::complete(&routes(|open| open, |doors| doors).into_openapi())
 }
 
 /// The service.
 pub fn app(desk: Desk) -> Router {
     let guarded = from_fn_with_state(desk.clone(), auth::guard);
-    let (router, document) =
-        routes(|open| open.layer(DefaultBodyLimit::max(LARGEST_REST_BODY)).layer(guarded)).split_for_parts();
-    let document: Arc<str> = label_problems(document).to_json().unwrap_or_default().into();
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
+    let watched = from_fn_with_state(desk.clone(), limits::at_the_doors);
+    let (router, document) = routes(
+        |open| open.layer(DefaultBodyLimit::max(LARGEST_REST_BODY)).layer(guarded),
+        |doors| doors.layer(watched),
+    )
+    .split_for_parts();
+    let document: Arc<str> = document::complete(&document).to_string().into();
+    let entrance = Entrance::new(&desk);
     router
         .route("/", get(console))
+        .route("/docs", get(docs::page))
         .route(
             "/openapi.json",
             get(move || async move { ([(header::CONTENT_TYPE, "application/json")], document.to_string()) }),
@@ -160,31 +154,34 @@ pub fn app(desk: Desk) -> Router {
         .fallback(|| async {
             problem::Problem::new(StatusCode::NOT_FOUND, "no-such-page", "there is nothing at this address")
         })
-        .method_not_allowed_fallback(|| async {
-            problem::Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method",
-                "this address does not take that method",
-            )
-        })
+        .method_not_allowed_fallback(not_this_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(broken))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(from_fn_with_state(entrance, arrival::enter))
         .with_state(desk)
+}
+
+/// The router adds the `Allow` header to either answer.
+async fn not_this_method(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let words = "this address does not take that method; those it takes stand in the Allow header";
+    problem::Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", words).into_response()
 }
 
 /// Ends a request that takes too long: what it holds is free again.
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(SLOWEST, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            let words = "this took too long and was given up; try again";
-            problem::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "slow", words).into_response()
-        }
+        Err(_) => too_slow().into_response(),
     }
+}
+
+fn too_slow() -> problem::Problem {
+    let words = "this took too long and was given up; try again";
+    problem::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "slow", words)
 }
 
 /// Whatever broke stays with the request that met it, and is told without inner words.

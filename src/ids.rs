@@ -123,6 +123,11 @@ id!(/// One run over the whole catalogue.
 id!(/// One claim of an item by a worker; fences a worker that has lost its lease.
     LeaseToken);
 
+id!(/// One key of the REST interface.
+    KeyId);
+id!(/// One act in the audit.
+    AuditId);
+
 #[cfg(test)]
 mod tests {
     use super::*;

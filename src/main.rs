@@ -7,10 +7,13 @@ async fn main() -> ExitCode {
     match concord::cli::run().await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tracing::error!("{error:#}");
-            #[expect(clippy::print_stderr, reason = "logging may not have started")]
-            {
-                eprintln!("concord: {error:#}");
+            if tracing::dispatcher::has_been_set() {
+                tracing::error!(error = format!("{error:#}"), "Concord ends");
+            } else {
+                #[expect(clippy::print_stderr, reason = "logging has not started")]
+                {
+                    eprintln!("concord: {error:#}");
+                }
             }
             ExitCode::FAILURE
         }

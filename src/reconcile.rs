@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use self::edits::Wanted;
 pub use self::forecast::{Forecast, ForecastChange, seconds_for};
@@ -69,6 +69,7 @@ use crate::store::reviews;
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
 use crate::store::{self, Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
+use crate::telemetry::SPANS;
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
 /// somebody else may have judged the write by then.
@@ -320,7 +321,11 @@ impl Corridor {
                 None => self.look_at_one(account, &visit.link).await,
             };
             let ended = match sights {
-                Ok(sights) => self.walk(&mut visit, intents, sights).await,
+                Ok(sights) => {
+                    let span =
+                        tracing::trace_span!(target: SPANS, "visit", connection = %connection_id, %product);
+                    self.walk(&mut visit, intents, sights).instrument(span).await
+                }
                 Err(stop) => Err(stop),
             };
             if visit.pictures.busy {

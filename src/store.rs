@@ -3,6 +3,9 @@
 //! Functions take a connection of a transaction that the caller began: what has to commit together is
 //! decided by whoever walks the data, not here.
 
+pub mod answers;
+pub mod api_keys;
+pub mod audit;
 pub mod brakes;
 pub mod categories;
 pub mod cluster;
@@ -12,16 +15,24 @@ pub mod cursors;
 pub mod decisions;
 pub mod dirty;
 pub mod edits;
+pub mod figures;
+pub mod foresight;
+pub mod grants;
 pub mod images;
 pub mod inbox;
 pub mod instance;
+pub mod leases;
 pub mod ledger;
 pub mod links;
 pub mod looks;
 pub mod matching;
+pub mod restored;
 pub mod retention;
 pub mod reviews;
 pub mod room;
+pub mod seals;
+pub mod server;
+pub mod settings_history;
 pub mod stock_marks;
 pub mod sync_items;
 pub mod syncs;

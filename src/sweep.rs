@@ -16,7 +16,7 @@ pub mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use self::upkeep::{Retention, Upkeep};
 use crate::catalog::Side;
@@ -25,6 +25,7 @@ use crate::connections::{Account, Accounts, Settings};
 use crate::ids::{ConnectionId, SharedIds, SyncId};
 use crate::platforms::CallError;
 use crate::store::{Store, StoreError, connections, syncs};
+use crate::telemetry::SPANS;
 
 /// Polls feeds and walks catalogues.
 #[derive(Debug, Clone)]
@@ -97,8 +98,9 @@ impl Sweep {
     pub async fn due(&self, busy: &[ConnectionId], limit: i64) -> Result<Vec<Job>, StoreError> {
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
-        let syncs = syncs::due(&mut db, busy, limit, now).await?;
-        let rounds = connections::sweep_due(&mut db, busy, limit, now).await?;
+        let mine = self.accounts.mine(now);
+        let syncs = syncs::due(&mut db, mine.as_deref(), busy, limit, now).await?;
+        let rounds = connections::sweep_due(&mut db, mine.as_deref(), busy, limit, now).await?;
         drop(db);
         let job = |sync: syncs::Sync| match sync.phase {
             syncs::Phase::Compare | syncs::Phase::CompareOnline => Job::Forecast(Box::new(sync)),
@@ -137,7 +139,8 @@ impl Sweep {
     async fn round(&self, row: &connections::Row) -> Result<bool, StoreError> {
         let now = self.clock.now();
         // Until then nobody else begins the same round; a crash costs one interval.
-        let next = after(now, self.interval);
+        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let next = after(now, settings.sweep_every().unwrap_or(self.interval));
         let mut db = self.store.begin().await?;
         let closed = self.accounts.closed_until(row.connection_id, now);
         let due = closed.map_or(next, |until| until.max(after(now, Duration::from_secs(1))));
@@ -150,7 +153,14 @@ impl Sweep {
             return Ok(taken);
         }
         let done = match self.accounts.open(row).await {
-            Ok(account) => self.poll_all(&account, row).await,
+            Ok(account) => {
+                let span = tracing::trace_span!(target: SPANS, "round", connection = %row.connection_id);
+                let look = async {
+                    self.still_installed(&account, row).await?;
+                    self.poll_all(&account, row).await
+                };
+                look.instrument(span).await
+            }
             Err(error) => Err(Broken::Call(Side::RSeries, error)),
         };
         let mut db = self.store.begin().await?;
@@ -171,6 +181,28 @@ impl Sweep {
         }
         db.commit().await?;
         Ok(true)
+    }
+
+    /// Looks into a notice that the application was removed from the store. Anybody who has seen one genuine notice
+    /// can forge its body, so the notice alone stops nothing.
+    async fn still_installed(&self, account: &Account, row: &connections::Row) -> Result<(), Broken> {
+        let Some(told_at) = row.e_uninstalled_at else { return Ok(()) };
+        match account.e.profile().await {
+            Ok(_) => {}
+            Err(CallError::Account { why }) => {
+                let why = format!(
+                    "the application was removed from the store (E-Series told so at {}). Connect the store again. {why}",
+                    told_at.format("%F %T UTC")
+                );
+                return Err(Broken::Call(Side::ESeries, CallError::Account { why }));
+            }
+            Err(error) => return Err(Broken::Call(Side::ESeries, error)),
+        }
+        let mut db = self.store.begin().await?;
+        connections::not_uninstalled(&mut db, row.connection_id, told_at).await?;
+        db.commit().await?;
+        info!(connection = %row.connection_id, "the application is still in the store, whatever a notice said");
+        Ok(())
     }
 
     /// Begins a full look if one is due. Whoever has taken the round asks, so it is begun once.

@@ -1,14 +1,29 @@
-//! Log lines and metrics.
+//! Log lines, metrics and, if built in, traces.
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+mod catalogue;
+#[cfg(feature = "otlp")]
+mod otlp;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
+pub use self::catalogue::{CATALOGUE, Kind, Metric};
 use crate::config::LogFormat;
+
+/// Target of spans that are made for traces. They are at level `trace`, so log lines do not carry them unless asked
+/// for, and what is not built with traces does next to nothing for them.
+pub const SPANS: &str = "concord::spans";
 
 /// Starts logging to standard error. A filter that cannot be read is an error that says so.
 pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
     let filter =
         EnvFilter::try_new(filter).map_err(|error| format!("CONCORD_LOG cannot be read: {error}"))?;
+    #[cfg(feature = "otlp")]
+    if otlp::wanted() {
+        return otlp::start(filter, format);
+    }
+    // One filter for all, and none of a layer's own: with those, an event that one directive refuses can take the next
+    // one with it.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
@@ -17,11 +32,17 @@ pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
     started.map_err(|error| error.to_string())
 }
 
+/// Sends what is still held of traces. The last thing a process does.
+pub fn flush() {
+    #[cfg(feature = "otlp")]
+    otlp::flush();
+}
+
 /// Starts collecting metrics, once for the process, and returns what prints them.
 pub fn metrics() -> &'static PrometheusHandle {
     static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
     HANDLE.get_or_init(|| {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let recorder = builder().build_recorder();
         let handle = recorder.handle();
         // Only fails when somebody else in the process collects already; then ours prints nothing.
         let _ = metrics::set_global_recorder(recorder);
@@ -30,21 +51,26 @@ pub fn metrics() -> &'static PrometheusHandle {
     })
 }
 
+/// Histograms with their buckets. A bound that is refused leaves them as summaries, which a test would see.
+fn builder() -> PrometheusBuilder {
+    let mut builder = PrometheusBuilder::new();
+    for (name, bounds) in catalogue::BUCKETS {
+        let matcher = Matcher::Full((*name).to_owned());
+        match builder.set_buckets_for_metric(matcher, bounds) {
+            Ok(with) => builder = with,
+            Err(_) => return PrometheusBuilder::new(),
+        }
+    }
+    builder
+}
+
 fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("concord_notices_total", "Notices by platform and answer");
-    describe_counter!("concord_visits_total", "Visits that ended with the product released");
-    describe_counter!("concord_writes_total", "Writes that landed, by side and kind");
-    describe_counter!("concord_echoes_total", "Notices that were recognised as our own write coming back");
-    describe_counter!("concord_found_by_sweep_total", "Changes that the sweep found and no notice had told");
-    describe_counter!("concord_sweeps_total", "Complete change polls");
-    describe_counter!("concord_unclear_total", "Writes whose answer was lost");
-    describe_counter!("concord_conflicts_total", "Fields that both sides had changed");
-    describe_counter!("concord_parked_total", "Products parked, by reason");
-    describe_counter!(
-        "concord_trampled_repairs_total",
-        "Stock counts that had to be put right after an absolute write"
-    );
-    describe_gauge!("concord_waiting", "Products that wait for a visit");
-    describe_histogram!("concord_notice_seconds", "Time to acknowledge a notice");
+    for Metric { name, kind, help } in CATALOGUE {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(*name, *help),
+            Kind::Gauge => metrics::describe_gauge!(*name, *help),
+            Kind::Histogram => metrics::describe_histogram!(*name, *help),
+        }
+    }
+    metrics::gauge!("concord_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

@@ -14,6 +14,8 @@ const NONCE: usize = 24;
 pub struct Vault {
     cipher: XChaCha20Poly1305,
     key_id: String,
+    /// Earlier keys: they open, and seal nothing any more.
+    earlier: Vec<XChaCha20Poly1305>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -40,12 +42,14 @@ pub enum VaultError {
 impl Vault {
     /// A vault under this key, base64 of 32 bytes.
     pub fn new(key: &SecretString) -> Result<Self, VaultError> {
-        use base64::Engine as _;
-        let bytes = base64::engine::general_purpose::STANDARD.decode(key.expose_secret().trim());
-        let bytes = Zeroizing::new(bytes.map_err(|_| VaultError::BadKey)?);
-        let cipher = XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| VaultError::BadKey)?;
-        let digest = hex::encode(Sha256::digest(bytes.as_slice()));
-        Ok(Self { cipher, key_id: digest.chars().take(8).collect() })
+        let (cipher, key_id) = read(key)?;
+        Ok(Self { cipher, key_id, earlier: Vec::new() })
+    }
+
+    /// The same vault, which also opens what was sealed under an earlier key.
+    pub fn also(mut self, earlier: &SecretString) -> Result<Self, VaultError> {
+        self.earlier.push(read(earlier)?.0);
+        Ok(self)
     }
 
     /// Names the key without telling it.
@@ -81,10 +85,23 @@ impl Vault {
         let wrong = || VaultError::WrongKey(self.key_id.clone());
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
         let bound = binding(connection, kind);
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &bound });
-        let opened = String::from_utf8(opened.map_err(|_| wrong())?).map_err(|_| wrong())?;
+        let payload = || Payload { msg: sealed, aad: &bound };
+        let ciphers = std::iter::once(&self.cipher).chain(&self.earlier);
+        let mut opened = ciphers.map(|cipher| cipher.decrypt(&XNonce::from(*nonce), payload()));
+        let opened = opened.find_map(Result::ok).ok_or_else(wrong)?;
+        let opened = String::from_utf8(opened).map_err(|_| wrong())?;
         Ok(SecretString::from(opened))
     }
+}
+
+/// A key, base64 of 32 bytes, and what names it.
+fn read(key: &SecretString) -> Result<(XChaCha20Poly1305, String), VaultError> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(key.expose_secret().trim());
+    let bytes = Zeroizing::new(bytes.map_err(|_| VaultError::BadKey)?);
+    let cipher = XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| VaultError::BadKey)?;
+    let digest = hex::encode(Sha256::digest(bytes.as_slice()));
+    Ok((cipher, digest.chars().take(8).collect()))
 }
 
 fn binding(connection: ConnectionId, kind: &str) -> Vec<u8> {
@@ -112,6 +129,15 @@ mod tests {
         assert!(vault.open(other, "token", &sealed).is_err());
         assert!(vault.open(mine, "key", &sealed).is_err());
         assert!(Vault::new(&key(2)).unwrap().open(mine, "token", &sealed).is_err());
+        let new = Vault::new(&key(2)).unwrap().also(&key(1)).unwrap();
+        assert_eq!(
+            new.open(mine, "token", &sealed).unwrap().expose_secret(),
+            "s3cret",
+            "an earlier key opens"
+        );
+        assert!(new.open(other, "token", &sealed).is_err());
+        let anew = new.seal(&ids, mine, "token", &SecretString::from("s3cret")).unwrap();
+        assert!(vault.open(mine, "token", &anew).is_err(), "and seals nothing any more");
         sealed.truncate(10);
         assert!(vault.open(mine, "token", &sealed).is_err());
         assert!(Vault::new(&SecretString::from("short")).is_err());

@@ -28,7 +28,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("decide", &[]),
     // The wire types of either platform, not their clients: see `mapping_knows_wire_types_only`.
     ("mapping", &["platforms"]),
-    ("platforms", &[]),
+    // The target of spans.
+    ("platforms", &["telemetry"]),
     ("act", &["platforms", "decide"]),
     ("ledger", &[]),
     ("store", &["ledger", "decide"]),
@@ -38,8 +39,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("queue", &["store", "reconcile", "sweep"]),
     ("queue/backoff", &[]),
     ("connections", &["store", "platforms", "mapping", "vault"]),
-    ("sweep", &["store", "platforms", "connections", "mapping"]),
-    ("reconcile", &["queue", "platforms", "mapping", "decide", "act", "ledger", "store", "connections"]),
+    ("sweep", &["store", "platforms", "connections", "mapping", "telemetry"]),
+    (
+        "reconcile",
+        &["queue", "platforms", "mapping", "decide", "act", "ledger", "store", "connections", "telemetry"],
+    ),
     ("http", &["receive", "reconcile", "ledger", "decide", "connections", "store", "platforms", "telemetry"]),
     ("sandbox", &[]),
     (

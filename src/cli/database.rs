@@ -41,18 +41,25 @@ impl Database {
             };
             let store =
                 Store::open(url.expose_secret(), connections(config)).context("CONCORD_DATABASE_URL")?;
-            return Ok(Self { store, vault: Vault::new(key)?, cluster: None });
+            return Ok(Self { store, vault: vault(config, key)?, cluster: None });
         }
         let data_dir = data_dir(config)?;
         let options = Options { data_dir: data_dir.clone(), durable: true };
         let cluster = Cluster::start(options, clock, ids).await?;
         cluster.ensure_database(DATABASE).await?;
-        let key = match &config.master_key {
-            Some(key) => key.clone(),
-            None => own_key(&data_dir, ids)?,
+        let vault = match &config.master_key {
+            Some(key) => vault(config, key)?,
+            None => {
+                let vault = Vault::new(&own_key(&data_dir, ids)?)?;
+                // A rotation that was broken off: either key may have sealed what is there.
+                match read_key(&data_dir.join(NEXT_KEY))? {
+                    Some(next) => vault.also(&next)?,
+                    None => vault,
+                }
+            }
         };
         let store = Store::open(&cluster.url(DATABASE), connections(config))?;
-        Ok(Self { store, vault: Vault::new(&key)?, cluster: Some(cluster) })
+        Ok(Self { store, vault, cluster: Some(cluster) })
     }
 
     /// Stops the private cluster, if there is one.
@@ -71,7 +78,7 @@ impl Database {
 
 /// Connections of the pool. A visit and a round may each hold one while a token is renewed, and the front door
 /// needs some beside them.
-fn connections(config: &Config) -> u32 {
+pub(super) fn connections(config: &Config) -> u32 {
     let workers = u32::try_from(config.workers).unwrap_or(u32::MAX);
     CONNECTIONS.max(workers.saturating_mul(2).saturating_add(8))
 }
@@ -86,21 +93,112 @@ pub(super) fn data_dir(config: &Config) -> anyhow::Result<PathBuf> {
     Ok(Path::new(&home).join(".local/share/concord"))
 }
 
+/// The vault under a key that is given.
+fn vault(config: &Config, key: &SecretString) -> anyhow::Result<Vault> {
+    let vault = Vault::new(key)?;
+    Ok(match &config.old_master_key {
+        Some(old) => vault.also(old).context("CONCORD_OLD_MASTER_KEY")?,
+        None => vault,
+    })
+}
+
+/// Name of the file with the key of a private cluster.
+const KEY: &str = "master-key";
+/// Name of the file with the key that is to be the next one.
+const NEXT_KEY: &str = "master-key.next";
+
 /// The key of a private cluster: generated once, readable by its owner only.
 pub(super) fn own_key(data_dir: &Path, ids: &SharedIds) -> anyhow::Result<SecretString> {
-    let path = data_dir.join("master-key");
-    if let Ok(key) = std::fs::read_to_string(&path) {
-        return Ok(SecretString::from(key.trim().to_owned()));
+    find_or_make(data_dir, KEY, ids)
+}
+
+fn read_key(path: &Path) -> anyhow::Result<Option<SecretString>> {
+    match std::fs::read_to_string(path) {
+        Ok(key) => Ok(Some(SecretString::from(key.trim().to_owned()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+fn find_or_make(data_dir: &Path, name: &str, ids: &SharedIds) -> anyhow::Result<SecretString> {
+    let path = data_dir.join(name);
+    if let Some(key) = read_key(&path)? {
+        return Ok(key);
     }
     let mut bytes = [0_u8; 32];
     ids.fill(&mut bytes);
     let key = base64::engine::general_purpose::STANDARD.encode(bytes);
     // Beside it first, then renamed: a crash must not leave half a key behind.
-    let half = data_dir.join("master-key.new");
+    let half = data_dir.join(format!("{name}.new"));
     let mut file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&half, &path).with_context(|| format!("writing {}", path.display()))?;
+    sync_folder(data_dir)?;
     Ok(SecretString::from(key))
+}
+
+/// What was renamed in a folder lasts only once the folder is written.
+fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::File::open(folder)?.sync_all().with_context(|| format!("writing {}", folder.display()))
+}
+
+/// The keys of a private cluster while one takes the other's place. The next one lies beside the present one until all
+/// is sealed under it, so that whatever a crash leaves behind can be opened.
+pub(super) struct OwnKeys {
+    data_dir: PathBuf,
+    present: SecretString,
+    next: SecretString,
+}
+
+impl OwnKeys {
+    /// The present key, and a next one: that of a rotation that was broken off, else a new one.
+    pub(super) fn prepare_next(data_dir: &Path, ids: &SharedIds) -> anyhow::Result<Self> {
+        Ok(Self {
+            present: own_key(data_dir, ids)?,
+            next: find_or_make(data_dir, NEXT_KEY, ids)?,
+            data_dir: data_dir.to_owned(),
+        })
+    }
+
+    pub(super) fn present(&self) -> &SecretString {
+        &self.present
+    }
+
+    pub(super) fn next(&self) -> &SecretString {
+        &self.next
+    }
+
+    /// All is sealed under the next key: it takes the place of the present one.
+    pub(super) fn adopt_next(&self) -> anyhow::Result<()> {
+        std::fs::rename(self.data_dir.join(NEXT_KEY), self.data_dir.join(KEY))
+            .context("the new key's file")?;
+        sync_folder(&self.data_dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::ids::GeneratedIds;
+
+    #[test]
+    fn keys_take_each_others_place_and_a_broken_off_rotation_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids: SharedIds = Arc::new(GeneratedIds::seeded(1));
+        let first = own_key(folder.path(), &ids).unwrap();
+        let begun = OwnKeys::prepare_next(folder.path(), &ids).unwrap();
+        let again = OwnKeys::prepare_next(folder.path(), &ids).unwrap();
+        assert_eq!(again.present().expose_secret(), first.expose_secret());
+        assert_eq!(again.next().expose_secret(), begun.next().expose_secret());
+        assert_ne!(again.next().expose_secret(), first.expose_secret());
+        again.adopt_next().unwrap();
+        assert_eq!(own_key(folder.path(), &ids).unwrap().expose_secret(), begun.next().expose_secret());
+        assert!(read_key(&folder.path().join(NEXT_KEY)).unwrap().is_none());
+    }
 }

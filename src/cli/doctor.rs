@@ -1,6 +1,13 @@
 //! `concord doctor`: checks what can be checked, and says what to do about each fault.
 
+mod connections;
+mod database;
+mod platforms;
+mod settings;
+
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::database::Database;
 use super::say;
@@ -10,103 +17,121 @@ use crate::config::Config;
 use crate::connections::Accounts;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::transport::{self, Limits};
-use crate::store::connections;
 use crate::turnstile::Turnstile;
 
-struct Report {
-    faults: u32,
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, but somebody should know.
+    Note,
+    /// Does not work, or will not for long.
+    Fault,
 }
 
-/// A check that found nothing wrong.
-fn good(what: &str) {
-    say(&format!("  ok     {what}"));
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    group: &'static str,
+    level: Level,
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+/// Everything that was found, told as it is found unless it is to be read by a program.
+#[derive(Debug)]
+struct Report {
+    json: bool,
+    group: &'static str,
+    findings: Vec<Finding>,
 }
 
 impl Report {
-    fn fault(&mut self, what: &str, remedy: &str) {
-        self.faults += 1;
-        say(&format!("  FAULT  {what}\n         {remedy}"));
+    fn begin(&mut self, group: &'static str) {
+        self.group = group;
+        if !self.json {
+            say(group);
+        }
+    }
+
+    fn good(&mut self, what: impl Into<String>) {
+        self.tell(Level::Ok, what.into(), None);
+    }
+
+    fn note(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.tell(Level::Note, what.into(), Some(remedy.into()));
+    }
+
+    fn fault(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.tell(Level::Fault, what.into(), Some(remedy.into()));
+    }
+
+    fn tell(&mut self, level: Level, what: String, remedy: Option<String>) {
+        if !self.json {
+            let word = match level {
+                Level::Ok => "ok   ",
+                Level::Note => "note ",
+                Level::Fault => "FAULT",
+            };
+            let remedy = remedy.as_ref().map(|remedy| format!("\n         {remedy}")).unwrap_or_default();
+            say(&format!("  {word}  {what}{remedy}"));
+        }
+        self.findings.push(Finding { group: self.group, level, what, remedy });
+    }
+
+    fn count(&self, level: Level) -> usize {
+        self.findings.iter().filter(|finding| finding.level == level).count()
+    }
+
+    /// The last line, or the whole as JSON; the exit code.
+    fn end(self) -> anyhow::Result<u8> {
+        let (faults, notes) = (self.count(Level::Fault), self.count(Level::Note));
+        if self.json {
+            let json = serde_json::json!({ "faults": faults, "notes": notes, "findings": self.findings });
+            say(&serde_json::to_string_pretty(&json)?);
+        } else {
+            say(&match faults {
+                0 => "No faults.".to_owned(),
+                1 => "1 fault.".to_owned(),
+                faults => format!("{faults} faults."),
+            });
+        }
+        Ok(u8::from(faults > 0))
     }
 }
 
-pub(super) async fn run(config: &Config) -> anyhow::Result<u8> {
+/// Exit code 0 without faults, else 1.
+pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<u8> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids: SharedIds = Arc::new(GeneratedIds::from_system());
-    let mut report = Report { faults: 0 };
+    let mut report = Report { json, group: "", findings: Vec::new() };
 
-    say("Configuration");
-    if config.e_series_client_secret.is_some() {
-        good("CONCORD_E_SERIES_CLIENT_SECRET is set: notices of E-Series can be checked");
-    } else {
-        report.fault(
-            "CONCORD_E_SERIES_CLIENT_SECRET is not set: every notice of E-Series is refused",
-            "Set it to the client secret of your E-Series application; until then changes are found by polling only.",
-        );
-    }
-    if config.r_series_client_id.is_some() && config.r_series_client_secret.is_some() {
-        good("the R-Series application is set: access tokens can be renewed");
-    } else {
-        report.fault(
-            "CONCORD_R_SERIES_CLIENT_ID or CONCORD_R_SERIES_CLIENT_SECRET is not set",
-            "Without them a connection ends when its R-Series access token does, usually after an hour.",
-        );
-    }
+    report.begin("Configuration");
+    settings::check(&mut report, config);
 
-    say("Database");
+    report.begin("Platforms");
+    let client = transport::client(Limits::default(), clock.clone(), Turnstile::default())?;
+    platforms::check(&mut report, config, &client, &clock).await;
+
+    report.begin("Database");
     let database = match Database::open(config, &clock, &ids).await {
         Ok(database) => database,
         Err(error) => {
-            report.fault(&format!("{error:#}"), "Everything else needs the database.");
-            return Ok(1);
+            report.fault(format!("{error:#}"), "Everything else needs the database.");
+            return report.end();
         }
     };
     let (store, vault, cluster) = database.into_parts();
-    match store.pending_migrations().await {
-        Ok(pending) if pending.is_empty() => good("reachable, and all migrations are applied"),
-        Ok(pending) => report.fault(
-            &format!("migrations are pending: {pending:?}"),
-            "Run `concord migrate`, or start `concord serve`, which applies them.",
-        ),
-        Err(error) => report.fault(&error.to_string(), "Check CONCORD_DATABASE_URL and that Postgres runs."),
-    }
-
-    say("Connections");
-    let rows = async {
-        let mut db = store.begin().await?;
-        connections::load(&mut db, None).await
-    };
-    match rows.await {
-        Err(error) => report.fault(&error.to_string(), "See above."),
-        Ok(rows) if rows.is_empty() => good("none yet: make one with POST /v1/connections"),
-        Ok(rows) => {
-            let client = transport::client(Limits::default(), clock.clone(), Turnstile::default())?;
-            let accounts = Accounts::new(store.clone(), vault, apps(config), client, clock.clone(), ids);
-            for row in rows {
-                let name = format!("“{}” ({})", row.name, row.connection_id);
-                let asked = async {
-                    let account = accounts.open(&row).await?;
-                    account.r.account_ids().await.map_err(|error| error.about("R-Series"))?;
-                    account.e.profile().await.map_err(|error| error.about("E-Series"))
-                };
-                match asked.await {
-                    Ok(_) => good(&format!("{name}: both platforms accept the tokens")),
-                    Err(error) => report.fault(
-                        &format!("{name}: {error}"),
-                        "Connect the account again, or check that the platform can be reached from here.",
-                    ),
-                }
-                if let Some(reason) = row.state_reason {
-                    report.fault(&format!("{name} is not worked on: {reason}"), "Mend it, then resume it.");
-                }
-            }
-        }
+    let key_id = vault.key_id().to_owned();
+    if database::check(&mut report, config, &store, &clock).await {
+        report.begin("Connections");
+        let accounts = Accounts::new(store.clone(), vault, apps(config), client, clock.clone(), ids);
+        connections::check(&mut report, &store, &accounts, &key_id, &clock).await;
     }
     store.close().await;
     Database::close(cluster).await?;
-    say(&match report.faults {
-        0 => "No faults.".to_owned(),
-        1 => "1 fault.".to_owned(),
-        faults => format!("{faults} faults."),
-    });
-    Ok(u8::from(report.faults > 0))
+    report.end()
 }

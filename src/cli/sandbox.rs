@@ -40,6 +40,9 @@ pub(super) struct Options {
     /// Base address of the Concord that E-Series tells of changes [default: none is told]
     #[arg(long, value_name = "URL")]
     webhook_url: Option<Url>,
+    /// R-Series without its limit on calls, for tests of other things
+    #[arg(long)]
+    no_r_limit: bool,
     /// Log filter
     #[arg(long, env = "CONCORD_LOG", default_value = "warn")]
     log: String,
@@ -48,16 +51,21 @@ pub(super) struct Options {
 pub(super) async fn run(options: &Options) -> anyhow::Result<u8> {
     telemetry::start_logging(&options.log, LogFormat::Text).map_err(anyhow::Error::msg)?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let setup = Setup {
+    let mut setup = Setup {
         r_port: options.r_port,
         e_port: options.e_port,
         seed: options.seed,
         deliver: true,
         ..Setup::default()
     };
+    if options.no_r_limit {
+        (setup.r.bucket_size, setup.r.drip_rate, setup.r.burst_limit) = (1e6, 1e6, 1_000_000);
+    }
     let stage = Stage::open(setup, clock).await.map_err(|error| taken(error, options))?;
     let items = super::demo::fill(&stage, options.catalog.as_deref(), options.items, options.seed)?;
     let concord = options.webhook_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let door = concord.as_deref().unwrap_or(USUAL_CONCORD);
+    stage.r.set_redirect_uri(format!("{door}/oauth/r-series/callback"));
     stage.e.set_webhook_url(concord.as_ref().map(|url| format!("{url}/webhooks/e-series")));
     say(&manual(&stage, items, concord.as_deref()).context("writing the manual")?);
     told_to_stop().await;
@@ -119,10 +127,22 @@ export CONCORD_E_SERIES_CLIENT_SECRET={e_secret}
 export CONCORD_ADMIN_TOKEN=sandbox-admin
 concord serve
 
-2. Connect the two accounts (the R-Series access token lives for an hour and is renewed by Concord):
+2. Connect the two accounts with tokens (the R-Series access token lives for an hour and is renewed by Concord):
 
 curl -sS -X POST {door}/v1/connections -H 'authorization: Bearer sandbox-admin' \
   -H 'content-type: application/json' -d '{body}'
+
+   or by OAuth. These merchants agree at once, so curl can be their browser:
+
+for side in r-series e-series; do
+  curl -sS -X POST {door}/v1/oauth/$side/start -H 'authorization: Bearer sandbox-admin' \
+    -H 'content-type: application/json' -d '{{}}' >grant.json
+  curl -sSL -o /dev/null "$(jq -r .authorize_url grant.json)"
+  jq -r .grant grant.json >$side.grant
+done
+curl -sS -X POST {door}/v1/connections -H 'authorization: Bearer sandbox-admin' \
+  -H 'content-type: application/json' -d "{{\"name\":\"Sandbox\",\"r_series\":{{\"grant\":\"$(cat r-series.grant)\",\"shop_ids\":[\"1\"]}},
+    \"e_series\":{{\"grant\":\"$(cat e-series.grant)\",\"store_id\":\"{e_store}\"}}}}"
 
 3. Let both platforms tell of changes. Without this, changes are found by polling only.
 

@@ -15,6 +15,7 @@ use crate::clock::{AgreedClock, Clock, SharedClock, SystemClock, after};
 use crate::config::Config;
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
+use crate::http::limits::Rates;
 use crate::http::listen;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
@@ -58,6 +59,7 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
             vault,
             apps: apps(config),
             admin,
+            rates: rates(config)?,
             sweep_interval: config.sweep_interval(),
             retention: retention(config),
             limits: Limits::default(),
@@ -149,6 +151,17 @@ async fn admin_token(config: &Config, store: &Store, ids: &SharedIds) -> anyhow:
     AdminToken::from_hash(&kept).context("the stored hash of the access token is not readable")
 }
 
+/// How often one may ask.
+fn rates(config: &Config) -> anyhow::Result<Rates> {
+    let proxies = config.trusted_proxies.iter().map(|text| text.parse().map_err(anyhow::Error::msg));
+    Ok(Rates {
+        per_key: config.key_rate,
+        per_address: config.address_rate,
+        refused_notices: config.refused_notice_rate,
+        proxies: proxies.collect::<anyhow::Result<_>>().context("CONCORD_TRUSTED_PROXIES")?,
+    })
+}
+
 /// Files that are open besides connections at the front door: database, platforms, logs.
 const OTHER_FILES: u64 = 256;
 
@@ -197,6 +210,8 @@ pub(super) fn apps(config: &Config) -> PlatformApps {
         r_series_images_public: config.r_series_images_url.scheme() == "https",
         r_series_images_url: config.r_series_images_url.clone(),
         e_series_url: config.e_series_api_url.clone(),
+        e_series_auth_url: config.e_series_auth_url.clone(),
+        e_series_id: config.e_series_client_id.clone(),
         e_series_secret: config.e_series_client_secret.clone(),
     }
 }

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::clock::{SharedClock, sleep};
 use crate::connections::{Accounts, PlatformApps};
 use crate::http::auth::AdminToken;
+use crate::http::limits::{Limiter, Rates};
 use crate::http::{self, Desk, Pulse, listen};
 use crate::ids::SharedIds;
 use crate::platforms::transport::{self, Limits};
@@ -43,6 +46,8 @@ pub struct Parts {
     pub apps: PlatformApps,
     /// Who may use the REST interface.
     pub admin: AdminToken,
+    /// How often one may ask.
+    pub rates: Rates,
     /// Between two polls of one connection.
     pub sweep_interval: Duration,
     /// How long ledger and inbox are kept.
@@ -85,7 +90,19 @@ pub struct Assembled {
 
 /// Puts a service together.
 pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
-    let Parts { store, vault, apps, admin, sweep_interval, retention, limits, clock, ids, turnstile } = parts;
+    let Parts {
+        store,
+        vault,
+        apps,
+        admin,
+        rates,
+        sweep_interval,
+        retention,
+        limits,
+        clock,
+        ids,
+        turnstile,
+    } = parts;
     let desk_store = store.clone();
     let store = store.through(turnstile.clone());
     telemetry::metrics();
@@ -106,9 +123,11 @@ pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
         clock,
         ids,
         auth: admin,
+        limiter: Arc::new(Limiter::new(rates)),
         public_base: public_base.into(),
         pulse,
         wake: Arc::new(Notify::new()),
+        counted: http::Counted::default(),
     };
     Ok(Assembled { worker, desk, writer })
 }
@@ -124,6 +143,11 @@ pub struct Running {
     server: JoinHandle<()>,
     worker: JoinHandle<()>,
     writer: JoinHandle<()>,
+    accounts: Arc<Accounts>,
+    replica: Uuid,
+    tenure: JoinHandle<()>,
+    /// Its leases are not extended any more.
+    end: CancellationToken,
     /// The same worker, for what it holds when it is dropped.
     hands: Worker,
 }
@@ -141,6 +165,16 @@ impl Running {
         let stop = CancellationToken::new();
         let (wake, pulse) = (desk.wake.clone(), desk.pulse.clone());
         let (store, clock) = (desk.store.clone(), desk.clock.clone());
+        let (accounts, replica) = (desk.accounts.clone(), desk.ids.uuid(clock.now()));
+        // Other processes may work on the same database: each connection is worked on by one of them.
+        accounts.begin_tenure();
+        let (tenant, leaving, changed) = (accounts.clone(), stop.clone(), wake.clone());
+        let (place, end) = (place(address), CancellationToken::new());
+        let ending = end.clone();
+        let tenure = tokio::spawn(async move {
+            let changed = || changed.notify_one();
+            tenant.keep_tenure(replica, place.as_deref(), &leaving, &ending, changed).await;
+        });
         let woken = wake.clone();
         let writer = tokio::spawn(writer.run(CancellationToken::new(), move || woken.notify_one()));
         let (working, hands) = (stop.clone(), worker.clone());
@@ -150,7 +184,20 @@ impl Running {
         let serving = listen::serve(listener, http::app(desk), capacity.door, clock.clone(), stop.clone());
         let server = tokio::spawn(serving);
         info!(%address, "listening");
-        Ok(Self { address, store, clock, stop, server, worker, writer, hands })
+        Ok(Self {
+            address,
+            store,
+            clock,
+            stop,
+            server,
+            worker,
+            writer,
+            accounts,
+            replica,
+            tenure,
+            end,
+            hands,
+        })
     }
 
     /// Takes no more work, finishes what runs, and ends; what does not end in time is dropped and given back, and
@@ -175,8 +222,14 @@ impl Running {
         if !worker.is_finished() {
             let _ = worker.await;
         }
+        self.end.cancel();
+        let give_back = async {
+            let _ = self.tenure.await;
+            self.hands.give_back().await?;
+            self.accounts.end_tenure(self.replica).await
+        };
         tokio::select! {
-            given_back = self.hands.give_back() => {
+            given_back = give_back => {
                 if let Err(error) = given_back {
                     warn!(%error, "leases were not given back: they run out by themselves");
                 }
@@ -186,4 +239,13 @@ impl Running {
         self.writer.abort();
         self.store.close().await;
     }
+}
+
+/// Names where a process listens, if that can be told: this boot of this machine, its network namespace, and the
+/// address. Nobody else can listen there, so the process that did so before is gone.
+fn place(address: SocketAddr) -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let network = std::fs::read_link("/proc/self/ns/net").ok()?;
+    let place = format!("{} {} {address}", boot.trim(), network.display());
+    Some(hex::encode(Sha256::digest(place.as_bytes())))
 }

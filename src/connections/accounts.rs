@@ -10,11 +10,13 @@ use url::Url;
 use super::booking::Booking;
 use super::grant::Grant;
 use super::settings::{BornOnline, GoneOnline, Settings, WebSales, limits};
+use super::tenure::Tenure;
 use super::tokens::{E_ACCESS, R_WEBHOOK, StoredTokens};
 use crate::catalog::{Caps, Limits, Rules, Tree};
 use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
+use crate::platforms::gate::Tally;
 use crate::platforms::pictures::PictureHost;
 use crate::platforms::transport::{HttpClient, Transport};
 use crate::platforms::{CallError, Gate, eseries, rseries};
@@ -41,6 +43,10 @@ pub struct PlatformApps {
     pub r_series_images_public: bool,
     /// Base of the E-Series API.
     pub e_series_url: Url,
+    /// Base of E-Series' sign-in.
+    pub e_series_auth_url: Url,
+    /// The E-Series application's `client_id`.
+    pub e_series_id: Option<String>,
     /// The E-Series application's secret: the key of its webhooks.
     pub e_series_secret: Option<SecretString>,
 }
@@ -143,13 +149,30 @@ pub struct Account {
 struct Kept {
     r_gate: Arc<Gate>,
     e_gate: Arc<Gate>,
-    r_tokens: Arc<StoredTokens>,
-    e_token: Mutex<Option<SecretString>>,
+    tokens: Mutex<KeptTokens>,
     grant: Arc<Grant>,
     pictures: Arc<PictureHost>,
 }
 
+/// Tokens as they were when this generation of them was stored.
+#[derive(Debug, Clone)]
+struct KeptTokens {
+    generation: i64,
+    r: Arc<StoredTokens>,
+    e: Option<SecretString>,
+}
+
+impl KeptTokens {
+    fn new(wiring: &Arc<Wiring>, connection: ConnectionId, generation: i64) -> Self {
+        Self { generation, r: Arc::new(StoredTokens::new(wiring.clone(), connection)), e: None }
+    }
+}
+
 impl Kept {
+    fn tokens<T>(&self, use_it: impl FnOnce(&mut KeptTokens) -> T) -> T {
+        use_it(&mut self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn closed_until(&self, now: Instant) -> Option<Instant> {
         let rooms = [self.r_gate.room_for(R_ROOM, now), self.e_gate.room_for(E_ROOM, now)];
         rooms.into_iter().filter_map(Result::err).max()
@@ -160,6 +183,7 @@ impl Kept {
 #[derive(Debug)]
 pub struct Accounts {
     pub(super) wiring: Arc<Wiring>,
+    pub(super) tenure: Tenure,
     kept: Mutex<HashMap<ConnectionId, Arc<Kept>>>,
 }
 
@@ -175,7 +199,7 @@ impl Accounts {
         ids: SharedIds,
     ) -> Self {
         let wiring = Arc::new(Wiring { store, vault, apps, http, clock, ids });
-        Self { wiring, kept: Mutex::new(HashMap::new()) }
+        Self { wiring, tenure: Tenure::default(), kept: Mutex::new(HashMap::new()) }
     }
 
     /// The applications and addresses.
@@ -187,14 +211,24 @@ impl Accounts {
     /// Opens a connection for work.
     pub async fn open(&self, row: &connections::Row) -> Result<Account, CallError> {
         let kept = self.kept(row.connection_id);
-        let known = kept.e_token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let e_token = match known {
+        let known = kept.tokens(|tokens| {
+            if tokens.generation != row.token_generation {
+                // Others were stored, perhaps by another process.
+                *tokens = KeptTokens::new(&self.wiring, row.connection_id, row.token_generation);
+            }
+            tokens.clone()
+        });
+        let e_token = match known.e {
             Some(token) => token,
             None => {
                 let token = self.wiring.secret(row.connection_id, E_ACCESS).await?;
                 let missing = || CallError::Account { why: "no E-Series access token is stored".into() };
                 let token = token.ok_or_else(missing)?;
-                *kept.e_token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+                kept.tokens(|tokens| {
+                    if tokens.generation == row.token_generation {
+                        tokens.e = Some(token.clone());
+                    }
+                });
                 token
             }
         };
@@ -224,13 +258,7 @@ impl Accounts {
             pictures: kept.pictures.clone(),
             born_online: settings.born_online,
             gone_online: settings.gone_online,
-            r: rseries::Client::new(
-                r_transport,
-                row.r_account_id,
-                kept.r_gate.clone(),
-                kept.r_tokens.clone(),
-                clock(),
-            ),
+            r: rseries::Client::new(r_transport, row.r_account_id, kept.r_gate.clone(), known.r, clock()),
             e: eseries::Client::new(e_transport, row.e_store_id, kept.e_gate.clone(), e_token, clock()),
         })
     }
@@ -260,7 +288,32 @@ impl Accounts {
         self.kept(connection).closed_until(now)
     }
 
-    /// Forgets what is kept about a connection: its secrets have changed, or it is gone.
+    pub(super) fn tally(&self, connection: ConnectionId, others: usize, now: Instant) -> Tally {
+        self.kept(connection).e_gate.tally(others, now)
+    }
+
+    pub(super) fn lend(&self, connection: ConnectionId, tally: &Tally, until: Instant) {
+        self.kept(connection).e_gate.lend(tally, until);
+    }
+
+    pub(super) fn take_back(&self, connection: ConnectionId, now: Instant) {
+        self.kept(connection).e_gate.take_back(now);
+    }
+
+    pub(super) fn count_in(&self, connection: ConnectionId, before: &[(i64, u32)], now: Instant) {
+        self.kept(connection).e_gate.count_in(before, now);
+    }
+
+    /// The share of the call quota that is left on R-Series and on E-Series, of the connections that are worst off;
+    /// 1 while nobody has called.
+    #[must_use]
+    pub fn quota_left(&self, now: Instant) -> [f64; 2] {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.values()
+            .fold([1.0, 1.0], |[r, e], kept| [kept.r_gate.left(now).min(r), kept.e_gate.left(now).min(e)])
+    }
+
+    /// Forgets what is kept about a connection that is gone.
     pub fn forget(&self, connection: ConnectionId) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
     }
@@ -268,11 +321,15 @@ impl Accounts {
     fn kept(&self, connection: ConnectionId) -> Arc<Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
+            let e_gate = Arc::new(Gate::e_series());
+            let now = self.wiring.clock.now();
+            if self.tenure.is_elsewhere(connection, now) {
+                e_gate.take_back(now);
+            }
             Arc::new(Kept {
                 r_gate: Arc::new(Gate::r_series()),
-                e_gate: Arc::new(Gate::e_series()),
-                r_tokens: Arc::new(StoredTokens::new(self.wiring.clone(), connection)),
-                e_token: Mutex::new(None),
+                e_gate,
+                tokens: Mutex::new(KeptTokens::new(&self.wiring, connection, 0)),
                 grant: Arc::new(Grant::default()),
                 pictures: Arc::new(self.wiring.pictures()),
             })

@@ -1,18 +1,16 @@
 //! Connecting a merchant's two accounts: both credentials are proved before anything is stored.
 
-use std::sync::Arc;
-
 use secrecy::SecretString;
 
 use super::accounts::Accounts;
 use super::settings::{PLANS, Settings, WebSales};
-use super::tokens::{E_ACCESS, NewTokens, R_ACCESS, R_REFRESH, R_WEBHOOK};
+use super::tokens::{E_ACCESS, R_ACCESS, R_REFRESH, R_WEBHOOK};
 use crate::catalog::Side;
 use crate::ids::{ConnectionId, SyncId};
+use crate::platforms::eseries::wire::Profile;
 use crate::platforms::rseries::wire::PriceLevel;
-use crate::platforms::transport::Transport;
-use crate::platforms::{CallError, Gate, eseries, rseries};
-use crate::store::{StoreError, connections, syncs, trees};
+use crate::platforms::{CallError, eseries, rseries};
+use crate::store::{StoreError, connections, grants, syncs, trees};
 
 /// What a merchant's accounts need to be connected.
 #[derive(Debug)]
@@ -37,6 +35,8 @@ pub struct Request {
     pub plan: Option<String>,
     /// Settings.
     pub settings: Settings,
+    /// Grants that the tokens come from: used up once the connection is made.
+    pub grants: Vec<(ConnectionId, Side)>,
 }
 
 /// A connection that was made.
@@ -99,40 +99,17 @@ impl Accounts {
         check_name(&request.name).map_err(|words| ConnectError::Invalid(words.into()))?;
         request.settings.check().map_err(ConnectError::Invalid)?;
 
-        let tokens = Arc::new(NewTokens::new(
-            wiring.clone(),
-            request.r_access_token.clone(),
-            request.r_refresh_token.clone(),
-        ));
-        let r = rseries::Client::new(
-            Transport::new(wiring.http.clone(), wiring.apps.r_series_url.clone()),
-            request.r_account_id,
-            Arc::new(Gate::r_series()),
-            tokens.clone(),
-            wiring.clock.clone(),
-        );
-        let shop = prove_r(&r, &request).await.map_err(|error| not_proved(Side::RSeries, error))?;
+        let (r, tokens) =
+            self.new_r(request.r_account_id, request.r_access_token.clone(), request.r_refresh_token.clone());
+        let wanted = (request.r_account_id, request.r_shop_ids.as_slice(), request.r_primary_shop_id);
+        let shop = prove_r(&r, wanted).await.map_err(|error| not_proved(Side::RSeries, error))?;
         let web_sale = match request.settings.web_sales {
             WebSales::Count => None,
             WebSales::Sale => super::booking::prove(&r, shop.primary).await?,
         };
-        let e = eseries::Client::new(
-            Transport::new(wiring.http.clone(), wiring.apps.e_series_url.clone()),
-            request.e_store_id,
-            Arc::new(Gate::e_series()),
-            request.e_access_token.clone(),
-            wiring.clock.clone(),
-        );
-        let profile = e.profile().await.map_err(|error| not_proved(Side::ESeries, Problem::Call(error)))?;
-        if profile.store_id != request.e_store_id {
-            let reason =
-                format!("the token belongs to store {}, not {}", profile.store_id, request.e_store_id);
-            return Err(ConnectError::NotProved { side: Side::ESeries, reason });
-        }
-
-        // The profile can be read with any token; products cannot.
-        let products = e.products(0).await;
-        products.map_err(|error| not_proved(Side::ESeries, Problem::Call(error)))?;
+        let e = self.new_e(request.e_store_id, request.e_access_token.clone());
+        let profile =
+            prove_e(&e, request.e_store_id).await.map_err(|error| not_proved(Side::ESeries, error))?;
 
         let now = wiring.clock.now();
         let connection_id = ConnectionId::new(&wiring.ids, now);
@@ -160,6 +137,8 @@ impl Accounts {
             swept_at: None,
             sweep_due_at: now,
             sweep_found: 0,
+            token_generation: 0,
+            e_uninstalled_at: None,
         };
         let mut db = wiring.store.begin().await?;
         connections::insert(&mut db, &row).await.map_err(|error| match error.constraint() {
@@ -174,14 +153,22 @@ impl Accounts {
             secrets.push((R_REFRESH, refresh));
         }
         wiring.put_secrets_in(&mut db, connection_id, &secrets).await?;
+        for (grant, side) in &request.grants {
+            if !grants::done(&mut db, *grant, *side).await? {
+                return Err(ConnectError::Invalid(format!(
+                    "the grant of {side} was used or has run out meanwhile"
+                )));
+            }
+        }
         let sync_id = SyncId::new(&wiring.ids, now);
         syncs::start(&mut db, connection_id, sync_id, syncs::Mode::Apply, now).await?;
         db.commit().await?;
+        self.hurry();
         Ok(Connected { connection_id, sync_id, r_webhook_secret })
     }
 }
 
-struct ProvedShop {
+pub(super) struct ProvedShop {
     shop_ids: Vec<i64>,
     primary: i64,
     online_level: Option<i64>,
@@ -215,16 +202,32 @@ pub(super) fn not_proved(side: Side, problem: Problem) -> ConnectError {
     ConnectError::NotProved { side, reason }
 }
 
-async fn prove_r(r: &rseries::Client, request: &Request) -> Result<ProvedShop, Problem> {
+/// The token belongs to this store, and may read its products.
+pub(super) async fn prove_e(e: &eseries::Client, store_id: i64) -> Result<Profile, Problem> {
+    let profile = e.profile().await?;
+    if profile.store_id != store_id {
+        let words = format!("the token belongs to store {}, not {store_id}", profile.store_id);
+        return Err(Problem::Words(words));
+    }
+    // The profile can be read with any token; products cannot.
+    e.products(0).await?;
+    Ok(profile)
+}
+
+/// The token belongs to this account, which has these shops, and may read what a visit reads.
+pub(super) async fn prove_r(
+    r: &rseries::Client,
+    (account_id, wanted_shops, primary): (i64, &[i64], Option<i64>),
+) -> Result<ProvedShop, Problem> {
     let accounts = r.account_ids().await?;
-    let wanted = request.r_account_id.to_string();
+    let wanted = account_id.to_string();
     if !accounts.contains(&wanted) {
         let words = format!("the token belongs to account {}, not {wanted}", accounts.join(", "));
         return Err(Problem::Words(words));
     }
     let shops = r.shops().await?;
     let open: Vec<i64> = shops.iter().filter(|shop| !shop.archived).map(|shop| shop.id).collect();
-    let mut shop_ids = if request.r_shop_ids.is_empty() { open.clone() } else { request.r_shop_ids.clone() };
+    let mut shop_ids = if wanted_shops.is_empty() { open.clone() } else { wanted_shops.to_vec() };
     shop_ids.sort_unstable();
     shop_ids.dedup();
     if let Some(unknown) = shop_ids.iter().find(|shop| !open.contains(shop)) {
@@ -232,7 +235,7 @@ async fn prove_r(r: &rseries::Client, request: &Request) -> Result<ProvedShop, P
         let words = format!("there is no open shop {unknown}; the account has {}", list.join(", "));
         return Err(Problem::Words(words));
     }
-    let primary = request.r_primary_shop_id.or_else(|| shop_ids.first().copied());
+    let primary = primary.or_else(|| shop_ids.first().copied());
     let primary = primary.filter(|primary| shop_ids.contains(primary));
     let primary = primary.ok_or_else(|| Problem::Words("primary_shop_id must be one of shop_ids".into()))?;
     let levels = r.price_levels().await?;

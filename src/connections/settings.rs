@@ -15,7 +15,7 @@ use crate::store::connections::Row;
 pub struct Settings {
     /// Way and rule per field.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(value_type = std::collections::HashMap<String, FieldSetting>)]
+    #[schema(value_type = std::collections::HashMap<Field, FieldSetting>)]
     pub fields: BTreeMap<Field, FieldSetting>,
     /// Which R-Series field is the SKU.
     pub sku_source: SkuSource,
@@ -29,9 +29,13 @@ pub struct Settings {
     #[serde(skip_serializing_if = "is_usual_full_look")]
     #[schema(minimum = 0, maximum = 8760)]
     pub full_look_hours: u32,
+    /// Seconds between two change polls, 15 to 86400; that of the service unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 15, maximum = 86400)]
+    pub sweep_seconds: Option<u32>,
     /// Products and variants that may be online, counted one by one; that of the plan unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 4_294_967_295_u64)]
     pub plan_limit: Option<u32>,
     /// Lightspeed Support was asked about more than 70,000 products and variants.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -103,6 +107,8 @@ impl GoneOnline {
 
 /// Hours between two full looks, unless set: one a night.
 const FULL_LOOK_HOURS: u32 = 24;
+/// Polls that are neither a burden on the platforms' limits nor of no use: a quarter of a minute to a day.
+const SWEEP_SECONDS: std::ops::RangeInclusive<u32> = 15..=86_400;
 /// The longest pause that still is a routine: a year.
 const LONGEST_PAUSE: u32 = 8_760;
 
@@ -124,6 +130,7 @@ impl Default for Settings {
             caps: Caps::default(),
             full_look_hours: FULL_LOOK_HOURS,
             web_sales: WebSales::default(),
+            sweep_seconds: None,
             plan_limit: None,
             support_asked: false,
             born_online: BornOnline::default(),
@@ -157,7 +164,17 @@ impl Settings {
         if self.full_look_hours > LONGEST_PAUSE {
             return Err(format!("full_look_hours must be at most {LONGEST_PAUSE}; 0 is never"));
         }
+        if self.sweep_seconds.is_some_and(|seconds| !SWEEP_SECONDS.contains(&seconds)) {
+            let (least, most) = (SWEEP_SECONDS.start(), SWEEP_SECONDS.end());
+            return Err(format!("sweep_seconds must be between {least} and {most}"));
+        }
         Ok(())
+    }
+
+    /// The pause between two change polls, where it is not that of the service.
+    #[must_use]
+    pub fn sweep_every(&self) -> Option<Duration> {
+        self.sweep_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)))
     }
 
     /// The pause between two full looks; none when they are off.

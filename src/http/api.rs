@@ -1,5 +1,7 @@
 //! The REST interface under `/v1`.
 
+mod api_keys;
+mod audit;
 mod brake;
 mod categories;
 mod choices;
@@ -7,9 +9,11 @@ mod conflicts;
 mod connections;
 mod ledger;
 mod mass_update;
+mod oauth;
 mod plan;
 mod products;
 mod reviews;
+mod settings;
 mod syncs;
 mod undo;
 
@@ -25,6 +29,7 @@ use crate::store::{Db, connections as rows};
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .merge(connections::routes())
+        .merge(oauth::routes())
         .merge(brake::routes())
         .merge(categories::routes())
         .merge(products::routes())
@@ -35,6 +40,9 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .merge(conflicts::routes())
         .merge(undo::routes())
         .merge(syncs::routes())
+        .merge(settings::routes())
+        .merge(api_keys::routes())
+        .merge(audit::routes())
 }
 
 /// A list, and where it goes on.

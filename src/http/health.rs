@@ -61,7 +61,8 @@ async fn ready(State(desk): State<Desk>) -> Response {
 /// Metrics in Prometheus' text form
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
     responses((status = 200, description = "Metrics", body = String, content_type = "text/plain")))]
-async fn metrics() -> Response {
+async fn metrics(State(desk): State<Desk>) -> Response {
+    super::figures::count(&desk).await;
     let text = crate::telemetry::metrics().render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -38,6 +38,7 @@ mod line;
 mod timer;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ use tracing::{debug, warn};
 use self::guard::{Activity, Guard};
 use self::line::Line;
 use self::timer::ClockTimer;
+use super::arrival::Peer;
 use crate::clock::{SharedClock, sleep};
 
 /// Largest head of a request, in bytes: request line and all headers.
@@ -178,10 +180,10 @@ pub async fn serve(
         };
         let Some(place) = place else { break };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // A usual place may have become free while a reserved one waited for somebody to come.
                 let place = if place.reserve { places.usual().unwrap_or(place) } else { place };
-                connections.spawn(connection(stream, place, shared.clone()));
+                connections.spawn(connection(stream, peer, place, shared.clone()));
             }
             Err(error) if broke_off(&error) => {}
             Err(error) => {
@@ -223,7 +225,7 @@ fn builder(limits: &Limits, clock: &SharedClock) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>) {
+async fn connection(stream: TcpStream, peer: SocketAddr, place: Place, shared: Arc<Shared>) {
     let Shared { limits, clock, stop, .. } = &*shared;
     // Small answers must not wait for one another; without it they are late, not wrong.
     let _ = stream.set_nodelay(true);
@@ -235,6 +237,7 @@ async fn connection(stream: TcpStream, place: Place, shared: Arc<Shared>) {
         clock: clock.clone(),
         body: limits.body,
         reserve: place.reserve,
+        peer: Peer(peer),
     };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let guard = guard.clone();

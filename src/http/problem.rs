@@ -1,10 +1,18 @@
 //! Errors as RFC 9457 problem details.
 
+pub mod kinds;
+pub(super) mod page;
+mod shape;
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tracing::error;
 use utoipa::ToSchema;
 
@@ -16,18 +24,29 @@ const LONGEST_DETAIL: usize = 600;
 /// What went wrong, and what to do.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; relative to this service.
+    /// Names the kind of problem, and is the address of a page about it; relative to this service.
     #[serde(rename = "type")]
+    #[schema(format = "uri-reference", example = "/problems/not-found")]
     kind: String,
-    /// The status in words.
-    title: String,
+    /// The kind in words.
+    #[schema(example = "There is no such record")]
+    title: &'static str,
     /// The HTTP status.
+    #[schema(example = 404)]
     status: u16,
     /// What went wrong this time, and what to do.
+    #[schema(example = "there is no such product")]
     detail: String,
+    /// The request it is about, as `X-Request-Id` names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uri-reference", example = "urn:concord:request:9f86d081884c-17")]
+    instance: Option<Box<str>>,
     /// The platform that is the reason, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     side: Option<&'static str>,
+    /// When to come again.
+    #[serde(skip)]
+    wait: Option<Duration>,
 }
 
 impl Problem {
@@ -35,12 +54,41 @@ impl Problem {
     pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("/problems/{kind}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: kinds::find(kind)
+                .map_or_else(|| status.canonical_reason().unwrap_or("Error"), |kind| kind.title),
             status: status.as_u16(),
             // Rejections quote what was sent, which may be a megabyte.
             detail: detail.into().chars().take(LONGEST_DETAIL).collect(),
+            instance: None,
             side: None,
+            wait: None,
         }
+    }
+
+    /// Asked too often.
+    pub fn too_many(who: &str, wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        let words = format!("{who} has asked too often; come again in {seconds} s");
+        Self { wait: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", words) }
+    }
+
+    /// Names the request it is about.
+    #[must_use]
+    pub fn about(mut self, request_id: &str) -> Self {
+        self.instance = Some(Self::instance(request_id).into());
+        self
+    }
+
+    /// How a problem names a request.
+    pub(super) fn instance(request_id: &str) -> String {
+        format!("urn:concord:request:{request_id}")
+    }
+
+    /// Says when to come again.
+    #[must_use]
+    pub fn again_in(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
     }
 
     /// Names the platform that is the reason.
@@ -70,11 +118,22 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let wait = self.wait.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(COME_AGAIN));
+        if let Some(wait) = wait {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
+        // For whoever sees the answer off: only there the id of the request is known.
+        response.extensions_mut().insert(self);
         response
     }
+}
+
+/// When to come again where nothing better is known.
+const COME_AGAIN: Duration = Duration::from_secs(5);
+
+/// In whole seconds, and never too few.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 impl From<StoreError> for Problem {
@@ -99,9 +158,24 @@ impl From<StoreError> for Problem {
 }
 
 /// A body, with problem details when it cannot be read.
-#[derive(Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+#[derive(Debug)]
 pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let whole = Request::from_parts(parts.clone(), body);
+        let body = Bytes::from_request(whole, state).await.map_err(JsonRejection::from)?;
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        let axum::Json(read) = axum::Json::from_request(request, state).await?;
+        shape::check::<T>(&body).map_err(|error| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", format!("the body does not fit: {error}"))
+        })?;
+        Ok(Self(read))
+    }
+}
 
 /// Path parameters, with problem details when they cannot be read.
 #[derive(Debug, FromRequestParts)]

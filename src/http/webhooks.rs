@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::Desk;
 use super::problem::{Path, Problem};
 use crate::catalog::Side;
+use crate::clock::Instant;
 use crate::ids::ConnectionId;
 use crate::platforms::CallError;
 use crate::receive::accept::Accepted;
@@ -28,7 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 /// The form of the platform: JSON with `eventId`, `eventCreated`, `storeId`, `entityId`, `eventType`, signed
 /// in `X-Ecwid-Webhook-Signature` over `{eventCreated}.{eventId}` with the application's client secret.
 #[utoipa::path(post, path = "/webhooks/e-series", tag = "webhooks", operation_id = "receive_e_series",
-    params(("X-Ecwid-Webhook-Signature" = String, Header, description = "Base64 of HMAC-SHA256")),
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "Written down, or seen before"),
@@ -42,7 +42,8 @@ async fn receive_e_series(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer("e_series", take_e_series(&desk, &headers, body).await)
+    let came = desk.clock.now();
+    answer(&desk, "e_series", came, take_e_series(&desk, &headers, body).await)
 }
 
 /// Take a notice of a relay about R-Series
@@ -53,9 +54,9 @@ async fn receive_e_series(
 #[utoipa::path(post, path = "/webhooks/r-series/{connection_id}", tag = "webhooks", operation_id = "receive_r_series",
     params(
         ("connection_id" = Uuid, Path, description = "The connection"),
-        ("X-Signature" = String, Header, description = "signature=<lower-case hex>,algorithm=HMAC-SHA256"),
         ("X-Delivery-Id" = Option<String>, Header, description = "The sender's id of the delivery")),
-    request_body(content = Object, content_type = "application/json"),
+    request_body(content(
+        (Object = "application/json"), (Object = "application/x-www-form-urlencoded"))),
     responses(
         (status = 200, description = "Written down, or seen before"),
         (status = 202, description = "Genuine, but nothing that is worked on"),
@@ -70,11 +71,12 @@ async fn receive_r_series(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let came = desk.clock.now();
     let taken = match connection {
         Ok(Path(connection)) => take_r_series(&desk, connection, &headers, body).await,
         Err(problem) => Err(problem),
     };
-    answer("r_series", taken)
+    answer(&desk, "r_series", came, taken)
 }
 
 async fn take_e_series(
@@ -105,6 +107,7 @@ async fn take_e_series(
     };
     drop(db);
     let record = envelope.product.or(envelope.category);
+    let worked_on = record.is_some() || envelope.event_type == inbox::UNINSTALLED;
     let delivery = Delivery {
         connection_id,
         side: Side::ESeries,
@@ -113,7 +116,7 @@ async fn take_e_series(
         record,
         is_matrix: false,
     };
-    write_down(desk, delivery, record.is_some()).await
+    write_down(desk, delivery, worked_on).await
 }
 
 async fn take_r_series(
@@ -160,13 +163,15 @@ async fn write_down(desk: &Desk, delivery: Delivery, worked_on: bool) -> Result<
     }
 }
 
-fn answer(door: &'static str, taken: Result<StatusCode, Problem>) -> Response {
+fn answer(desk: &Desk, door: &'static str, came: Instant, taken: Result<StatusCode, Problem>) -> Response {
     let response = match taken {
         Ok(status) => status.into_response(),
         Err(problem) => problem.into_response(),
     };
     let status = response.status().as_u16().to_string();
     metrics::counter!("concord_notices_total", "door" => door, "status" => status).increment(1);
+    let took = (desk.clock.now() - came).to_std().unwrap_or_default();
+    metrics::histogram!("concord_notice_seconds", "door" => door).record(took.as_secs_f64());
     debug!(door, status = response.status().as_u16(), "notice");
     response
 }

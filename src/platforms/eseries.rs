@@ -4,6 +4,7 @@ pub mod category;
 pub mod client;
 pub mod feed;
 pub mod images;
+pub mod oauth;
 pub mod variations;
 pub mod wire;
 

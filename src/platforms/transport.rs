@@ -114,6 +114,7 @@ pub fn client(
     let client = Client::builder()
         .connect_timeout(limits.connect)
         .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(super::outbound::resolver())
         .user_agent(concat!("concord/", env!("CARGO_PKG_VERSION")))
         .build()?;
     Ok(HttpClient { client, total: limits.total, clock, turnstile })
@@ -152,6 +153,14 @@ impl Transport {
                 url.host_str().unwrap_or("none")
             )))
         }
+    }
+
+    /// Is the platform there, and what time is it there? Asks for its front page, without a token: any answer will
+    /// do. The time is that of the `Date` header, in whole seconds; none when it has none.
+    pub async fn greet(&self) -> Result<Option<Instant>, TransportError> {
+        let answer = self.send(Method::GET, self.base.clone(), None, None, None).await?;
+        let date = answer.header("date").and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
+        Ok(date.map(|date| date.to_utc()))
     }
 
     /// Sends a request and reads the whole answer. The token goes into the `Authorization` header and is
@@ -208,7 +217,7 @@ impl Transport {
         if url.origin() != self.base.origin() {
             return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
         }
-        let HttpClient { client, total, clock, turnstile } = &self.http;
+        let HttpClient { client, clock, turnstile, .. } = &self.http;
         turnstile.pass(|| Point::Call(shown(method, &url))).await;
         if not_after.is_some_and(|not_after| clock.now() > not_after) && !planted(Mistake::SentTooLate) {
             return Err(TransportError::TooLate);
@@ -220,6 +229,21 @@ impl Transport {
             value.set_sensitive(true);
             request = request.header("authorization", value);
         }
+        self.answer(request, most).await
+    }
+
+    /// Posts a form without a token, as sign-in pages take it, and reads the whole answer.
+    pub async fn post_form(&self, url: Url, fields: &[(&str, &str)]) -> Result<Answer, TransportError> {
+        if url.origin() != self.base.origin() {
+            return Err(TransportError::ForeignHost("a call to another host was stopped".into()));
+        }
+        self.http.turnstile.pass(|| Point::Call(shown(&Method::POST, &url))).await;
+        let request = self.http.client.post(url).header("accept", "application/json").form(fields);
+        self.answer(request, LARGEST_ANSWER).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder, most: usize) -> Result<Answer, TransportError> {
+        let HttpClient { total, clock, turnstile, .. } = &self.http;
         let answer = tokio::select! {
             biased;
             answer = exchange(request, most) => answer,
@@ -302,6 +326,39 @@ mod tests {
             url.as_str(),
             "https://api.example.com/base/API/V3/Item.json?timeStamp=%3E%3D%2C2024-05-17T09%3A30%3A02%2B00%3A00"
         );
+    }
+
+    /// A redirect is an answer like any other: neither the call nor its token goes anywhere else.
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        use wiremock::matchers::any;
+        use wiremock::{Mock, MockServer, ResponseTemplate};
+        let (here, there) = (MockServer::start().await, MockServer::start().await);
+        Mock::given(any()).respond_with(ResponseTemplate::new(200)).expect(0).mount(&there).await;
+        for status in [301, 302, 303, 307, 308] {
+            here.reset().await;
+            let away = ResponseTemplate::new(status).insert_header("location", there.uri());
+            Mock::given(any()).respond_with(away).expect(1).mount(&here).await;
+            let client = client(Limits::default(), Arc::new(SystemClock), Turnstile::default()).unwrap();
+            let transport = Transport::new(client, here.uri().parse().unwrap());
+            let token = SecretString::from("secret");
+            let url = transport.url(&["x"], &[]);
+            let answer = transport.send(Method::GET, url, Some(&token), None, None).await.unwrap();
+            assert_eq!(answer.status.as_u16(), status);
+        }
+    }
+
+    /// Nobody who cannot show a certificate for the name is spoken to.
+    #[tokio::test]
+    async fn certificates_are_checked() {
+        let plain = wiremock::MockServer::start().await;
+        let base = plain.uri().replace("http://", "https://");
+        let client = client(Limits::default(), Arc::new(SystemClock), Turnstile::default()).unwrap();
+        let transport = Transport::new(client, base.parse().unwrap());
+        let url = transport.url(&["x"], &[]);
+        let error = transport.send(Method::GET, url, None, None, None).await.unwrap_err();
+        assert!(matches!(error, TransportError::NotSent(_)), "{error}");
+        assert!(plain.received_requests().await.unwrap().is_empty());
     }
 
     #[tokio::test]

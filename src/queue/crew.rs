@@ -13,6 +13,7 @@ use super::Worker;
 use crate::clock::{self, Instant};
 use crate::ids::ConnectionId;
 use crate::store::StoreError;
+use crate::sweep::Job;
 
 /// How long an idle crew waits before it looks for work that nobody told it of.
 const IDLE: Duration = Duration::from_millis(500);
@@ -109,14 +110,31 @@ impl Worker {
         // The tree before the products that are put into it.
         while visits.free(most) > 0 && !stop.is_cancelled() {
             let Some(claim) = self.claim_tree(visits.busy()).await? else { break };
+            let Some(engaged) = self.corridor.accounts.engage(claim.connection_id) else {
+                self.leave_tree(&claim).await?;
+                break;
+            };
             let worker = self.clone();
-            visits.set_to(claim.connection_id, async move { worker.tend_claimed(claim).await });
+            visits.set_to(claim.connection_id, async move {
+                let done = worker.tend_claimed(claim).await;
+                drop(engaged);
+                done
+            });
         }
         while visits.free(most) > 0 && !stop.is_cancelled() {
             let claims = self.claim(visits.busy()).await?;
             let Some(connection) = claims.first().map(|claim| claim.connection_id) else { break };
+            // Another process may have got the connection since.
+            let Some(engaged) = self.corridor.accounts.engage(connection) else {
+                self.leave(&claims).await?;
+                break;
+            };
             let (worker, stop) = (self.clone(), stop.clone());
-            visits.set_to(connection, async move { worker.visit_claimed(claims, &stop).await });
+            visits.set_to(connection, async move {
+                let done = worker.visit_claimed(claims, &stop).await;
+                drop(engaged);
+                done
+            });
         }
         let free = rounds.free(most);
         if free == 0 {
@@ -129,8 +147,20 @@ impl Worker {
             if rounds.busy().contains(&connection) {
                 continue;
             }
+            // What is kept in order for all of them belongs to nobody, and each process may do it.
+            let engaged = match &job {
+                Job::Upkeep => None,
+                _ => match self.corridor.accounts.engage(connection) {
+                    Some(engaged) => Some(engaged),
+                    None => continue,
+                },
+            };
             let worker = self.clone();
-            rounds.set_to(connection, async move { worker.work(job).await.map(|_| ()) });
+            rounds.set_to(connection, async move {
+                let done = worker.work(job).await.map(|_| ());
+                drop(engaged);
+                done
+            });
         }
         Ok(())
     }

@@ -40,7 +40,8 @@ impl Worker {
         closed.extend(busy);
         let mut db = store.begin().await?;
         let token = LeaseToken::new(ids, now);
-        let claims = dirty::claim(&mut db, &closed, GROUP, token, now).await?;
+        let mine = accounts.mine(now);
+        let claims = dirty::claim(&mut db, mine.as_deref(), &closed, GROUP, token, now).await?;
         db.commit().await?;
         if let Some(claim) = claims.first() {
             self.held(|held| held.push((claim.connection_id, token)));
@@ -69,8 +70,10 @@ impl Worker {
         let now = clock.now();
         let (mut closed, _) = accounts.closed(now);
         closed.extend(busy);
+        let mine = accounts.mine(now);
         let mut db = store.begin().await?;
-        let claim = trees::claim(&mut db, &closed, LeaseToken::new(ids, now), now).await?;
+        let token = LeaseToken::new(ids, now);
+        let claim = trees::claim(&mut db, mine.as_deref(), &closed, token, now).await?;
         db.commit().await?;
         if let Some(claim) = &claim {
             self.held(|held| held.push((claim.connection_id, claim.token)));
@@ -90,6 +93,24 @@ impl Worker {
         let Some(claim) = self.claim_tree(Vec::new()).await? else { return Ok(false) };
         self.tend_claimed(claim).await?;
         Ok(true)
+    }
+
+    /// Gives a tree back, untouched, that was claimed.
+    pub(super) async fn leave_tree(&self, claim: &trees::Claim) -> Result<(), StoreError> {
+        let mut db = self.corridor.store.begin().await?;
+        trees::let_go(&mut db, claim.connection_id, claim.token).await?;
+        self.held(|held| held.retain(|(_, token)| *token != claim.token));
+        db.commit().await
+    }
+
+    /// Gives back, untouched, what was claimed.
+    pub(super) async fn leave(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        let mut db = self.corridor.store.begin().await?;
+        if let Some(claim) = claims.first() {
+            dirty::release(&mut db, claim.connection_id, claim.token).await?;
+            self.held(|held| held.retain(|(_, token)| *token != claim.token));
+        }
+        db.commit().await
     }
 
     /// Visits one group of due products. False when there was nothing to do.

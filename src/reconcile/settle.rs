@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::{Corridor, Stop, Visit};
+use crate::catalog::Side;
 use crate::decide::matching::SKU_TWICE_IN_SHOP;
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
@@ -61,11 +62,18 @@ impl Corridor {
         }
         if visit.claim.swept && !visit.claim.noticed && visit.changed != [false, false] {
             connections::found_by_sweep(&mut db, visit.link.connection_id).await?;
-            metrics::counter!("concord_found_by_sweep_total").increment(1);
+            for side in Side::BOTH.into_iter().filter(|side| visit.changed(*side)) {
+                metrics::counter!("concord_found_by_sweep_total", "side" => side.as_str()).increment(1);
+            }
         }
         dirty::complete(&mut db, &visit.claim).await?;
         db.commit().await?;
         metrics::counter!("concord_visits_total").increment(1);
+        for notice in visit.notices.iter().filter(|notice| visit.changed(notice.side)) {
+            let took = (now - notice.received_at).to_std().unwrap_or_default().as_secs_f64();
+            metrics::histogram!("concord_notice_to_written_seconds", "side" => notice.side.as_str())
+                .record(took);
+        }
         Ok(())
     }
 

@@ -160,6 +160,11 @@ impl RSeriesSandbox {
         self.inner.change(|state, now| state.consent(now, scope))
     }
 
+    /// Every token that was ever handed out, renewed ones among them: what must never be seen anywhere.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.inner.look(|state| state.tokens.issued())
+    }
+
     /// Ends the life of all access tokens; refresh tokens stay good.
     pub fn expire_access_tokens(&self) {
         self.inner.change(|state, now| state.tokens.expire_access(now));

@@ -73,6 +73,10 @@ pub struct Row {
     pub sweep_due_at: Instant,
     /// What the last sweep found that no notice had told.
     pub sweep_found: i64,
+    /// Grows when other tokens are stored.
+    pub token_generation: i64,
+    /// When E-Series told that the application was removed, until that was looked into.
+    pub e_uninstalled_at: Option<Instant>,
 }
 
 struct Raw {
@@ -95,6 +99,8 @@ struct Raw {
     swept_at: Option<Instant>,
     sweep_due_at: Instant,
     sweep_found: i64,
+    token_generation: i64,
+    e_uninstalled_at: Option<Instant>,
 }
 
 impl TryFrom<Raw> for Row {
@@ -120,6 +126,8 @@ impl TryFrom<Raw> for Row {
             swept_at: raw.swept_at,
             sweep_due_at: raw.sweep_due_at,
             sweep_found: raw.sweep_found,
+            token_generation: raw.token_generation,
+            e_uninstalled_at: raw.e_uninstalled_at,
         })
     }
 }
@@ -157,7 +165,8 @@ pub async fn load(db: &mut Db, only: Option<ConnectionId>) -> Result<Vec<Row>> {
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
                 r_online_level_id, e_store_id, e_product_limit, e_full_at, e_limit_read_at, plan, settings,
-                web_sale, created_at, swept_at, sweep_due_at, sweep_found
+                web_sale, created_at, swept_at, sweep_due_at, sweep_found, token_generation,
+                e_uninstalled_at
          from connections where $1::uuid is null or connection_id = $1 order by connection_id",
         only.map(|connection| connection.0),
     )
@@ -227,6 +236,54 @@ pub async fn set_state(
     Ok(done.rows_affected() == 1)
 }
 
+/// Other tokens are stored for it: what processes have in memory is void, whatever hindered it may be over, and the
+/// next sweep is due. One that an operator has paused stays so. `web_sale`, if given, is how sales are booked now.
+pub async fn tokens_replaced(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    web_sale: Option<&serde_json::Value>,
+    now: Instant,
+) -> Result<()> {
+    sqlx::query!(
+        "update connections set token_generation = token_generation + 1, e_uninstalled_at = null,
+             state_reason = case when state = 'needs_attention' then null else state_reason end,
+             state = case when state = 'needs_attention' then 'active' else state end,
+             sweep_due_at = least(sweep_due_at, $2), updated_at = $2, web_sale = coalesce($3, web_sale)
+         where connection_id = $1",
+        connection_id.0,
+        now,
+        web_sale,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// E-Series tells that the application was removed from the store: the next sweep is due now, and looks into it.
+pub async fn told_uninstalled(db: &mut Db, connection_id: ConnectionId, now: Instant) -> Result<()> {
+    sqlx::query!(
+        "update connections set e_uninstalled_at = $2, sweep_due_at = least(sweep_due_at, $2)
+         where connection_id = $1",
+        connection_id.0,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// That was looked into.
+pub async fn not_uninstalled(db: &mut Db, connection_id: ConnectionId, told_at: Instant) -> Result<()> {
+    sqlx::query!(
+        "update connections set e_uninstalled_at = null where connection_id = $1 and e_uninstalled_at = $2",
+        connection_id.0,
+        told_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Forgets a connection with everything it has.
 pub async fn delete(db: &mut Db, connection_id: ConnectionId) -> Result<bool> {
     let done =
@@ -234,19 +291,30 @@ pub async fn delete(db: &mut Db, connection_id: ConnectionId) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Up to `limit` active connections whose sweep is due, longest waiting first, leaving out `busy` ones.
-pub async fn sweep_due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -> Result<Vec<Row>> {
+/// Up to `limit` active connections whose sweep is due, longest waiting first, leaving out `busy` ones; of `only`
+/// these, if given.
+pub async fn sweep_due(
+    db: &mut Db,
+    only: Option<&[ConnectionId]>,
+    busy: &[ConnectionId],
+    limit: i64,
+    now: Instant,
+) -> Result<Vec<Row>> {
     let busy: Vec<uuid::Uuid> = busy.iter().map(|connection| connection.0).collect();
+    let only: Option<Vec<uuid::Uuid>> = only.map(|only| only.iter().map(|connection| connection.0).collect());
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
                 r_online_level_id, e_store_id, e_product_limit, e_full_at, e_limit_read_at, plan, settings,
-                web_sale, created_at, swept_at, sweep_due_at, sweep_found
+                web_sale, created_at, swept_at, sweep_due_at, sweep_found, token_generation,
+                e_uninstalled_at
          from connections where state = 'active' and sweep_due_at <= $1 and connection_id <> all($2)
+           and ($4::uuid[] is null or connection_id = any($4))
          order by sweep_due_at, connection_id limit $3",
         now,
         &busy,
         limit,
+        only.as_deref(),
     )
     .fetch_all(db)
     .await?;
@@ -347,4 +415,24 @@ pub async fn get_secret(db: &mut Db, connection_id: ConnectionId, kind: &str) ->
     .fetch_optional(db)
     .await?;
     Ok(row)
+}
+
+/// Forgets a secret.
+pub async fn drop_secret(db: &mut Db, connection_id: ConnectionId, kind: &str) -> Result<()> {
+    sqlx::query!("delete from secrets where connection_id = $1 and kind = $2", connection_id.0, kind)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// When a secret was last replaced, if there is one.
+pub async fn secret_since(db: &mut Db, connection_id: ConnectionId, kind: &str) -> Result<Option<Instant>> {
+    let since = sqlx::query_scalar!(
+        "select updated_at from secrets where connection_id = $1 and kind = $2",
+        connection_id.0,
+        kind
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(since)
 }

@@ -129,21 +129,24 @@ pub async fn mark_behind(
 }
 
 /// Claims up to `limit` due products of one active connection: of those with something due the one that was
-/// served longest ago, leaving out `closed` connections. So a connection with 50,000 marks gets one group a
-/// round, as one with a single mark does. Within a connection, what a run marked stands behind what notices and
-/// polls tell of, and what can be sold stands before the rest; but none for longer than a few hours.
+/// served longest ago, leaving out `closed` connections and, if given, all but `only` these. So a connection with
+/// 50,000 marks gets one group a round, as one with a single mark does. Within a connection, what a run marked stands
+/// behind what notices and polls tell of, and what can be sold stands before the rest; but none for longer than a few
+/// hours.
 ///
 /// Waits for nobody: rows that somebody else holds are passed over, in both tables, so a claim can neither
 /// deadlock nor be held up by a process that died in the middle of one. Two claims at the same moment may
 /// therefore serve the same connection; they take different products.
 pub async fn claim(
     db: &mut Db,
+    only: Option<&[ConnectionId]>,
     closed: &[ConnectionId],
     limit: i64,
     token: LeaseToken,
     now: Instant,
 ) -> Result<Vec<Claim>> {
     let closed: Vec<uuid::Uuid> = closed.iter().map(|connection| connection.0).collect();
+    let only: Option<Vec<uuid::Uuid>> = only.map(|only| only.iter().map(|connection| connection.0).collect());
     let rows = sqlx::query!(
         "with next as (
              select c.connection_id
@@ -154,6 +157,7 @@ pub async fn claim(
                  order by d.due_at, d.product_id limit 1
              ) waiting
              where c.state = 'active' and c.connection_id <> all($2)
+               and ($6::uuid[] is null or c.connection_id = any($6))
              order by c.turn, c.connection_id limit 1
          ), free as (
              select c.connection_id from connections c join next using (connection_id)
@@ -177,6 +181,7 @@ pub async fn claim(
         limit,
         token.0,
         after(now, LEASE),
+        only.as_deref(),
     )
     .fetch_all(db)
     .await?;

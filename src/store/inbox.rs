@@ -18,6 +18,9 @@ const IMAGE: &str = "image.";
 /// How the types of notices about categories begin, on either side.
 pub const CATEGORY: &str = "category.";
 
+/// How E-Series tells that the merchant has removed the application (e-series-api.md, section 12.3).
+pub const UNINSTALLED: &str = "application.uninstalled";
+
 /// A notice to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -68,6 +71,7 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
 
     // Grouped and ordered, so that two batches lock rows in the same order.
     let mut groups: BTreeMap<(uuid::Uuid, String, Half), Vec<(i64, String)>> = BTreeMap::new();
+    let mut uninstalled = BTreeSet::new();
     let mut pictured: BTreeMap<uuid::Uuid, Vec<Owner>> = BTreeMap::new();
     let of_matrices: BTreeSet<(uuid::Uuid, &str)> = deliveries
         .iter()
@@ -76,6 +80,9 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
         .map(|(delivery, event)| (delivery.connection_id.0, event.as_str()))
         .collect();
     for row in new {
+        if row.side == "e_series" && row.event_type == UNINSTALLED {
+            uninstalled.insert(ConnectionId(row.connection_id));
+        }
         if row.event_type.starts_with(CATEGORY) {
             // The shop's own tree is followed at once; E-Series tells of each product that is put into a category.
             *trees.entry(row.connection_id).or_default() |= row.side != Side::ESeries.as_str();
@@ -120,6 +127,9 @@ pub async fn accept(db: &mut Db, deliveries: &[Delivery], ids: &SharedIds, now: 
     }
     for (connection, owners) in pictured {
         images::news(&mut *db, ConnectionId(connection), &owners).await?;
+    }
+    for connection_id in uninstalled {
+        super::connections::told_uninstalled(&mut *db, connection_id, now).await?;
     }
     Ok(count)
 }

@@ -268,7 +268,8 @@ pub async fn start_full_look(
          select $1, $2, 'full_look', 'running', 'list_online', $4, $4
          where (select max(started_at) from syncs
                 where connection_id = $1 and mode in ('apply', 'full_look')) <= $3
-           and not exists (select 1 from syncs where connection_id = $1 and state = 'running')",
+           and not exists (select 1 from syncs
+                           where connection_id = $1 and state in ('running', 'awaiting_approval'))",
         connection_id.0,
         sync_id.0,
         last_at,
@@ -309,9 +310,17 @@ pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<S
 }
 
 /// Up to `limit` runs whose next step may be taken, leaving out `busy` connections: of active ones, and previews of
-/// paused ones as well, since they do nothing. One that awaits approval goes on when the brake holds nothing more.
-pub async fn due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -> Result<Vec<Sync>> {
+/// paused ones as well, since they do nothing; of `only` these connections, if given. One that awaits approval goes on
+/// when the brake holds nothing more.
+pub async fn due(
+    db: &mut Db,
+    only: Option<&[ConnectionId]>,
+    busy: &[ConnectionId],
+    limit: i64,
+    now: Instant,
+) -> Result<Vec<Sync>> {
     let busy: Vec<uuid::Uuid> = busy.iter().map(|connection| connection.0).collect();
+    let only: Option<Vec<uuid::Uuid>> = only.map(|only| only.iter().map(|connection| connection.0).collect());
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, s.state, phase, cursor, total, unreadable, started_at, due_at,
@@ -322,10 +331,12 @@ pub async fn due(db: &mut Db, busy: &[ConnectionId], limit: i64, now: Instant) -
                 and not exists (select from brakes b
                                 where b.connection_id = s.connection_id and b.state = 'held'))
            and due_at <= $1 and connection_id <> all($2)
+           and ($4::uuid[] is null or connection_id = any($4))
          order by due_at, sync_id limit $3",
         now,
         &busy,
         limit,
+        only.as_deref(),
     )
     .fetch_all(db)
     .await?;

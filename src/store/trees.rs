@@ -67,16 +67,18 @@ pub async fn mark_if_older(
 /// Claims one due tree of an active connection, leaving out `closed` ones. Waits for nobody.
 pub async fn claim(
     db: &mut Db,
+    only: Option<&[ConnectionId]>,
     closed: &[ConnectionId],
     token: LeaseToken,
     now: Instant,
 ) -> Result<Option<Claim>> {
+    let only: Option<Vec<uuid::Uuid>> = only.map(|only| only.iter().map(|connection| connection.0).collect());
     let closed: Vec<uuid::Uuid> = closed.iter().map(|connection| connection.0).collect();
     let row = sqlx::query!(
         "update trees t set lease_token = $3, leased_until = $4
          from (select t.connection_id from trees t join connections c using (connection_id)
                where c.state = 'active' and t.due_at <= $1 and (t.leased_until is null or t.leased_until <= $1)
-                 and t.connection_id <> all($2)
+                 and t.connection_id <> all($2) and ($5::uuid[] is null or t.connection_id = any($5))
                order by t.due_at, t.connection_id limit 1
                for update of t skip locked) next
          where t.connection_id = next.connection_id
@@ -85,6 +87,7 @@ pub async fn claim(
         &closed,
         token.0,
         after(now, LEASE),
+        only.as_deref(),
     )
     .fetch_optional(db)
     .await?;

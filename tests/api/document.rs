@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(concord::http::openapi()).unwrap());
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(concord::http::openapi);
 
 /// Method, path, status and content type stand in the document.
 pub fn check(method: &str, path: &str, status: u16, kind: &str, at: &str) {
@@ -58,7 +58,8 @@ fn every_operation_under_v1_names_its_problems_and_wants_a_token() {
             let at = format!("{method} {path}");
             assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{at}");
             let guarded = path.starts_with("/v1/");
-            assert_eq!(operation["security"].is_array(), guarded, "{at}");
+            let signed = path.starts_with("/webhooks/");
+            assert_eq!(operation["security"].is_array(), guarded || signed, "{at}");
             assert_eq!(
                 operation["responses"]["401"].is_object(),
                 guarded || path.starts_with("/webhooks/"),
@@ -68,5 +69,97 @@ fn every_operation_under_v1_names_its_problems_and_wants_a_token() {
                 assert!(operation["responses"]["404"].is_object(), "{at}: an unknown id has no answer");
             }
         }
+    }
+}
+
+/// Every body has an example, and every example fits what it is an example of.
+#[test]
+fn every_body_has_an_example_that_fits_its_schema() {
+    for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let at = format!("{method} {path}");
+            let request = &operation["requestBody"]["content"]["application/json"];
+            let answers = operation["responses"].as_object().unwrap().iter();
+            let answers = answers.filter(|(status, _)| status.starts_with('2'));
+            let answers = answers.map(|(_, answer)| &answer["content"]["application/json"]);
+            for media in std::iter::once(request).chain(answers).filter(|media| media.is_object()) {
+                assert!(!media["example"].is_null(), "{at}: no example in src/http/examples.json");
+                fits(&media["schema"], &media["example"], &at);
+            }
+        }
+    }
+}
+
+/// The parts of JSON Schema that tell a wrong example: kinds, and names of properties.
+fn fits(schema: &Value, example: &Value, at: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return fits(DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap(), example, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let null = choices.iter().any(|choice| choice["type"] == "null");
+        if example.is_null() && null {
+            return;
+        }
+        if let Some(choice) =
+            choices.iter().find(|choice| choice["type"] != "null" && choices.len() == 2 && null)
+        {
+            return fits(choice, example, at);
+        }
+        return;
+    }
+    if let Some(parts) = schema["allOf"].as_array() {
+        // A flattened type: each name is known to one of the parts, and what one of them requires is there.
+        let names: Vec<String> = parts.iter().flat_map(|part| names(part, "properties")).collect();
+        let required: Vec<String> = parts.iter().flat_map(names_required).collect();
+        return known(&names, &required, example, at);
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        Value::String(kind) => vec![kind],
+        _ => return,
+    };
+    let kind = match example {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    assert!(kinds.contains(&kind), "{at}: {example} is no {kinds:?}");
+    for item in example.as_array().into_iter().flatten() {
+        fits(&schema["items"], item, at);
+    }
+    if schema["properties"].is_object() {
+        known(&names(schema, "properties"), &names_required(schema), example, at);
+        for (name, value) in example.as_object().unwrap() {
+            fits(&schema["properties"][name], value, &format!("{at}: {name}"));
+        }
+    }
+}
+
+fn resolved(schema: &Value) -> &Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+fn names(schema: &Value, part: &str) -> Vec<String> {
+    resolved(schema)[part].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
+fn names_required(schema: &Value) -> Vec<String> {
+    let list = resolved(schema)["required"].as_array().into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn known(names: &[String], required: &[String], example: &Value, at: &str) {
+    let object = example.as_object().unwrap_or_else(|| panic!("{at}: {example} is no object"));
+    for name in object.keys() {
+        assert!(names.contains(name), "{at}: the schema knows no {name}");
+    }
+    for name in required {
+        assert!(object.contains_key(name), "{at}: {name} is missing");
     }
 }

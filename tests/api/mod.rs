@@ -2,20 +2,26 @@
 //! answer is searched for secrets.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests")]
 
+mod access;
 mod brake;
 mod choices;
 mod conflicts;
 mod connections;
 mod document;
 mod health;
+mod idempotency;
 mod ledger;
 mod mass_update;
+mod oauth;
 mod products;
+mod quality;
 mod reviews;
+mod rotate_key;
+mod settings;
 mod syncs;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -28,6 +34,7 @@ pub struct Answer {
     pub kind: String,
     pub text: String,
     pub json: Value,
+    pub headers: HeaderMap,
 }
 
 /// A world, and what must never be seen in an answer.
@@ -94,6 +101,7 @@ impl Api {
         let request = request.body(Body::from(body)).unwrap();
         let response = self.world.app.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let kind =
             response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
@@ -109,9 +117,11 @@ impl Api {
             assert_eq!(problem["status"], status, "{at}");
             assert!(problem["type"].as_str().unwrap().starts_with("/problems/"), "{at}");
             assert!(!problem["detail"].as_str().unwrap().is_empty(), "{at}");
+            let id = headers["x-request-id"].to_str().unwrap();
+            assert_eq!(problem["instance"], format!("urn:concord:request:{id}"), "{at}");
         }
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status, kind, text, json }
+        Answer { status, kind, text, json, headers }
     }
 
     /// Refused without a token and with a wrong one, and not because of anything else.
@@ -166,6 +176,11 @@ impl Api {
 }
 
 impl Answer {
+    /// A header as a text; empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);

@@ -189,7 +189,7 @@ async fn a_closed_gate_holds_back_one_connection_only() {
         let (closed, _) = world.accounts.closed(now);
         assert_eq!(closed, [world.connection], "{side}");
         let mut db = world.store.begin().await.unwrap();
-        let claims = dirty::claim(&mut db, &closed, 20, LeaseToken::new(&ids, now), now).await.unwrap();
+        let claims = dirty::claim(&mut db, None, &closed, 20, LeaseToken::new(&ids, now), now).await.unwrap();
         let whose: Vec<_> = claims.iter().map(|claim| claim.connection_id).collect();
         assert_eq!(whose, [neighbour], "{side}: the neighbour's work goes on, ours waits");
         db.commit().await.unwrap();

@@ -1,5 +1,6 @@
 //! From a change on one side to the other side, and what may go wrong on the way.
 
+mod accounts;
 mod archive;
 mod born_crash;
 mod born_online;
@@ -24,6 +25,7 @@ mod outage;
 mod plan;
 mod preview;
 mod races;
+mod replicas;
 mod retention;
 mod stock_doubts;
 mod stock_races;

@@ -13,6 +13,7 @@ use concord::cli::service::{Assembled, Parts, assemble};
 use concord::clock::SharedClock;
 use concord::connections::PlatformApps;
 use concord::http::auth::AdminToken;
+use concord::http::limits::Rates;
 use concord::ids::{ConnectionId, GeneratedIds};
 use concord::platforms::rseries::oauth::App;
 use concord::platforms::transport::Limits;
@@ -123,9 +124,12 @@ impl Neighbours {
                 r_series_images_url: address.parse().unwrap(),
                 r_series_images_public: false,
                 e_series_url: address.parse().unwrap(),
+                e_series_auth_url: address.parse().unwrap(),
+                e_series_id: Some(e.client_id),
                 e_series_secret: Some(e.client_secret.into()),
             },
             admin: AdminToken::new(&SecretString::from(TOKEN)),
+            rates: Rates::default(),
             sweep_interval: Duration::from_secs(60),
             retention: concord::sweep::upkeep::Retention::default(),
             // Long: a platform that hangs here hangs until the test lets go of it.

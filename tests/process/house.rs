@@ -79,6 +79,14 @@ impl Postgres {
         Self { cluster: Some(cluster), port, door, url: url.to_string(), folder }
     }
 
+    /// Another database in the same cluster, empty; its address.
+    pub async fn another(&self, name: &str) -> String {
+        self.cluster.as_ref().expect("it runs").ensure_database(name).await.unwrap();
+        let mut url = url::Url::parse(&self.url).unwrap();
+        url.set_path(name);
+        url.to_string()
+    }
+
     /// Kills the server with everything that belongs to it, or only tells the postmaster to end at once.
     pub fn kill(&mut self, signal: Signal) {
         let cluster = self.cluster.take().expect("it runs");
@@ -162,20 +170,27 @@ async fn pass_on(listener: TcpListener, port: Arc<AtomicU16>) {
 
 /// Both platforms, with limits that are never met, and notices that are delivered as they come.
 pub async fn open_stage(seed: u64, dice: &mut ChaCha12Rng) -> Arc<Stage> {
+    limited_stage(seed, 1_000_000, dice).await
+}
+
+/// The same with so many calls to E-Series a minute.
+pub async fn limited_stage(seed: u64, requests_per_minute: usize, dice: &mut ChaCha12Rng) -> Arc<Stage> {
     let r = rseries::Config {
         bucket_size: 1e6,
         drip_rate: 1e5,
         burst_limit: 1_000_000,
         ..rseries::Config::default()
     };
-    let e = eseries::Config {
-        requests_per_minute: 1_000_000,
-        max_product_limit: 100_000,
-        ..eseries::Config::default()
-    };
+    let e = eseries::Config { requests_per_minute, max_product_limit: 100_000, ..eseries::Config::default() };
     let (r_port, e_port) = (free_port(dice), free_port(dice));
     let setup = Setup { r, e, r_port, e_port, seed, deliver: true };
     Arc::new(Stage::open(setup, system()).await.unwrap())
+}
+
+/// The binary that is tested.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CONCORD_TEST_BINARY")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_concord")), PathBuf::from)
 }
 
 /// How the binary is started, and where its log goes. The log stays when the test fails.
@@ -212,14 +227,32 @@ impl Recipe {
         OpenOptions::new().create(true).append(true).open(&self.log).unwrap()
     }
 
+    /// The same with another value of a setting.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// The same with its log elsewhere.
+    pub fn logging_to(mut self, name: &str) -> Self {
+        self.log = self.folder.join(name);
+        self
+    }
+
+    /// A command of the binary with these settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).env_clear().current_dir(&self.folder).stdin(Stdio::null()).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     pub fn start(&self, port: u16) -> Service {
-        let binary = std::env::var_os("CONCORD_TEST_BINARY")
-            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_concord")), PathBuf::from);
-        let mut command = Command::new(&binary);
-        command.arg("serve").env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.env("CONCORD_LISTEN", format!("127.0.0.1:{port}")).current_dir(&self.folder);
-        command.stdin(Stdio::null()).stdout(self.open_log()).stderr(self.open_log()).kill_on_drop(true);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let mut command = self.command(&["serve"]);
+        command.env("CONCORD_LISTEN", format!("127.0.0.1:{port}"));
+        command.stdout(self.open_log()).stderr(self.open_log());
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
         Service { child, base: format!("http://127.0.0.1:{port}"), started: now() }
     }
 }

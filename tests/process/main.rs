@@ -16,8 +16,12 @@
     reason = "a test that meets something unforeseen fails, and that is what it is for"
 )]
 
+mod backup;
+mod doctor;
 mod house;
 mod laws;
 mod merchants;
+mod replicas;
 mod stops;
 mod storm;
+mod walkthrough;

@@ -18,6 +18,7 @@ use concord::cli::service::{Assembled, Parts, assemble};
 use concord::clock::{Clock, Instant, ManualClock, SharedClock, after};
 use concord::connections::{Accounts, PlatformApps};
 use concord::http::auth::AdminToken;
+use concord::http::limits::Rates;
 use concord::ids::{ConnectionId, GeneratedIds, SharedIds};
 use concord::platforms::rseries::oauth::App;
 use concord::platforms::transport::Limits;
@@ -299,15 +300,26 @@ impl World {
         assemble(parts, "http://concord.test").unwrap().worker
     }
 
+    /// What another service over the same database and stage is made of.
+    pub fn parts(&self, salt: u64) -> Parts {
+        let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(15_485_863) ^ salt));
+        parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures)
+    }
+
+    pub fn clock_now(&self) -> Instant {
+        self.clock.now()
+    }
+
     /// A second worker beside the first, with a memory of its own.
     pub fn another_worker(&self, salt: u64) -> Worker {
+        self.another_house(salt).worker
+    }
+
+    /// A second process beside the first: everything but its door.
+    pub fn another_house(&self, salt: u64) -> Assembled {
         let ids: SharedIds = Arc::new(GeneratedIds::seeded(self.plan.seed.wrapping_mul(7_919) ^ salt));
-        assemble(
-            parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures),
-            "http://concord.test",
-        )
-        .unwrap()
-        .worker
+        let parts = parts(&self.stage, &self.store, &self.clock, ids, self.plan.public_pictures);
+        assemble(parts, "http://concord.test").unwrap()
     }
 
     /// One request to the service, in process. The answer is JSON, or null.
@@ -322,6 +334,24 @@ impl World {
         let status = response.status();
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// One request as it is: status, body and headers of the answer.
+    pub async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: String,
+    ) -> (u16, String, axum::http::HeaderMap) {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = self.app.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.unwrap();
+        (status, String::from_utf8_lossy(&bytes).into_owned(), headers)
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -535,9 +565,12 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds, publ
             r_series_images_url: stage.r_url().parse().unwrap(),
             r_series_images_public: public_pictures,
             e_series_url: stage.e_url().parse().unwrap(),
+            e_series_auth_url: stage.e_url().parse().unwrap(),
+            e_series_id: Some(e.client_id),
             e_series_secret: Some(e.client_secret.into()),
         },
         admin: AdminToken::new(&SecretString::from(TOKEN)),
+        rates: Rates::default(),
         sweep_interval: Duration::from_secs(60),
         retention: Retention::default(),
         limits: LIMITS,

@@ -18,6 +18,7 @@ use super::super::service::{Capacity, Parts, Running};
 use crate::clock::{SharedClock, SystemClock};
 use crate::connections::PlatformApps;
 use crate::http::auth::AdminToken;
+use crate::http::limits::Rates;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::rseries::oauth::App;
 use crate::platforms::transport::Limits;
@@ -131,6 +132,7 @@ impl House {
             vault,
             apps: apps(&stage)?,
             admin: AdminToken::new(&token),
+            rates: Rates::default(),
             sweep_interval: SWEEP,
             retention: crate::sweep::upkeep::Retention::default(),
             limits: Limits::default(),
@@ -161,6 +163,8 @@ fn apps(stage: &Stage) -> anyhow::Result<PlatformApps> {
         r_series_images_url: stage.r_url().parse()?,
         r_series_images_public: false,
         e_series_url: stage.e_url().parse()?,
+        e_series_auth_url: stage.e_url().parse()?,
+        e_series_id: Some(e.client_id),
         e_series_secret: Some(e.client_secret.into()),
     })
 }

@@ -1,7 +1,9 @@
 //! Connections: made, shown, changed, paused, forgotten; their status.
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -9,19 +11,22 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{List, connection};
+use crate::catalog::Side;
 use crate::clock::Instant;
-use crate::connections::connect::{ConnectError, Request, check_name};
-use crate::connections::settings::{PLANS, Settings, WebSales};
+use crate::connections::connect::{ConnectError, Request};
+use crate::connections::oauth::Redeemed;
+use crate::connections::{Settings, care};
 use crate::http::Desk;
+use crate::http::acts::Noted;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{categories, conflicts, dirty, ledger, links, syncs, trees};
+use crate::store::{Db, categories, conflicts, dirty, ledger, links, settings_history, syncs, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .routes(routes!(create_connection, list_connections))
-        .routes(routes!(get_connection, update_connection, delete_connection))
+        .routes(routes!(get_connection, delete_connection))
         .routes(routes!(pause_connection))
         .routes(routes!(resume_connection))
         .routes(routes!(get_status))
@@ -32,13 +37,18 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
 #[serde(deny_unknown_fields)]
 struct NewConnection {
     /// What you call it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: String,
     /// The shop.
     r_series: NewRSeries,
     /// The web.
     e_series: NewESeries,
     /// `venture`, `business` or `unlimited`.
+    #[schema(pattern = "^(venture|business|unlimited)$")]
     plan: Option<String>,
     /// What differs from the defaults.
     #[serde(default)]
@@ -49,13 +59,14 @@ struct NewConnection {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRSeries {
-    /// `accountID`.
-    #[serde(deserialize_with = "number_or_text")]
-    #[schema(value_type = String)]
-    account_id: i64,
-    /// Access token.
-    #[schema(value_type = String)]
-    access_token: SecretString,
+    /// What came of `POST /v1/oauth/r-series/start`, in place of the tokens.
+    grant: Option<ConnectionId>,
+    /// `accountID`; may be left out with a grant.
+    #[schema(value_type = Option<String>)]
+    account_id: Option<NumberOrText>,
+    /// Access token; wanted without a grant.
+    #[schema(value_type = Option<String>)]
+    access_token: Option<SecretString>,
     /// Refresh token; without one the connection ends with the access token.
     #[schema(value_type = Option<String>)]
     refresh_token: Option<SecretString>,
@@ -70,13 +81,41 @@ struct NewRSeries {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewESeries {
-    /// `storeId`.
-    #[serde(deserialize_with = "number_or_text")]
-    #[schema(value_type = String)]
-    store_id: i64,
-    /// Access token.
-    #[schema(value_type = String)]
-    access_token: SecretString,
+    /// What came of `POST /v1/oauth/e-series/start`, in place of the token.
+    grant: Option<ConnectionId>,
+    /// `storeId`; may be left out with a grant, unless the platform did not say for whom it is.
+    #[schema(value_type = Option<String>)]
+    store_id: Option<NumberOrText>,
+    /// Access token; wanted without a grant.
+    #[schema(value_type = Option<String>)]
+    access_token: Option<SecretString>,
+}
+
+/// Tokens as they were sent, or out of a grant; and the grant.
+async fn tokens(
+    desk: &Desk,
+    side: Side,
+    grant: Option<ConnectionId>,
+    account: Option<NumberOrText>,
+    sent: (Option<SecretString>, Option<SecretString>),
+    used: &mut Vec<(ConnectionId, Side)>,
+) -> Result<Redeemed, Problem> {
+    let named = if side == Side::RSeries { "account_id" } else { "store_id" };
+    let account = account.map(|account| account.0);
+    match (grant, sent, account) {
+        (Some(grant), (None, None), _) => {
+            let redeemed = desk.accounts.redeem(side, grant, account).await;
+            used.push((grant, side));
+            redeemed.map_err(|error| super::oauth::not_granted(side, error))
+        }
+        (Some(_), _, _) => {
+            Err(Problem::invalid(format!("{side}: send a grant or tokens, not both")).of(side))
+        }
+        (None, (Some(access), refresh), Some(account)) => Ok(Redeemed { account, access, refresh }),
+        (None, _, _) => {
+            Err(Problem::invalid(format!("{side}: send {named} and access_token, or a grant")).of(side))
+        }
+    }
 }
 
 /// A platform's id: the platforms print theirs as texts or numbers, so both are taken.
@@ -124,9 +163,11 @@ struct Webhooks {
 
 /// A connection, without secrets.
 #[derive(Debug, Serialize, ToSchema)]
-struct Connection {
+pub(super) struct Connection {
     /// Id.
     id: ConnectionId,
+    /// Counts changes of name, plan and settings; in quotes it is the ETag.
+    generation: i64,
     /// What you call it.
     name: String,
     /// Is it worked on?
@@ -168,9 +209,10 @@ struct ESeries {
     max_product_limit: Option<i64>,
 }
 
-fn show(row: rows::Row) -> Connection {
+pub(super) fn show(row: rows::Row, generation: i64) -> Connection {
     Connection {
         id: row.connection_id,
+        generation,
         name: row.name,
         state: row.state,
         state_reason: row.state_reason,
@@ -187,6 +229,18 @@ fn show(row: rows::Row) -> Connection {
     }
 }
 
+/// A connection with its generation as ETag.
+pub(super) fn tagged(shown: Connection) -> Response {
+    let tag = format!("\"{}\"", shown.generation);
+    ([(header::ETAG, tag)], axum::Json(shown)).into_response()
+}
+
+/// Shows a connection as it is now.
+pub(super) async fn show_present(db: &mut Db, row: rows::Row) -> Result<Connection, Problem> {
+    let generation = settings_history::generation(db, row.connection_id, false).await?;
+    Ok(show(row, generation.ok_or_else(|| Problem::not_found("connection"))?))
+}
+
 /// Connect two accounts
 ///
 /// Both credentials are proved against the platforms first; then the first look over the catalogue begins.
@@ -201,18 +255,25 @@ fn show(row: rows::Row) -> Connection {
 async fn create_connection(
     State(desk): State<Desk>,
     Json(new): Json<NewConnection>,
-) -> Result<(StatusCode, axum::Json<CreatedConnection>), Problem> {
+) -> Result<Response, Problem> {
+    let mut grants = Vec::new();
+    let NewRSeries { grant, account_id, access_token, refresh_token, .. } = new.r_series;
+    let r =
+        tokens(&desk, Side::RSeries, grant, account_id, (access_token, refresh_token), &mut grants).await?;
+    let NewESeries { grant, store_id, access_token } = new.e_series;
+    let e = tokens(&desk, Side::ESeries, grant, store_id, (access_token, None), &mut grants).await?;
     let request = Request {
         name: new.name,
-        r_account_id: new.r_series.account_id,
-        r_access_token: new.r_series.access_token,
-        r_refresh_token: new.r_series.refresh_token,
+        r_account_id: r.account,
+        r_access_token: r.access,
+        r_refresh_token: r.refresh,
         r_shop_ids: new.r_series.shop_ids.iter().map(|id| id.0).collect(),
         r_primary_shop_id: new.r_series.primary_shop_id.map(|id| id.0),
-        e_store_id: new.e_series.store_id,
-        e_access_token: new.e_series.access_token,
+        e_store_id: e.account,
+        e_access_token: e.access,
         plan: new.plan,
         settings: new.settings,
+        grants,
     };
     let connected = desk.accounts.connect(request).await.map_err(refusal)?;
     desk.wake.notify_one();
@@ -222,10 +283,12 @@ async fn create_connection(
         r_series_url: format!("{}/webhooks/r-series/{id}", desk.public_base),
         r_series_secret: connected.r_webhook_secret.expose_secret().to_owned(),
     };
-    Ok((StatusCode::CREATED, axum::Json(CreatedConnection { id, webhooks, sync_id: connected.sync_id })))
+    let noted = Noted { connection: Some(id), ..Noted::default() };
+    let made = CreatedConnection { id, webhooks, sync_id: connected.sync_id };
+    Ok((StatusCode::CREATED, Extension(noted), axum::Json(made)).into_response())
 }
 
-fn refusal(error: ConnectError) -> Problem {
+pub(super) fn refusal(error: ConnectError) -> Problem {
     match error {
         ConnectError::NotProved { side, reason } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
@@ -246,84 +309,25 @@ fn refusal(error: ConnectError) -> Problem {
 async fn list_connections(State(desk): State<Desk>) -> Result<axum::Json<List<Connection>>, Problem> {
     let mut db = desk.store.begin().await?;
     let rows = rows::load(&mut db, None).await?;
+    let generations = settings_history::generations(&mut db).await?;
+    let show = |row: rows::Row| {
+        let found = generations.iter().find(|(connection, _)| *connection == row.connection_id);
+        show(row, found.map_or(1, |(_, generation)| *generation))
+    };
     Ok(axum::Json(List { items: rows.into_iter().map(show).collect(), next: None }))
 }
 
 /// Show a connection
 #[utoipa::path(get, path = "/connections/{connection_id}", tag = "connections", operation_id = "get_connection",
     security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
-    responses((status = 200, description = "The connection", body = Connection),
+    responses((status = 200, description = "The connection", body = Connection,
+                  headers(("ETag" = String, description = "The generation, in quotes: for If-Match"))),
               (status = 401, description = "No or a wrong access token", body = Problem),
               (status = 404, description = "No such connection", body = Problem)))]
-async fn get_connection(
-    State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
-) -> Result<axum::Json<Connection>, Problem> {
+async fn get_connection(State(desk): State<Desk>, Path(id): Path<ConnectionId>) -> Result<Response, Problem> {
     let mut db = desk.store.begin().await?;
-    Ok(axum::Json(show(connection(&mut db, id).await?)))
-}
-
-/// What can be changed of a connection.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ChangeConnection {
-    /// What you call it.
-    name: Option<String>,
-    /// `venture`, `business` or `unlimited`.
-    plan: Option<String>,
-    /// All settings: what is left out goes back to its default.
-    settings: Option<Settings>,
-}
-
-/// Change a connection
-#[utoipa::path(patch, path = "/connections/{connection_id}", tag = "connections",
-    operation_id = "update_connection", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
-    request_body = ChangeConnection,
-    responses((status = 200, description = "Changed", body = Connection),
-              (status = 400, description = "The body is no JSON", body = Problem),
-              (status = 401, description = "No or a wrong access token", body = Problem),
-              (status = 404, description = "No such connection", body = Problem),
-              (status = 415, description = "The body is not labelled as JSON", body = Problem),
-              (status = 422, description = "Contradictory, or not possible on a platform", body = Problem)))]
-async fn update_connection(
-    State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
-    Json(change): Json<ChangeConnection>,
-) -> Result<axum::Json<Connection>, Problem> {
-    let mut db = desk.store.begin().await?;
-    let mut row = connection(&mut db, id).await?;
-    if let Some(name) = change.name {
-        check_name(&name).map_err(Problem::invalid)?;
-        row.name = name;
-    }
-    if let Some(plan) = change.plan {
-        if !PLANS.contains(&plan.as_str()) {
-            return Err(Problem::invalid(format!("plan must be one of {}", PLANS.join(", "))));
-        }
-        row.plan = plan;
-    }
-    if let Some(settings) = change.settings {
-        settings.check().map_err(Problem::invalid)?;
-        row.web_sale = match settings.web_sales {
-            WebSales::Count => None,
-            WebSales::Sale => {
-                // No transaction is kept open while the platform is asked.
-                drop(db);
-                let proved = desk.accounts.prove_web_sales(&row).await.map_err(refusal)?;
-                db = desk.store.begin().await?;
-                proved
-            }
-        };
-        row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
-    }
-    let web_sale = row.web_sale.as_ref();
-    let now = desk.clock.now();
-    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, web_sale, now).await?;
-    // Another plan may have room for categories that were refused.
-    categories::try_again(&mut db, id).await?;
-    trees::mark(&mut db, id, true, now).await?;
-    db.commit().await?;
-    Ok(axum::Json(show(row)))
+    let row = connection(&mut db, id).await?;
+    Ok(tagged(show_present(&mut db, row).await?))
 }
 
 /// Forget a connection
@@ -385,9 +389,11 @@ async fn set_state(
     connection(&mut db, id).await?;
     rows::set_state(&mut db, id, state, reason, desk.clock.now()).await?;
     let row = connection(&mut db, id).await?;
+    let shown = show_present(&mut db, row).await?;
     db.commit().await?;
+    desk.accounts.hurry();
     desk.wake.notify_one();
-    Ok(axum::Json(show(row)))
+    Ok(axum::Json(shown))
 }
 
 /// How a connection is doing.
@@ -418,6 +424,8 @@ struct Status {
     swept_at: Option<Instant>,
     /// Changes that the last sweep found and no notice had told.
     found_by_sweep: i64,
+    /// How the tokens are.
+    tokens: Tokens,
     /// Whether the sweep is kept from taking more away.
     brake: super::brake::Brake,
     /// The shop's categories.
@@ -426,6 +434,16 @@ struct Status {
     plan: super::plan::Plan,
     /// The newest run over the whole catalogue.
     sync: Option<super::syncs::SyncView>,
+}
+
+/// How the tokens of a connection are.
+#[derive(Debug, Serialize, ToSchema)]
+struct Tokens {
+    /// Until when R-Series takes the refresh token if it is not used. With use the connection lasts.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    r_series_unused_until: Option<Instant>,
+    /// What to do about them, if anything.
+    warning: Option<String>,
 }
 
 /// How is it doing?
@@ -452,6 +470,7 @@ async fn get_status(
     let plan = super::plan::state(&mut db, &row).await?;
     let categories = categories::counts(&mut db, id).await?.into();
     let tree_waits = trees::at_work(&mut db, id, now).await?;
+    let care = care(&mut db, id, now).await?;
     Ok(axum::Json(Status {
         state: row.state,
         state_reason: row.state_reason,
@@ -468,6 +487,7 @@ async fn get_status(
         oldest_unproven_seconds: counts.oldest_seconds,
         swept_at: row.swept_at,
         found_by_sweep: row.sweep_found,
+        tokens: Tokens { r_series_unused_until: care.r_unused_until, warning: care.warning },
         brake,
         categories,
         plan,

@@ -170,7 +170,7 @@ async fn list_products(
 }
 
 /// Postgres keeps no NUL in texts, so none can be found.
-fn clean(text: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn clean(text: Option<String>) -> Result<Option<String>, Problem> {
     match text {
         Some(text) if text.contains('\0') => Err(Problem::invalid("a text must not contain NUL")),
         text => Ok(text),

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::clock::{Instant, SharedClock, after};
+use crate::http::arrival::{Peer, dress};
 use crate::http::problem::Problem;
 
 /// Longest path with its query, in bytes. The longest that the interface itself hands out is under 300.
@@ -95,6 +96,8 @@ pub(super) struct Guard {
     pub(super) body: Duration,
     /// The connection is one of the reserve.
     pub(super) reserve: bool,
+    /// Where the connection comes from.
+    pub(super) peer: Peer,
 }
 
 impl Guard {
@@ -102,6 +105,8 @@ impl Guard {
         let under_way = UnderWay::new(self.activity.clone(), self.clock.clone());
         let version = request.version();
         let mut response = self.admit(request).await;
+        // What was turned away here has not seen the app.
+        dress(response.headers_mut(), false);
         // HTTP/2 has no such header: its connection is closed by the limits on connections.
         if version >= axum::http::Version::HTTP_2 {
             response.headers_mut().remove(header::CONNECTION);
@@ -129,7 +134,8 @@ impl Guard {
             }
         };
         let late = Arc::new(AtomicBool::new(false));
-        let request = request.map(|body| self.in_time(body, late.clone()));
+        let mut request = request.map(|body| self.in_time(body, late.clone()));
+        request.extensions_mut().insert(self.peer);
         // The router never fails: its error type has no values.
         let response = self.app.oneshot(request).await.unwrap_or_else(|never| match never {});
         if late.load(Ordering::Relaxed) {

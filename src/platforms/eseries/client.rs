@@ -10,11 +10,12 @@ use url::Url;
 use uuid::Uuid;
 
 use super::wire::{Product, ProductWrite, Profile, Variation};
+use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
-use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
 use crate::platforms::transport::{Answer, Body, Transport, TransportError};
+use crate::platforms::{CallError, calls};
 
 /// Most records a page holds (e-series-api.md, section 3).
 pub const PAGE: usize = 100;
@@ -271,7 +272,8 @@ impl Client {
     ) -> Result<Answer, CallError> {
         let admitted = self.gate.admit(1.0, self.clock.now());
         admitted.map_err(|until| CallError::Later { until, why: "E-Series: our share of calls".into() })?;
-        let answer = match self.transport.send_body(method.clone(), url, Some(&self.token), body, by).await {
+        let sending = self.transport.send_body(method.clone(), url, Some(&self.token), body, by);
+        let answer = match calls::counted(Side::ESeries, &self.clock, sending).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.lost(&method, &error)),
         };
@@ -319,6 +321,11 @@ impl Client {
                 let until = self.gate.outage(now);
                 if method.is_safe() { CallError::Later { until, why } } else { CallError::Unclear { why } }
             }
+            403 if code.as_deref() == Some("INVALID_API_TOKEN") => CallError::Account {
+                why: format!(
+                    "{why}: the application was removed from the store, or connected anew elsewhere"
+                ),
+            },
             403 => CallError::Account { why },
             404 if code.as_deref() == Some("STORE_NOT_FOUND") => CallError::Account { why },
             402 if code.as_deref() == Some("STORE_IS_SUSPENDED") => CallError::Account { why },

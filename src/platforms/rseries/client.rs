@@ -12,11 +12,12 @@ use url::Url;
 
 use super::matrix::one_of;
 use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
+use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
-use crate::platforms::CallError;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Record, Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
+use crate::platforms::{CallError, calls};
 
 /// Most records a page or an `IN` list holds (r-series-api.md, sections 1.7 and 1.8).
 pub const PAGE: usize = 100;
@@ -313,7 +314,9 @@ impl Client {
             let admitted = self.gate.admit(cost, self.clock.now());
             admitted
                 .map_err(|until| CallError::Later { until, why: "R-Series: our share of calls".into() })?;
-            let sent = self.transport.send(method.clone(), url.clone(), Some(&token), body, by).await;
+            calls::count_drips(cost);
+            let sending = self.transport.send(method.clone(), url.clone(), Some(&token), body, by);
+            let sent = calls::counted(Side::RSeries, &self.clock, sending).await;
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(error) => return Err(self.lost(&method, &error)),

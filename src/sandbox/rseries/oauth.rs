@@ -114,13 +114,15 @@ fn describe(error: &str) -> &'static str {
 }
 
 impl Tokens {
-    /// A new pair. Tokens are opaque here and longer than 255 characters (section 6).
+    /// A new pair. The access token has the form of a JWT and its claims (section 2.2), under a signature that is
+    /// none; both are longer than 255 characters (section 6).
     fn issue(
         &mut self,
         now: Instant,
         generator: &mut ChaCha12Rng,
         life: TimeDelta,
         (grant, scope): (u64, &str),
+        (account, client): (i64, &str),
         parent: Option<&str>,
     ) -> (String, String) {
         let mut draw = || {
@@ -128,7 +130,13 @@ impl Tokens {
             generator.fill_bytes(&mut bytes);
             bytes
         };
-        let access = format!("eyJ{}", URL_SAFE_NO_PAD.encode(draw()));
+        let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let head = json!({"typ": "JWT", "alg": "RS256", "kid": "sandbox"});
+        let claims = json!({
+            "iss": "https://cloud.lightspeedapp.com", "aud": client, "sub": "1", "acct": account, "scope": scope,
+            "iat": now.timestamp(), "nbf": now.timestamp(), "exp": (now + life).timestamp(),
+        });
+        let access = format!("{}.{}.{}", part(&head), part(&claims), URL_SAFE_NO_PAD.encode(draw()));
         let refresh = format!("def50200{}", hex::encode(draw()));
         let parent = parent.map(str::to_owned);
         let born = Access {
@@ -151,6 +159,10 @@ impl Tokens {
         };
         self.refresh.insert(refresh.clone(), born);
         (access, refresh)
+    }
+
+    pub(super) fn issued(&self) -> Vec<String> {
+        self.access.keys().chain(self.refresh.keys()).cloned().collect()
     }
 
     pub(super) fn expire_access(&mut self, now: Instant) {
@@ -227,7 +239,8 @@ impl State {
         self.tokens.last_grant += 1;
         let life = TimeDelta::seconds(self.config.access_token_seconds);
         let grant = (self.tokens.last_grant, scope);
-        self.tokens.issue(now, &mut self.generator, life, grant, None)
+        let audience = (self.config.account_id, self.config.client_id.as_str());
+        self.tokens.issue(now, &mut self.generator, life, grant, audience, None)
     }
 
     /// The scope of the request's bearer, or the hint of the 401.
@@ -380,7 +393,9 @@ impl State {
         let (grant, scope) = (refresh.grant, refresh.scope.clone());
         let tried = refresh.tried.clone();
         let life = TimeDelta::seconds(self.config.access_token_seconds);
-        let pair = self.tokens.issue(now, &mut self.generator, life, (grant, &scope), Some(old));
+        let audience = (self.config.account_id, self.config.client_id.as_str());
+        let grant = (grant, scope.as_str());
+        let pair = self.tokens.issue(now, &mut self.generator, life, grant, audience, Some(old));
         // The limit is per connection: the successor inherits the attempts.
         if let Some(heir) = self.tokens.refresh.get_mut(&pair.1) {
             heir.tried = tried;
