@@ -76,6 +76,14 @@ exclude-path-regex = "^/webhooks/|/preview$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 
 [[operations]]
+include-operation-id = "replace_credentials"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
+
+[[operations]]
+include-operation-id = "finish_oauth"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 409]
+
+[[operations]]
 include-operation-id = "update_connection"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 412, 422]
 

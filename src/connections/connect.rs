@@ -194,7 +194,7 @@ pub(super) fn not_proved(side: Side, problem: Problem) -> ConnectError {
         Problem::Call(
             CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why },
         ) => {
-            format!("{why}. Check the account number, the token and its scopes.")
+            format!("{}. Check the account number, the token and its scopes.", why.trim_end_matches('.'))
         }
         Problem::Call(CallError::Later { until, why }) => format!("{why}. Try again after {until}."),
         Problem::Call(CallError::Unclear { why }) => format!("{why}. Try again."),

@@ -182,14 +182,21 @@ fn narrow(operation: &mut Map<String, Value>) {
     let states = operation.get("operationId").and_then(Value::as_str) == Some("list_products");
     for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if parameter.get("in").and_then(Value::as_str) == Some("header") {
+        let place = parameter.get("in").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if (place.as_str(), name.as_str()) == ("path", "side") {
+            if let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) {
+                schema.insert("enum".into(), json!(["r-series", "e-series"]));
+            }
+            continue;
+        }
+        if place == "header" {
             // A header that is not sent is no value.
             if let Some(kind) = parameter.pointer_mut("/schema/type") {
                 *kind = json!("string");
             }
             continue;
         }
-        if parameter.get("in").and_then(Value::as_str) != Some("query") {
+        if place != "query" {
             continue;
         }
         let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else { continue };

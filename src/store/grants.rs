@@ -8,6 +8,7 @@ use crate::ids::ConnectionId;
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = GrantState)]
 pub enum Outcome {
     /// The merchant has not decided.
     Waiting,
