@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::decide::Shadow;
 use crate::ids::{ConnectionId, ProductId};
 
-pub use homes::{Half, Met, homes, label, not_listed, of_items, tied};
+pub use homes::{Half, Met, homes, label, not_listed, of_items, only_online, tied};
 pub use listing::{ListQuery, Listed, list};
 pub use variants::{Parent, Variant, VariationHalf, adopt, of_parent, parents, variations};
 

@@ -16,7 +16,8 @@ pub enum Choice {
     Create,
 }
 
-/// Writes a doubt down. A choice that has not settled it is void.
+/// Writes a doubt down, unless the product was taken over by another one meanwhile. A choice that has not settled it
+/// is void.
 pub async fn put(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -26,7 +27,8 @@ pub async fn put(
 ) -> Result<()> {
     sqlx::query!(
         "insert into reviews (connection_id, product_id, code, reason, candidates, found_at)
-         values ($1, $2, $3, $4, $5, $6)
+         select $1, $2, $3, $4, $5, $6
+         where exists (select from links where connection_id = $1 and product_id = $2)
          on conflict (connection_id, product_id) do update
          set code = excluded.code, reason = excluded.reason, candidates = excluded.candidates,
              choice = null, chosen_e_product_id = null, chosen_at = null",

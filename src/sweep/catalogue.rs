@@ -77,7 +77,7 @@ impl Sweep {
             Phase::ListOnline => self.list_online(account, sync).await,
             Phase::ListMatrices => self.list_matrices(account, sync).await,
             Phase::ListShop => self.list_shop(account, sync).await,
-            Phase::Mark => self.mark_listed(sync).await,
+            Phase::Mark => self.mark_listed(account, sync).await,
             // That is for whoever knows what would be done: see `Job::Forecast`.
             Phase::Compare | Phase::CompareOnline => Ok(()),
             Phase::MarkMissing => self.mark_missing(sync).await,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Broken, Sweep};
 use crate::clock::Instant;
-use crate::connections::Account;
+use crate::connections::{Account, BornOnline};
 use crate::ids::{ConnectionId, ProductId};
 use crate::mapping;
 use crate::platforms::eseries::wire::Product;
@@ -135,7 +135,7 @@ impl Sweep {
 
     /// Marks what was listed, some hundred products a step. Only when the whole shop is listed is it known what can
     /// be sold, and which items a matrix has.
-    pub(super) async fn mark_listed(&self, sync: &mut Sync) -> Result<(), Broken> {
+    pub(super) async fn mark_listed(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         let now = self.clock.now();
         let connection = sync.connection_id;
         let mut db = self.store.begin().await?;
@@ -159,6 +159,21 @@ impl Sweep {
         match roots.last() {
             Some(last) => sync.cursor = Some(last.to_cursor()),
             None => {
+                if account.born_online == BornOnline::Auto {
+                    // Those that the shop lacks are created there.
+                    let only_online = links::only_online(&mut db, connection).await?;
+                    let behind = looks::REST * BEHIND;
+                    dirty::mark_behind(
+                        &mut db,
+                        connection,
+                        &only_online,
+                        Asker::Run,
+                        behind,
+                        sync.started_at,
+                        now,
+                    )
+                    .await?;
+                }
                 // Whoever is visited is looked at, in groups.
                 sync.e_calls += sync.total / LOOKED_AT_ONCE;
                 (sync.phase, sync.cursor, sync.visits_from) = (Phase::MarkMissing, None, Some(now));

@@ -28,7 +28,8 @@ use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::connections::{self as rows, Row};
 use crate::store::foresight::{self, Known};
-use crate::store::{categories, ledger, trees};
+use crate::store::dirty::{self, Asker};
+use crate::store::{categories, ledger, links, trees};
 use crate::store::settings_history::{self as history, Change};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
@@ -123,6 +124,7 @@ async fn update_connection(
     change.check()?;
     let conditional = if_match(&headers, generation)?;
     let before = chosen(&row);
+    let was = row.clone();
     row.name = change.name.unwrap_or(row.name);
     row.plan = change.plan.unwrap_or(row.plan);
     if let Some(settings) = change.settings {
@@ -154,6 +156,11 @@ async fn update_connection(
     // Another plan may have room for categories that were refused.
     categories::try_again(&mut db, id).await?;
     trees::mark(&mut db, id, true, now).await?;
+    if creates_unasked(&row) && !creates_unasked(&was) {
+        // What was born online so far is created as well.
+        let born = links::only_online(&mut db, id).await?;
+        dirty::mark(&mut db, id, &born, Asker::Other, now, now).await?;
+    }
     let after = chosen(&row);
     let mut shown = generation;
     if after != before {
@@ -176,6 +183,10 @@ async fn update_connection(
     db.commit().await?;
     let noted = Noted { connection: Some(id), detail: Some(json!({ "generation": shown })) };
     Ok((Extension(noted), tagged(show(row, shown))).into_response())
+}
+
+fn creates_unasked(row: &Row) -> bool {
+    row.settings.get("born_online").and_then(serde_json::Value::as_str) == Some("auto")
 }
 
 fn check_plan(plan: &str) -> Result<(), Problem> {

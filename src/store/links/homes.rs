@@ -162,6 +162,19 @@ pub async fn tied(
     Ok(rows.into_iter().collect())
 }
 
+/// Products that are on E-Series alone; none of their variations.
+pub async fn only_online(db: &mut Db, connection_id: ConnectionId) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from links
+         where connection_id = $1 and parent_id is null and e_product_id is not null and r_item_id is null
+           and r_matrix_id is null",
+        connection_id.0,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
 /// Products with a half that a full look which began at `began` did not list, although Concord knew of it before.
 /// That is no proof that the record is gone: it has to be asked for by id. Feeds are named as in sightings.
 pub async fn not_listed(
