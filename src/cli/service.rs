@@ -90,19 +90,8 @@ pub struct Assembled {
 
 /// Puts a service together.
 pub fn assemble(parts: Parts, public_base: &str) -> anyhow::Result<Assembled> {
-    let Parts {
-        store,
-        vault,
-        apps,
-        admin,
-        rates,
-        sweep_interval,
-        retention,
-        limits,
-        clock,
-        ids,
-        turnstile,
-    } = parts;
+    let Parts { store, vault, apps, admin, rates, sweep_interval, retention, limits, clock, ids, turnstile } =
+        parts;
     let desk_store = store.clone();
     let store = store.through(turnstile.clone());
     telemetry::metrics();

@@ -219,10 +219,8 @@ impl World {
         let polls = |query: &str| query.contains("timeStamp") || query.contains("inventoryLogID");
         let besides = |path: &str| path.contains("/Category") || path.contains("/Image");
         let calls = self.stage.r.calls();
-        let (besides, catalogue): (Vec<_>, Vec<_>) = calls
-            .iter()
-            .filter(|call| !polls(&call.query))
-            .partition(|call| besides(&call.path));
+        let (besides, catalogue): (Vec<_>, Vec<_>) =
+            calls.iter().filter(|call| !polls(&call.query)).partition(|call| besides(&call.path));
         assert!(besides.iter().map(|call| call.drips).sum::<f64>() <= 4.0, "{besides:?}");
         catalogue.iter().map(|call| call.drips).sum()
     }

@@ -27,10 +27,10 @@ use crate::http::problem::{Json, Path, Problem, Query};
 use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::connections::{self as rows, Row};
-use crate::store::foresight::{self, Known};
 use crate::store::dirty::{self, Asker};
-use crate::store::{categories, ledger, links, trees};
+use crate::store::foresight::{self, Known};
 use crate::store::settings_history::{self as history, Change};
+use crate::store::{categories, ledger, links, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
