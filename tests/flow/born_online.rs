@@ -152,11 +152,8 @@ async fn by_setting_it_is_created_unasked_or_never() {
     let second =
         world.stage.e.create_product(json!({"name": "Shade", "sku": "SHADE", "price": 5, "quantity": 2}));
     world.settle().await;
-    assert_eq!((world.items_called("SHADE").len(), world.items_called("LAMP").len()), (1, 0));
-    // The first one is found by the next round over everything.
-    let path = format!("/v1/connections/{}/syncs", world.connection);
-    world.call("POST", &path, Some(json!({"mode": "apply"}))).await;
-    world.settle().await;
+    // What was born before the setting was made is seen to as well.
+    assert_eq!((world.items_called("SHADE").len(), world.items_called("LAMP").len()), (1, 1));
     world.check_pair("LAMP", product).await;
     world.check_pair("SHADE", second).await;
 }

@@ -91,7 +91,7 @@ async fn list_reviews(
 #[serde(deny_unknown_fields)]
 struct Resolution {
     /// The id of the product on E-Series that it is, as a number or a text; or `"create"`: it is none of them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = String, pattern = "^([1-9][0-9]{0,17}|create)$")]
     link_to: Value,
 }
 

@@ -176,7 +176,7 @@ async fn create_again(
 /// Whether to do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Mode {
+enum UndoMode {
     /// Only tells what would be done.
     Preview,
     /// Does it.
@@ -188,7 +188,7 @@ enum Mode {
 #[serde(deny_unknown_fields)]
 struct UndoRun {
     /// `preview` tells what would be done, `apply` does it.
-    mode: Mode,
+    mode: UndoMode,
     /// Writes with exactly this cause, such as `order <id>` of a mass update.
     cause: Option<String>,
     /// Writes that travelled in one call.
@@ -202,7 +202,7 @@ struct UndoRun {
 #[serde(deny_unknown_fields)]
 struct UndoSync {
     /// `preview` tells what would be done, `apply` does it.
-    mode: Mode,
+    mode: UndoMode,
 }
 
 /// What undoing a run comes to.
@@ -277,7 +277,7 @@ async fn undo_all(
     desk: &Desk,
     id: ConnectionId,
     run: Run,
-    mode: Mode,
+    mode: UndoMode,
     what: &str,
 ) -> Result<Response, Problem> {
     let mut db = desk.store.begin().await?;
@@ -326,7 +326,7 @@ async fn undo_all(
         }
     }
     let count = |many: usize| i64::try_from(many).unwrap_or(i64::MAX);
-    let apply = mode == Mode::Apply;
+    let apply = mode == UndoMode::Apply;
     let answer = RunUndo {
         id: apply.then_some(order.entry_id),
         accepted: count(edits.len()),
