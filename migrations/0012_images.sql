@@ -27,6 +27,7 @@ create table image_sightings (
     owner         text not null check (owner in ('item', 'matrix')),
     owner_id      bigint not null,
     digest        text not null,
+    record        jsonb not null,
     seen_at       timestamptz not null,
     primary key (connection_id, r_image_id)
 );
@@ -36,8 +37,10 @@ comment on column image_sightings.r_image_id is 'R-Series imageID';
 comment on column image_sightings.owner is 'item or matrix';
 comment on column image_sightings.owner_id is 'R-Series itemID or itemMatrixID';
 comment on column image_sightings.digest is 'Hash of what is carried of it';
+comment on column image_sightings.record is 'What is carried of it, so that a first visit need not read it again';
 comment on column image_sightings.seen_at is 'When the walk over all pictures began that last saw it, or the poll that found it';
 create index image_sightings_by_time on image_sightings (connection_id, seen_at);
+create index image_sightings_by_owner on image_sightings (connection_id, owner, owner_id);
 
 create table images (
     connection_id    uuid not null,

@@ -51,6 +51,10 @@ pub(super) fn owner_of(link: &Link) -> Option<Owner> {
     }
 }
 
+fn read(records: &[serde_json::Value]) -> Option<Vec<Image>> {
+    records.iter().map(|record| serde_json::from_value(record.clone()).ok()).collect()
+}
+
 /// What hangs on one product, or is to hang there.
 struct Wall {
     /// The product, and of a variant its variation.
@@ -142,11 +146,16 @@ impl Corridor {
         let owners: Vec<Owner> = links.clone().filter_map(owner_of).collect();
         let mut db = self.store.begin().await?;
         let known = images::known(&mut db, account.connection_id, &owners).await?;
+        // At their first meeting the poll that has found them has just shown them.
+        let new: Vec<Owner> =
+            known.values().filter(|known| known.is_as_sighted()).map(|known| known.owner).collect();
+        let mut sighted = images::sighted(&mut db, account.connection_id, &new).await?;
         drop(db);
         let (mut items, mut matrices) = (Vec::new(), Vec::new());
         for link in links.clone().filter(|link| link.standing != Standing::Archived) {
             let half = (link.e_product_id, link.e_combination_id);
-            match owner_of(link).and_then(|owner| known.get(&owner)).filter(|known| known.is_due(half)) {
+            let due = owner_of(link).and_then(|owner| known.get(&owner)).filter(|known| known.is_due(half));
+            match due.filter(|known| !sighted.contains_key(&known.owner)) {
                 Some(Known { owner: Owner::Item(id), .. }) => items.push(*id),
                 Some(Known { owner: Owner::Matrix(id), .. }) => matrices.push(*id),
                 None => {}
@@ -157,6 +166,9 @@ impl Corridor {
         let pictures = links.filter_map(|link| {
             let known = known.get(&owner_of(link)?)?.clone();
             let images = match known.owner {
+                owner if sighted.contains_key(&owner) => {
+                    sighted.remove(&owner).and_then(|records| read(&records))
+                }
                 Owner::Item(id) => of_items.remove(&id),
                 Owner::Matrix(id) => of_matrices.remove(&id),
             };

@@ -65,6 +65,12 @@ impl Known {
     pub fn is_due(&self, e_half: (Option<i64>, Option<i64>)) -> bool {
         self.news > self.seen || self.e_half != e_half
     }
+
+    /// Is all that is known of them what one poll has shown, with no word since?
+    #[must_use]
+    pub fn is_as_sighted(&self) -> bool {
+        self.news == 1 && self.seen == 0 && self.carried.is_none()
+    }
 }
 
 /// Something is new about the pictures of these. Mark their products as well, before: rows of the dirty set are
@@ -167,6 +173,8 @@ pub struct Sighting {
     pub owner: Owner,
     /// Hash of what is carried of it.
     pub digest: String,
+    /// What is carried of it.
+    pub record: serde_json::Value,
 }
 
 /// Writes down what was seen in a walk or poll that began at `began`, and returns whose pictures are news.
@@ -182,19 +190,20 @@ pub async fn see(
     let (owners, ids): (Vec<String>, Vec<i64>) =
         once.values().map(|it| it.owner.parts()).map(|(owner, id)| (owner.to_owned(), id)).unzip();
     let digests: Vec<String> = once.values().map(|sighting| sighting.digest.clone()).collect();
+    let records: Vec<serde_json::Value> = once.values().map(|sighting| sighting.record.clone()).collect();
     let rows = sqlx::query!(
         r#"with listed as (
-             select * from unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[])
-               as listed (r_image_id, owner, owner_id, digest)
+             select * from unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $7::jsonb[])
+               as listed (r_image_id, owner, owner_id, digest, record)
          ), known as (
              select s.r_image_id, s.owner, s.owner_id, s.digest from image_sightings s join listed using (r_image_id)
              where s.connection_id = $1
          ), noted as (
-             insert into image_sightings as s (connection_id, r_image_id, owner, owner_id, digest, seen_at)
-             select $1, r_image_id, owner, owner_id, digest, $6 from listed order by r_image_id
+             insert into image_sightings as s (connection_id, r_image_id, owner, owner_id, digest, record, seen_at)
+             select $1, r_image_id, owner, owner_id, digest, record, $6 from listed order by r_image_id
              on conflict (connection_id, r_image_id) do update
              set owner = excluded.owner, owner_id = excluded.owner_id, digest = excluded.digest,
-                 seen_at = greatest(s.seen_at, excluded.seen_at)
+                 record = excluded.record, seen_at = greatest(s.seen_at, excluded.seen_at)
          )
          select l.owner as "owner!", l.owner_id as "owner_id!"
          from listed l left join known k using (r_image_id)
@@ -208,10 +217,37 @@ pub async fn see(
         &ids,
         &digests,
         began,
+        &records,
     )
     .fetch_all(db)
     .await?;
     rows.into_iter().map(|row| Owner::parse(&row.owner, row.owner_id)).collect()
+}
+
+/// What polls and walks have shown of the pictures of these.
+pub async fn sighted(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    owners: &[Owner],
+) -> Result<BTreeMap<Owner, Vec<serde_json::Value>>> {
+    let (owners, ids) = columns(owners);
+    let rows = sqlx::query!(
+        r#"select s.owner, s.owner_id, s.record
+           from image_sightings s
+             join unnest($2::text[], $3::bigint[]) as wanted (owner, owner_id)
+               on wanted.owner = s.owner and wanted.owner_id = s.owner_id
+           where s.connection_id = $1 order by s.r_image_id"#,
+        connection_id.0,
+        &owners,
+        &ids,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut sighted = BTreeMap::<Owner, Vec<serde_json::Value>>::new();
+    for row in rows {
+        sighted.entry(Owner::parse(&row.owner, row.owner_id)?).or_default().push(row.record);
+    }
+    Ok(sighted)
 }
 
 /// Forgets pictures that a walk which began at `began` did not see, although they were known before, and returns

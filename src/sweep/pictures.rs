@@ -138,7 +138,8 @@ impl Sweep {
                 (0, id) => Owner::Matrix(id),
                 (id, _) => Owner::Item(id),
             };
-            Some(Sighting { r_image_id: image.id, owner, digest: digest(image) })
+            let record = serde_json::to_value(image).ok()?;
+            Some(Sighting { r_image_id: image.id, owner, digest: digest(image), record })
         };
         let sightings: Vec<Sighting> = rows.iter().filter_map(sighting).collect();
         let news = images::see(db, connection, &sightings, began).await?;

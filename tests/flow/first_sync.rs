@@ -259,6 +259,25 @@ async fn a_first_sync_reads_the_shop_once_and_writes_once_a_product() {
 }
 
 #[tokio::test]
+async fn pictures_cost_one_write_each_and_are_not_read_again_for_their_products() {
+    let mut world = World::long_ago(Plan::default()).await;
+    for n in 0..90 {
+        let id = world.stage.r.create_item(item(&format!("Thing {n}"), &format!("T-{n}"), "5", 1));
+        world.add_image(id);
+    }
+    world.clock.advance(Duration::from_secs(86_400));
+    world.connect().await;
+    world.clear_calls();
+    world.settle().await;
+    let drips = world.catalogue_drips();
+    assert!(drips <= 2.2 + 1.2, "{drips} drips for 90 items with a picture each");
+    let writes = world.stage.e.write_calls();
+    assert!(writes <= (90 + 90) * 102 / 100, "{writes} writes for 90 products and 90 pictures");
+    let hung = world.stage.e.products().iter().map(|product| world.hung(product.id).len()).sum::<usize>();
+    assert_eq!(hung, 90);
+}
+
+#[tokio::test]
 async fn what_is_there_on_both_sides_is_tied_without_reading_the_shop_again() {
     let mut world = World::long_ago(Plan::default()).await;
     for n in 0..100 {

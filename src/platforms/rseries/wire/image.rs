@@ -1,11 +1,12 @@
 //! `Image` as it travels (r-series-api.md, section 4.6).
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::platforms::read::{Record, Unreadable, list};
 
 /// A picture of an item or a matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Image {
     /// `imageID`.
     pub id: i64,
