@@ -6,6 +6,7 @@
 pub mod error;
 pub mod eseries;
 pub mod gate;
+mod mended;
 pub mod pictures;
 pub mod read;
 pub mod rseries;

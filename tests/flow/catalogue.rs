@@ -31,8 +31,9 @@ async fn everything_that_a_file_says_arrives_and_a_second_run_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("shop.csv");
     // More pictures than a product shows.
-    let many: String = (1..=14).map(|number| format!("bowl,,,,,,,,,,,,,http://x/bowl/{number},\n")).collect();
-    std::fs::write(&own, format!("{FILE}{many}")).unwrap();
+    let many: Vec<String> =
+        (1..=14).map(|number| format!("bowl,,,,,,,,,,,,,http://x/bowl/{number},\n")).collect();
+    std::fs::write(&own, format!("{FILE}{}", many.concat())).unwrap();
     compare(&own).await;
     for file in named() {
         compare(&file).await;
