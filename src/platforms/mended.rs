@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// Where R-Series tells of the next page (r-series-api.md, section 1.4).
+const PAGES: &str = "@attributes";
+
 /// What stands for a character that cannot be told.
 const UNKNOWN: &[u8] = b"\\ufffd";
 
@@ -21,7 +24,10 @@ fn without_nul(value: &mut Value) {
     match value {
         Value::String(text) => text.retain(|letter| letter != '\0'),
         Value::Array(rows) => rows.iter_mut().for_each(without_nul),
-        Value::Object(fields) => fields.values_mut().for_each(without_nul),
+        Value::Object(fields) => {
+            // What tells of pages is no text: without it an address would be none, and a walk complete.
+            fields.iter_mut().filter(|(name, _)| *name != PAGES).for_each(|(_, value)| without_nul(value));
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -69,6 +75,8 @@ mod tests {
         assert_eq!(read(r#"["\ud83e\ud83e\udd84"]"#), Some(json!(["\u{fffd}🦄"])));
         assert_eq!(read(r#"["\\ud83d", "\ud83d"]"#), Some(json!(["\\ud83d", "\u{fffd}"])));
         assert_eq!(read(r#"{"a": ["M\u0000ug", 1, null]}"#), Some(json!({"a": ["Mug", 1, null]})));
+        let pages = json!({"@attributes": {"next": "\0"}});
+        assert_eq!(json(pages.to_string().as_bytes()), Some(pages), "an address is no text");
         assert_eq!(read(r#"["\\u0000"]"#), Some(json!(["\\u0000"])), "an escaped backslash is no NUL");
         for broken in ["", "{", r#""\ud83d"#, r#"["\u00"]"#, "\\", "\"\\"] {
             assert_eq!(read(broken), None, "{broken}");
