@@ -10,6 +10,7 @@ mod hold;
 mod limits;
 mod money;
 mod side;
+pub mod spelling;
 mod stock;
 mod value;
 

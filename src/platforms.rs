@@ -7,6 +7,7 @@ mod calls;
 pub mod error;
 pub mod eseries;
 pub mod gate;
+mod mended;
 pub mod outbound;
 pub mod pictures;
 pub mod read;

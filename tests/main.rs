@@ -11,6 +11,7 @@
 )]
 
 mod api;
+mod conformance;
 mod flow;
 mod hostile;
 mod sim;

@@ -6,6 +6,7 @@
 
 use serde_json::{Value, json};
 
+use crate::catalog::spelling;
 use crate::clock::Instant;
 use crate::platforms::eseries::wire::{Product, Variation, VariationWrite};
 use crate::platforms::{CallError, eseries};
@@ -30,10 +31,12 @@ pub async fn update_variation_on_e(
     write: &VariationWrite,
     by: Instant,
 ) -> Result<(Product, Variation), CallError> {
-    if let Some(options) = &write.options {
+    let options = write.options.as_ref().map(|options| spelt_there(product, variation, options));
+    if let Some(options) = &options {
         add_choices(e, product, options, by).await?;
     }
-    e.update_variation(product.id, variation.id, write, by).await?;
+    let write = VariationWrite { options, ..write.clone() };
+    e.update_variation(product.id, variation.id, &write, by).await?;
     if write.options.is_some() {
         // A choice without a variation cannot be bought: what is left over does no harm.
         let _ = drop_choices(e, product.id, &variation.options, by).await;
@@ -126,6 +129,25 @@ pub async fn reshape_options_on_e(
         e.set_options(product_id, &options, by).await?;
     }
     e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+}
+
+/// The same values as other variations' choices spell them: a store that spells texts in its own way would take the
+/// same choice for a second one. What the variation has now is what is to change, and if it were the spelling alone.
+fn spelt_there(
+    product: &Product,
+    variation: &Variation,
+    wanted: &[(String, String)],
+) -> Vec<(String, String)> {
+    let spelt = |(name, value): &(String, String)| {
+        let option = product.options.iter().find(|option| option.name.trim() == name.trim());
+        let choices =
+            || option.into_iter().flat_map(|option| &option.choices).map(|choice| choice.text.trim());
+        let is_there = choices().any(|text| text == value.trim());
+        let now = variation.value(name).map(str::trim);
+        let same = choices().find(|text| !is_there && Some(*text) != now && spelling::may_be(text, value));
+        (name.clone(), same.unwrap_or(value).to_owned())
+    };
+    wanted.iter().map(spelt).collect()
 }
 
 /// Adds choices that a variation is about to use.

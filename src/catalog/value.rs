@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::{Field, Money, Place, Stock};
+use super::{Field, Money, Place, Stock, spelling};
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,6 +52,20 @@ impl Value {
         match (self, sent) {
             (Self::Money(shown), Self::Money(sent)) => shown == sent || shown.is_rounding_of(*sent),
             _ => self.same(sent),
+        }
+    }
+
+    /// Is this what a platform may have made of `sent`, however it spells texts? For judging what it shows of a record
+    /// that was just written, where nobody knows its habits: what is taken for an edit there would travel back.
+    #[must_use]
+    pub fn may_have_become(&self, sent: &Self) -> bool {
+        match (self, sent) {
+            (Self::Text(shown), Self::Text(sent)) => spelling::may_be(shown, sent),
+            (Self::List(shown), Self::List(sent)) => {
+                shown.len() == sent.len()
+                    && shown.iter().zip(sent).all(|(shown, sent)| spelling::may_be(shown, sent))
+            }
+            _ => self.may_stand_for(sent),
         }
     }
 

@@ -87,6 +87,17 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
             Side::RSeries => (r_now.clone(), e_now.clone()),
             Side::ESeries => (e_now.clone(), r_now.clone()),
         };
+        // Nobody has touched the texts of the other side: those that stay as they are stay as they are spelt there.
+        let untouched = !r_changed || !e_changed;
+        let was = [from, from.other()].map(|side| shadow.side(side).get(field));
+        let value = match (value, was, &before) {
+            (Value::List(now), [Some(Value::List(was)), Some(Value::List(_))], Value::List(there))
+                if untouched =>
+            {
+                Value::List(as_spelt_there(now, was, there))
+            }
+            (value, ..) => value,
+        };
         Verdict::Carry { from, value, before, conflict }
     };
 
@@ -122,6 +133,16 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
         };
     // A one-way field whose other side changed too: that value is overwritten, so it is named as the loser.
     carry(news_from, r_changed && e_changed)
+}
+
+/// The texts of a list as they are now, but those that are as they were in the spelling that the other side has for
+/// them: a platform that spells texts in its own way would take them for new ones.
+fn as_spelt_there(now: Vec<String>, was: &[String], there: &[String]) -> Vec<String> {
+    if now.len() != was.len() || now.len() != there.len() {
+        return now;
+    }
+    let texts = now.into_iter().zip(was.iter().zip(there));
+    texts.map(|(now, (was, there))| if now.trim() == was.trim() { there.clone() } else { now }).collect()
 }
 
 /// The verdict on stock: what happened on one side since the shadow is added on the other. Two sales,
@@ -205,6 +226,26 @@ mod tests {
         }
         let now = |value| Facts::new().with(Field::Name, text(value));
         merge(&shadow, &now(r), &now(e), rules).remove(0).1
+    }
+
+    #[test]
+    fn of_a_list_only_the_texts_that_changed_are_carried() {
+        let list = |texts: [&str; 2]| Value::List(texts.map(str::to_owned).to_vec());
+        let mut shadow = Shadow::default();
+        shadow.settle(Field::OptionValues, list(["S", "A & B"]), list(["S", "A &amp; B"]));
+        let now = |texts| Facts::new().with(Field::OptionValues, list(texts));
+        let carried =
+            |r, e| match merge(&shadow, &now(r), &now(e), &rules(Way::Both, Rule::RWins)).remove(0).1 {
+                Verdict::Carry { from, value, .. } => Some((from, value)),
+                _ => None,
+            };
+        let there = ["S", "A &amp; B"];
+        assert_eq!(carried(["M", "A & B"], there), Some((Side::RSeries, list(["M", "A &amp; B"]))));
+        assert_eq!(carried(["S", "A + B"], there), Some((Side::RSeries, list(["S", "A + B"]))));
+        let here = ["S", "A & B"];
+        assert_eq!(carried(here, ["L", "A &amp; B"]), Some((Side::ESeries, list(["L", "A & B"]))));
+        // Both sides changed: the whole list wins, or one of them would not arrive.
+        assert_eq!(carried(["M", "A & B"], ["S", "B"]), Some((Side::RSeries, list(["M", "A & B"]))));
     }
 
     fn counts(base: Option<(i64, i64)>, r: i64, e: i64, rules: &Rules) -> Verdict {

@@ -24,7 +24,7 @@ pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
         Outcome::Landed
     } else if now.same(before) {
         Outcome::NotLanded
-    } else if now.may_stand_for(after) {
+    } else if now.may_have_become(after) {
         Outcome::Landed
     } else {
         Outcome::Superseded

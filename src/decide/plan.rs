@@ -222,7 +222,7 @@ pub fn created(r: &Facts, sent: &Facts, found: &Facts) -> Shadow {
     let mut e_series = sent.clone();
     for (field, found) in found.iter().filter(|(field, _)| *field != Field::Stock) {
         // The platform's own spelling of what was sent is no edit.
-        if sent.get(field).is_some_and(|sent| found.may_stand_for(sent)) {
+        if sent.get(field).is_some_and(|sent| found.may_have_become(sent)) {
             e_series.set(field, found.clone());
         }
     }
@@ -245,12 +245,15 @@ pub fn plan_birth(e: &Facts) -> Plan {
 pub fn born(e: &Facts, sent: &Facts, found: &Facts, answered: bool) -> Shadow {
     let mut r_series = sent.clone();
     for (field, found) in found.iter().filter(|(field, _)| *field != Field::Stock) {
-        let spelling = |sent: &Value| match (found, sent) {
-            // A name may be cut off without a word (r-series-api.md, section 4.1).
-            (Value::Text(found), Value::Text(sent)) if field == Field::Name => {
-                sent.trim().starts_with(found.trim())
-            }
-            _ => found.may_stand_for(sent),
+        let spelling = |sent: &Value| {
+            let is_cut = match (found, sent) {
+                // A name may be cut off without a word (r-series-api.md, section 4.1).
+                (Value::Text(found), Value::Text(sent)) if field == Field::Name => {
+                    sent.trim().starts_with(found.trim())
+                }
+                _ => false,
+            };
+            is_cut || found.may_have_become(sent)
         };
         if answered || sent.get(field).is_some_and(spelling) {
             r_series.set(field, found.clone());

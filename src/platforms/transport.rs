@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::clock::{self, Instant, SharedClock};
 use crate::planted::{Mistake, planted};
+use crate::platforms::mended;
 use crate::turnstile::{Point, Turnstile};
 
 /// Largest answer that is read, in bytes.
@@ -85,7 +86,7 @@ impl Answer {
     /// The body as JSON, whatever its content type says (r-series-api.md, section 1.2).
     #[must_use]
     pub fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
+        mended::json(&self.body)
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `search`, `batch`, `profile` | the calls that are more than a record |
 //! | `merchant`, `goods`, `shelves`, `control`, `stagehands` | what happens in the shop, from a test or over HTTP |
 //! | `habits` | what is switchable |
-//! | `fields`, `values`, `refusal`, `webhook` | the forms on the wire |
+//! | `fields`, `values`, `spelling`, `refusal`, `webhook` | the forms on the wire |
 
 mod access;
 mod api;
@@ -34,6 +34,7 @@ mod profile;
 mod refusal;
 mod search;
 mod shelves;
+mod spelling;
 mod stagehands;
 mod store;
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod stock_doubts;
 mod stock_races;
 mod stock_sales;
 mod stop;
+mod text_and_money;
 mod together;
 pub mod undo;
 pub mod variants;

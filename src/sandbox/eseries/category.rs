@@ -11,6 +11,7 @@ use super::habits::Habits;
 use super::picture::Picture;
 use super::product::{Product, Scene};
 use super::refusal::Refusal;
+use super::spelling::spelt;
 use crate::clock::{Instant, after};
 
 /// What `origin` says of a category that the merchant or an app has made.
@@ -52,7 +53,7 @@ impl CategoryChange {
         let mut more = fields::read(body, fields::CATEGORY, habits)?;
         let lifted = fields::lift_default_language(&mut more, habits);
         let name = sent_text(body, "name")?.or(lifted);
-        let name = name.map(|it| if habits.trim_names { it.trim().to_owned() } else { it });
+        let name = name.map(|it| spelt(&it, habits));
         if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             return Err(Refusal::new(400, None, "Category name must not be empty"));
         }

@@ -138,7 +138,7 @@ pub(super) fn sent_money(
     habits: &Habits,
 ) -> Result<Option<Decimal>, Refusal> {
     let price = sent(fields, name).map(|it| money(it, name)).transpose()?;
-    Ok(if habits.round_prices { price.map(|price| price.round_dp(2)) } else { price })
+    Ok(if habits.round_prices { price.map(|price| price.round_dp(habits.price_decimals)) } else { price })
 }
 
 /// What was sent of `known`, checked. An explicit `null` clears `googleProductCategory` alone (section 3).

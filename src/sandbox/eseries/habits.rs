@@ -25,8 +25,20 @@ pub struct Habits {
     pub trim_skus: bool,
     /// Outer spaces of names are cut off on write (section 13, trap 14).
     pub trim_names: bool,
-    /// Prices are rounded to two decimals on write (section 13, trap 13).
+    /// Runs of spaces within names become one (section 13, trap 14).
+    pub collapse_spaces: bool,
+    /// `&`, `<`, `>` and quotes within names become entities, unless they are already (section 13, trap 12).
+    pub escape_names: bool,
+    /// Control characters are left out of names (unknown).
+    pub drop_control_characters: bool,
+    /// Accents and their letters become one (section 13, trap 14).
+    pub compose_accents: bool,
+    /// Names are cut off after so many characters (section 5.5: the limit is unknown).
+    pub cut_names_at: Option<usize>,
+    /// Prices are rounded on write (section 13, trap 13).
     pub round_prices: bool,
+    /// To so many decimals: those of the store's currency.
+    pub price_decimals: u32,
     /// An import holds the catalogue: every write to it answers 449 (section 2.2).
     pub import_running: bool,
     /// The store is suspended: every call answers 402 (section 2.2).
@@ -135,7 +147,13 @@ impl Default for Habits {
             sku_may_repeat: false,
             trim_skus: true,
             trim_names: false,
+            collapse_spaces: false,
+            escape_names: false,
+            drop_control_characters: false,
+            compose_accents: false,
+            cut_names_at: None,
             round_prices: false,
+            price_decimals: 2,
             import_running: false,
             suspended: false,
             plan_has_api: true,

@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value, json};
 use super::fields::{Kind, check, sent, sent_switch, sent_text, translate, wrong};
 use super::habits::Habits;
 use super::refusal::Refusal;
+use super::spelling::spelt;
 use super::values::{decimal, number, tidy};
 
 /// The types of an option.
@@ -197,7 +198,7 @@ fn named(
     }
     let of_default = || habits.languages.first().and_then(|it| more.get(&twin)?.get(it)?.as_str());
     let text = sent_text(fields, plain)?.or_else(|| of_default().map(str::to_owned));
-    let text = text.map(|it| if habits.trim_names { it.trim().to_owned() } else { it });
+    let text = text.map(|it| spelt(&it, habits));
     let text = text.filter(|it| !it.trim().is_empty()).ok_or_else(|| wrong(plain))?;
     // Only what says more than the plain text is kept, so that a record sent back as it was read changes nothing.
     let default = habits.languages.first();

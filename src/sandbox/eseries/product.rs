@@ -12,6 +12,7 @@ use super::habits::Habits;
 use super::options::{self, Choice, ProductOption, selected};
 use super::picture::Pictures;
 use super::refusal::Refusal;
+use super::spelling::spelt;
 use super::values::{date, decimal, number};
 use super::variation::Variation;
 use crate::clock::Instant;
@@ -85,9 +86,7 @@ impl Change {
         }
         let lifted = fields::lift_default_language(&mut change.more, habits);
         change.name = change.name.or(lifted);
-        if habits.trim_names {
-            change.name = change.name.map(|name| name.trim().to_owned());
-        }
+        change.name = change.name.map(|name| spelt(&name, habits));
         if change.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             return Err(Refusal::wrong_parameter("Product name must not be empty"));
         }

@@ -43,7 +43,7 @@ pub(super) fn profile(store: &Store, scopes: &[String], query: &Query) -> Result
             "city": "New York", "countryCode": "US", "postalCode": "10001", "stateOrProvinceCode": "NY",
         },
         "formatsAndUnits": {
-            "currency": "USD", "currencyPrecision": 2, "weightUnit": "KILOGRAM", "weightPrecision": 3,
+            "currency": "USD", "currencyPrecision": config.habits.price_decimals, "weightUnit": "KILOGRAM", "weightPrecision": 3,
             "dimensionsUnit": "CM", "volumeUnit": "L", "timezone": "America/New_York",
         },
         "languages": {

@@ -9,6 +9,7 @@ use super::options::{Choice, selected};
 use super::picture::Picture;
 use super::product::{Product, Scene};
 use super::refusal::Refusal;
+use super::spelling::spelt;
 use super::values::number;
 
 /// One variation.
@@ -96,8 +97,7 @@ fn pairs(list: &Value, habits: &Habits) -> Result<Vec<(String, String)>, Refusal
     for pair in list {
         let text = |name: &str| {
             let text = pair.get(name).and_then(Value::as_str).ok_or_else(|| wrong("options"))?;
-            let text = if habits.trim_names { text.trim() } else { text };
-            Some(text.to_owned()).filter(|text| !text.trim().is_empty()).ok_or_else(|| wrong("options"))
+            Some(spelt(text, habits)).filter(|text| !text.trim().is_empty()).ok_or_else(|| wrong("options"))
         };
         let (name, value) = (text("name")?, text("value")?);
         if pairs.iter().any(|(other, _)| *other == name) {

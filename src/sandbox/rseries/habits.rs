@@ -45,6 +45,10 @@ pub enum TagForm {
 pub struct Habits {
     /// Leading and trailing blanks of names and SKUs are cut on write.
     pub trim_text: bool,
+    /// Runs of blanks within names and SKUs become one on write (unknown).
+    pub collapse_spaces: bool,
+    /// Control characters are left out of names and SKUs on write, which XML could not hold (unknown).
+    pub drop_control_characters: bool,
     /// What happens to texts of more than 255 characters.
     pub long_text: LongText,
     /// Amounts of prices are rounded to this many decimals on write.
@@ -180,6 +184,8 @@ impl Default for Habits {
     fn default() -> Self {
         Self {
             trim_text: false,
+            collapse_spaces: false,
+            drop_control_characters: false,
             long_text: LongText::Cut,
             price_decimals: None,
             publish_by_default: true,

@@ -404,6 +404,14 @@ pub(super) fn invalid(name: &str) -> Refusal {
 
 pub(super) fn text(name: &str, value: &Value, habits: &Habits) -> Result<String, Refusal> {
     let mut text = scalar(name, value)?;
+    if habits.drop_control_characters {
+        text.retain(|letter| !letter.is_control());
+    }
+    if habits.collapse_spaces {
+        while text.contains("  ") {
+            text = text.replace("  ", " ");
+        }
+    }
     if habits.trim_text {
         text = text.trim().to_owned();
     }
