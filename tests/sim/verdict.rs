@@ -38,6 +38,9 @@ impl Storm {
             assert_eq!(made, matrix.variants.len(), "a variation is there twice, or missing");
         }
         self.judge_inbox().await;
+        self.judge_shelves().await;
+        self.judge_walls().await;
+        self.judge_notes();
         let before = self.world.writes();
         self.world.sweep().await;
         assert_eq!(self.world.writes(), before, "writes go on");
@@ -73,7 +76,7 @@ impl Storm {
                 None => [("name", item.description.clone(), product.name.clone()), sku],
                 Some(matrix) => {
                     self.judge_whole(*id, &matrix, &product).await;
-                    [("values", super::storm::values(&item.attributes), product.values.clone()), sku]
+                    [("values", super::acts::values(&item.attributes), product.values.clone()), sku]
                 }
             };
             let mut shown: Vec<(&str, String)> = Vec::new();
@@ -156,6 +159,7 @@ impl Storm {
         }
         let (r, e) = (&self.world.stage.r, &self.world.stage.e);
         writeln!(trace, "{:#?}\n{:#?}\n{:#?}", r.items(), r.matrices(), e.products()).unwrap();
+        writeln!(trace, "{:#?}", e.categories()).unwrap();
         for call in r.calls() {
             writeln!(trace, "{} {} {} {} {}", call.at, call.method, call.path, call.query, call.status)
                 .unwrap();
