@@ -22,6 +22,7 @@ impl Storm {
             | Act::Archive(item, _)
             | Act::ArchiveWhole(item, _)
             | Act::Note(_, item, _) => *item,
+            Act::Forget(item) => return self.forget(*item),
             Act::Shelve(deed) => return self.shelve(deed),
             Act::Hang(deed) => return self.hang(deed),
             Act::Create(side, number) => return self.create(*side, *number),
@@ -94,7 +95,10 @@ impl Storm {
             }
             (Act::Offer(Side::RSeries, _, on), _) => r.publish(id, *on),
             (Act::Offer(Side::ESeries, _, on), Some(goods)) => assert!(e.enable(goods.product, *on)),
-            (Act::Archive(_, true), _) => r.archive(id),
+            (Act::Archive(_, true), _) => {
+                self.births.removed.insert(id);
+                r.archive(id);
+            }
             (Act::Archive(_, false), _) => r.unarchive(id),
             (Act::ArchiveWhole(_, archived), _) => {
                 let Some(matrix) = matrix else { return };
@@ -142,10 +146,8 @@ impl Storm {
             Side::ESeries => {
                 let name = format!("Web {number}");
                 let sku = format!("W-{number}");
-                self.world
-                    .stage
-                    .e
-                    .create_product(json!({"name": name, "sku": sku, "price": 3, "quantity": 2}));
+                let fields = json!({"name": name, "sku": sku, "price": 3, "quantity": 2});
+                self.births.born.push(self.world.stage.e.create_product(fields));
                 self.only_online += 1;
             }
             Side::RSeries => {}

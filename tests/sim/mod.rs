@@ -7,6 +7,7 @@
 
 mod acts;
 mod alone;
+mod births;
 mod goods;
 #[cfg(feature = "planted")]
 mod planted;

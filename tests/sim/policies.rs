@@ -65,6 +65,7 @@ fn script() -> Script {
         shelves: false,
         walls: false,
         notes: false,
+        births: false,
         shops: 1,
         opening: OPENING,
         relay: true,

@@ -26,6 +26,8 @@ pub struct Setting {
     pub shelves: bool,
     pub walls: bool,
     pub notes: bool,
+    /// What is born on the web is created in the shop, and what is deleted there comes back.
+    pub births: bool,
     /// What is sold on the web is booked in the shop as a sale, not as a count.
     pub books_sales: bool,
     /// Habits of the platforms.
@@ -57,6 +59,8 @@ pub enum Act {
     Note(Side, usize, u32),
     Shelve(Shelve),
     Hang(Hang),
+    /// The product of an item is deleted on the web.
+    Forget(usize),
     /// A variant gets another value of its first option.
     Revalue(Side, usize, u32),
     /// A new item in the shop, or a product that only the web has.
@@ -133,6 +137,7 @@ impl Script {
             shelves: furniture.random_bool(0.3),
             walls: furniture.random_bool(0.3),
             notes: furniture.random_bool(0.3),
+            births: furniture.random_bool(0.25),
             books_sales: seed.is_multiple_of(3),
             trims: dice.random_bool(0.5),
             rounds: dice.random_bool(0.5),
@@ -175,6 +180,12 @@ fn furnish(events: &mut Vec<Event>, setting: &Setting, dice: &mut ChaCha12Rng) {
     }
     if setting.notes {
         put(dice, 8, &|dice, number| Act::Note(side(dice), dice.random_range(0..8), number));
+    }
+    if setting.births {
+        put(dice, 6, &|dice, number| match dice.random_bool(0.7) {
+            true => Act::Create(Side::ESeries, 900 + number),
+            false => Act::Forget(dice.random_range(0..4)),
+        });
     }
     if setting.matrix {
         put(dice, 4, &|dice, _| {

@@ -15,6 +15,7 @@ use concord::turnstile::{Passage, Passing, Point, Turnstile, Watcher};
 
 use super::acts::values;
 use super::alone::Alone;
+use super::births::Births;
 use super::script::{Event, Script, Setting};
 use super::shelves::Shelves;
 use super::walls::Walls;
@@ -68,6 +69,7 @@ pub struct Storm {
     pub shelves: Shelves,
     pub walls: Walls,
     pub alone: Alone,
+    pub births: Births,
     /// Products that only the web has.
     pub only_online: usize,
     /// Events that were acknowledged.
@@ -77,7 +79,7 @@ pub struct Storm {
     workers: [Option<Leashed>; 2],
     clocks: [SkewedClock; 2],
     desk: Arc<Desk>,
-    births: u64,
+    starts: u64,
 }
 
 impl Storm {
@@ -133,6 +135,7 @@ impl Storm {
             shelves: Shelves::default(),
             walls: Walls::default(),
             alone: Alone::default(),
+            births: Births::default(),
             elsewhere: BTreeMap::new(),
             typed: BTreeMap::new(),
             whole: BTreeMap::new(),
@@ -142,12 +145,13 @@ impl Storm {
             workers: [None, None],
             clocks,
             desk,
-            births: 0,
+            starts: 0,
         };
         for id in items {
             storm.know(id);
         }
         storm.furnish_web();
+        storm.expect_births().await;
         for who in 0..2 {
             storm.start(who);
         }
@@ -178,9 +182,9 @@ impl Storm {
     }
 
     fn start(&mut self, who: usize) {
-        self.births += 1;
+        self.starts += 1;
         let clock = Arc::new(self.clocks[who].clone());
-        self.workers[who] = Some(Leashed::new(&self.world, self.births, clock));
+        self.workers[who] = Some(Leashed::new(&self.world, self.starts, clock));
     }
 
     fn write(&mut self, line: &str) {

@@ -160,8 +160,15 @@ impl Storm {
 
     /// What somebody has done on the web stays until the shop's pictures change again: so they do.
     pub fn touch_walls(&self) {
+        let r = &self.world.stage.r;
         for owner in &self.walls.meddled {
-            self.world.stage.r.add_image((*owner).into(), "", None);
+            // Of an item in a matrix only the first counts.
+            let first = self.in_shop(*owner).first().copied();
+            let variant = matches!(owner, Owner::Item(id) if r.item(*id).unwrap().matrix_id != 0);
+            match first.filter(|_| variant) {
+                Some(first) => drop(r.replace_image(first, None)),
+                None => drop(r.add_image((*owner).into(), "", None)),
+            }
         }
     }
 
