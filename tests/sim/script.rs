@@ -182,9 +182,9 @@ fn furnish(events: &mut Vec<Event>, setting: &Setting, dice: &mut ChaCha12Rng) {
         put(dice, 8, &|dice, number| Act::Note(side(dice), dice.random_range(0..8), number));
     }
     if setting.births {
-        put(dice, 6, &|dice, number| match dice.random_bool(0.7) {
-            true => Act::Create(Side::ESeries, 900 + number),
-            false => Act::Forget(dice.random_range(0..4)),
+        put(dice, 6, &|dice, number| {
+            let item = dice.random_range(0..4);
+            if dice.random_bool(0.7) { Act::Create(Side::ESeries, 900 + number) } else { Act::Forget(item) }
         });
     }
     if setting.matrix {

@@ -19,6 +19,7 @@ macro_rules! hold {
         }
     };
 }
+pub(super) use hold;
 
 impl Storm {
     /// Every law; panics with words at the first that does not hold.

@@ -140,7 +140,6 @@ impl Storm {
                 e.set_variation_picture(product, variation, &bytes(number)).unwrap();
             }
             (Hang::Remove(..), Some(variation)) => drop(e.remove_variation_picture(product, variation)),
-            (_, Some(_)) => return,
             (Hang::Add(_, _, number), None) if places.len() < 2 * MOST => {
                 e.add_gallery_picture(product, &bytes(number)).unwrap();
             }
