@@ -29,11 +29,15 @@ pub enum Mistake {
     JudgedAtOnce,
     /// A write is sent however long ago it was decided.
     SentTooLate,
+    /// A category that only the web has is left out when a product is put into another one.
+    OwnCategoriesDropped,
+    /// Which picture is which is not told by what each was uploaded with: all are uploaded again at any change.
+    PicturesUploadedAgain,
 }
 
 impl Mistake {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ShadowIsWhatWasSent,
         Self::BlindRetryOfADelta,
         Self::SettleWithoutFence,
@@ -45,6 +49,8 @@ impl Mistake {
         Self::NoRepair,
         Self::JudgedAtOnce,
         Self::SentTooLate,
+        Self::OwnCategoriesDropped,
+        Self::PicturesUploadedAgain,
     ];
 }
 

@@ -57,7 +57,9 @@ impl Corridor {
             let why = "the tree of categories has changed meanwhile".into();
             return Err(Stop::Later { until: self.clock.now(), why, failed: false });
         }
-        let Some(was) = was.filter(|was| !now.contains(was)) else { return Ok(()) };
+        // One of which the tree knows already that it is gone takes nobody along any more.
+        let stands = |was: &i64| !now.contains(was) && fresh.of_online(*was).is_some();
+        let Some(was) = was.filter(stands) else { return Ok(()) };
         match visit.account.e.category(was).await {
             Ok(_) => Ok(()),
             Err(CallError::Gone { why }) => {

@@ -9,6 +9,7 @@ use crate::decide::plan::Change;
 use crate::ledger::Entry;
 use crate::mapping;
 use crate::mapping::reshape::reshapes;
+use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::ProductWrite;
 use crate::platforms::rseries::wire::{Item, ItemWrite};
@@ -92,8 +93,10 @@ impl Corridor {
                     _ => Vec::new(),
                 };
                 let mut write = mapping::eseries::write(values);
-                write.category_ids = wanted_place(changes)
-                    .map(|place| mapping::category::ids(place, &online.product.category_ids, reading.tree));
+                let now = &online.product.category_ids;
+                let now: &[i64] = if planted(Mistake::OwnCategoriesDropped) { &[] } else { now };
+                write.category_ids =
+                    wanted_place(changes).map(|place| mapping::category::ids(place, now, reading.tree));
                 let mut saved = None;
                 if let (true, Some(wanted), InShop::Matrix { matrix, items }) = (reshapes, wanted, shop) {
                     let values =

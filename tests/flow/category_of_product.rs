@@ -1,5 +1,6 @@
 //! Which category a product is in, both ways within the shop's tree.
 
+use concord::clock::Clock;
 use serde_json::{Value, json};
 
 use super::categories::number;
@@ -228,6 +229,40 @@ async fn a_category_deleted_on_either_side_is_nobodys_edit_of_a_product() {
     assert_eq!((world.category_of(item), world.categories_of(product)), (0, vec![]));
     assert_eq!(world.tied().await.keys().copied().collect::<Vec<_>>(), [kitchen]);
     world.check_laws().await;
+    world.check_rest().await;
+}
+
+#[tokio::test]
+async fn who_moves_a_product_out_of_a_category_that_is_deleted_online_is_followed() {
+    let (world, item, product, [_, mugs], [kitchen_e, mugs_e]) = World::with_a_mug_in_a_category().await;
+    world.stage.e.delete_category(kitchen_e);
+    world.settle().await;
+    let tied = world.tied().await;
+    let mugs_e = tied.get(&mugs).copied().unwrap_or(mugs_e);
+    for other in tied.values() {
+        world.stage.e.unassign(*other, &[product]);
+    }
+    world.stage.e.assign(mugs_e, &[product]);
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(
+        (world.category_of(item), world.categories_of(product)),
+        (mugs, vec![world.tied().await[&mugs]])
+    );
+    world.check_laws().await;
+    world.check_rest().await;
+
+    // Both before anybody has looked.
+    let aisle = world.stage.r.create_category("Aisle", 0).unwrap();
+    world.sweep().await;
+    let tied = world.tied().await;
+    let (mugs_e, aisle_e) = (tied[&mugs], tied[&aisle]);
+    world.stage.e.delete_category(mugs_e);
+    world.stage.e.assign(aisle_e, &[product]);
+    let began = world.clock.now();
+    world.settle().await;
+    assert!((world.clock.now() - began).num_seconds() < 120, "it is not tried again and again");
+    assert_eq!((world.category_of(item), world.categories_of(product)), (aisle, vec![aisle_e]));
     world.check_rest().await;
 }
 

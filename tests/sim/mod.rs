@@ -5,15 +5,20 @@
 //! only one of all the actors goes at a time, from point to point (`concord::turnstile`), so that one seed is
 //! one trace, byte for byte. `make storm SEED=17` plays one again, `make storm SEEDS=10000` many.
 
+mod acts;
+mod alone;
+mod births;
 mod goods;
 #[cfg(feature = "planted")]
 mod planted;
 mod policies;
 mod scenes;
 mod script;
+mod shelves;
 mod shrink;
 mod storm;
 mod verdict;
+mod walls;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -61,4 +61,6 @@ found! {
     no_repair: NoRepair,
     judged_at_once: JudgedAtOnce,
     sent_too_late: SentTooLate,
+    own_categories_dropped: OwnCategoriesDropped,
+    pictures_uploaded_again: PicturesUploadedAgain,
 }

@@ -59,8 +59,18 @@ fn script() -> Script {
         Fault::GarbageAfter,
     ];
     let mut script = Script::drawn_from(1_000);
-    script.setting =
-        Setting { items: ITEMS, matrix: false, shops: 1, opening: OPENING, relay: true, ..script.setting };
+    script.setting = Setting {
+        items: ITEMS,
+        matrix: false,
+        shelves: false,
+        walls: false,
+        notes: false,
+        births: false,
+        shops: 1,
+        opening: OPENING,
+        relay: true,
+        ..script.setting
+    };
     let mut dice = ChaCha12Rng::seed_from_u64(script.seed);
     script.events.clear();
     for _ in 0..SALES {

@@ -9,6 +9,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 use super::scenes::scene;
+use super::shelves::Shelve;
+use super::walls::Hang;
 
 /// How a storm is set up.
 #[derive(Debug, Clone)]
@@ -20,6 +22,12 @@ pub struct Setting {
     pub opening: i64,
     /// A matrix with three variants beside the items.
     pub matrix: bool,
+    /// Categories, pictures, and words that one side alone has.
+    pub shelves: bool,
+    pub walls: bool,
+    pub notes: bool,
+    /// What is born on the web is created in the shop, and what is deleted there comes back.
+    pub births: bool,
     /// What is sold on the web is booked in the shop as a sale, not as a count.
     pub books_sales: bool,
     /// Habits of the platforms.
@@ -45,6 +53,14 @@ pub enum Act {
     Relabel(Side, usize, u32),
     Offer(Side, usize, bool),
     Archive(usize, bool),
+    /// The whole matrix that the item is in.
+    ArchiveWhole(usize, bool),
+    /// Something of an item or its product that the other side never hears of.
+    Note(Side, usize, u32),
+    Shelve(Shelve),
+    Hang(Hang),
+    /// The product of an item is deleted on the web.
+    Forget(usize),
     /// A variant gets another value of its first option.
     Revalue(Side, usize, u32),
     /// A new item in the shop, or a product that only the web has.
@@ -110,12 +126,18 @@ const FAULTS: [Fault; 13] = [
 impl Script {
     pub fn drawn_from(seed: u64) -> Self {
         let mut dice = ChaCha12Rng::seed_from_u64(seed);
+        // Dice of its own, so that what a seed had before stays what it was.
+        let mut furniture = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 40));
         let setting = Setting {
             relay: dice.random_bool(0.7),
             shops: dice.random_range(1..3),
             items: 3,
             opening: 40,
             matrix: seed % 4 == 1,
+            shelves: furniture.random_bool(0.3),
+            walls: furniture.random_bool(0.3),
+            notes: furniture.random_bool(0.3),
+            births: furniture.random_bool(0.25),
             books_sales: seed.is_multiple_of(3),
             trims: dice.random_bool(0.5),
             rounds: dice.random_bool(0.5),
@@ -135,8 +157,44 @@ impl Script {
             let act = Act::Revalue(side(&mut dice), dice.random_range(0..8), number);
             events.insert(at, Event::Merchant(act));
         }
+        furnish(&mut events, &setting, &mut furniture);
         stay_within_key_life(&mut events);
         Self { seed, setting, events }
+    }
+}
+
+/// What merchants do with categories and pictures, with whole matrices, and what they write on one side alone.
+fn furnish(events: &mut Vec<Event>, setting: &Setting, dice: &mut ChaCha12Rng) {
+    let mut put = |dice: &mut ChaCha12Rng, most: u32, draw: &dyn Fn(&mut ChaCha12Rng, u32) -> Act| {
+        for number in 0..dice.random_range(most / 3..most) {
+            let act = draw(dice, number);
+            let at = dice.random_range(0..=events.len());
+            events.insert(at, Event::Merchant(act));
+        }
+    };
+    if setting.shelves {
+        put(dice, 18, &|dice, number| Act::Shelve(Shelve::drawn(dice, number)));
+    }
+    if setting.walls {
+        put(dice, 15, &|dice, number| Act::Hang(Hang::drawn(dice, number)));
+    }
+    if setting.notes {
+        put(dice, 8, &|dice, number| Act::Note(side(dice), dice.random_range(0..8), number));
+    }
+    if setting.births {
+        put(dice, 6, &|dice, number| {
+            let item = dice.random_range(0..4);
+            if dice.random_bool(0.7) { Act::Create(Side::ESeries, 900 + number) } else { Act::Forget(item) }
+        });
+    }
+    if setting.matrix {
+        put(dice, 4, &|dice, _| {
+            let item = dice.random_range(0..8);
+            match dice.random_range(0..4) {
+                0 => Act::ArchiveWhole(item, dice.random_bool(0.6)),
+                _ => Act::Archive(item, dice.random_bool(0.6)),
+            }
+        });
     }
 }
 

@@ -12,11 +12,15 @@ use concord::clock::Clock;
 use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::outbox::{Delivery, DeliveryFaults};
 use concord::turnstile::{Passage, Passing, Point, Turnstile, Watcher};
-use serde_json::json;
 
-use super::script::{Act, Event, Script, Setting};
+use super::acts::values;
+use super::alone::Alone;
+use super::births::Births;
+use super::script::{Event, Script, Setting};
+use super::shelves::Shelves;
+use super::walls::Walls;
 use crate::support::stopper::{Leashed, SkewedClock};
-use crate::support::{Plan, World, decimal, item};
+use crate::support::{Plan, World, item};
 
 /// The front desk's database: there, or not.
 #[derive(Debug, Default)]
@@ -43,7 +47,7 @@ pub struct Typed {
 }
 
 impl Typed {
-    fn type_in(&mut self, field: &'static str, side: Side, value: &str) {
+    pub fn type_in(&mut self, field: &'static str, side: Side, value: &str) {
         self.ever.entry(field).or_default().insert(value.to_owned());
         self.last.insert((field, side), value.to_owned());
     }
@@ -59,8 +63,13 @@ pub struct Storm {
     pub typed: BTreeMap<i64, Typed>,
     /// What people have typed for a whole matrix.
     pub whole: BTreeMap<i64, Typed>,
-    /// The product that each item had when somebody last looked.
-    online: BTreeMap<i64, i64>,
+    /// The product, and variation, that each item had when somebody last looked.
+    pub online: BTreeMap<i64, (i64, Option<i64>)>,
+    /// Categories, pictures, and what is on one side alone.
+    pub shelves: Shelves,
+    pub walls: Walls,
+    pub alone: Alone,
+    pub births: Births,
     /// Products that only the web has.
     pub only_online: usize,
     /// Events that were acknowledged.
@@ -70,7 +79,7 @@ pub struct Storm {
     workers: [Option<Leashed>; 2],
     clocks: [SkewedClock; 2],
     desk: Arc<Desk>,
-    births: u64,
+    starts: u64,
 }
 
 impl Storm {
@@ -99,6 +108,7 @@ impl Storm {
         if setting.matrix {
             world.stage.r.create_matrix(Self::matrix(&setting)).unwrap();
         }
+        Self::furnish_shop(&world, &setting);
         world.connect().await;
         world.settle().await;
         if setting.books_sales {
@@ -122,6 +132,10 @@ impl Storm {
             items: Vec::new(),
             truth: BTreeMap::new(),
             online: BTreeMap::new(),
+            shelves: Shelves::default(),
+            walls: Walls::default(),
+            alone: Alone::default(),
+            births: Births::default(),
             elsewhere: BTreeMap::new(),
             typed: BTreeMap::new(),
             whole: BTreeMap::new(),
@@ -131,11 +145,13 @@ impl Storm {
             workers: [None, None],
             clocks,
             desk,
-            births: 0,
+            starts: 0,
         };
         for id in items {
             storm.know(id);
         }
+        storm.furnish_web();
+        storm.expect_births().await;
         for who in 0..2 {
             storm.start(who);
         }
@@ -143,7 +159,7 @@ impl Storm {
     }
 
     /// Remembers a new item as it is now.
-    fn know(&mut self, id: i64) {
+    pub fn know(&mut self, id: i64) {
         let item = self.world.stage.r.item(id).unwrap();
         self.items.push(id);
         self.truth.insert(id, item.stock.values().sum());
@@ -166,9 +182,9 @@ impl Storm {
     }
 
     fn start(&mut self, who: usize) {
-        self.births += 1;
+        self.starts += 1;
         let clock = Arc::new(self.clocks[who].clone());
-        self.workers[who] = Some(Leashed::new(&self.world, self.births, clock));
+        self.workers[who] = Some(Leashed::new(&self.world, self.starts, clock));
     }
 
     fn write(&mut self, line: &str) {
@@ -277,140 +293,6 @@ impl Storm {
         }
     }
 
-    /// One thing that a merchant does. What it did to the stock is read off the platform.
-    fn act(&mut self, act: &Act) {
-        let number = match act {
-            Act::Sell(_, item, _)
-            | Act::Restock(_, item, _)
-            | Act::SellElsewhere(item, _)
-            | Act::Rename(_, item, _)
-            | Act::Reprice(_, item, _)
-            | Act::Relabel(_, item, _)
-            | Act::Offer(_, item, _)
-            | Act::Revalue(_, item, _)
-            | Act::Archive(item, _) => *item,
-            Act::Create(side, number) => return self.create(*side, *number),
-        };
-        let id = self.items[number % self.items.len()];
-        self.see_removal(id);
-        let (r, e) = (&self.world.stage.r, &self.world.stage.e);
-        let item = r.item(id).unwrap();
-        let goods = self.world.goods(id);
-        let typed = self.typed.get_mut(&id).unwrap();
-        let matrix = (item.matrix_id != 0).then_some(item.matrix_id);
-        match (act, &goods) {
-            // Nobody sells what is archived.
-            (Act::Sell(Side::RSeries, ..) | Act::SellElsewhere(..) | Act::Restock(Side::RSeries, ..), _)
-                if item.archived => {}
-            (Act::Sell(Side::RSeries, _, pieces), _) => r.sell(id, 1, *pieces),
-            (Act::Restock(Side::RSeries, _, pieces), _) => r.restock(id, 1, *pieces),
-            (Act::SellElsewhere(_, pieces), _) if self.setting.shops > 1 => r.sell(id, 2, *pieces),
-            (Act::Sell(Side::ESeries, _, pieces), Some(goods)) => assert!(goods.sell(&self.world, *pieces)),
-            (Act::Restock(Side::ESeries, _, pieces), Some(goods)) => {
-                assert!(goods.restock(&self.world, *pieces));
-            }
-            (Act::Rename(Side::RSeries, _, name), _) => {
-                match matrix {
-                    None => r.rename(id, name),
-                    Some(matrix) => r.rename_matrix(matrix, name),
-                }
-                let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
-                typed.type_in("name", Side::RSeries, name);
-            }
-            (Act::Rename(Side::ESeries, _, name), Some(goods)) => {
-                e.rename(goods.product, name);
-                let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
-                typed.type_in("name", Side::ESeries, name);
-            }
-            (Act::Revalue(Side::RSeries, _, number), _) if matrix.is_some() => {
-                let [_, size, _] = &item.attributes;
-                let attributes = [format!("R{number}"), size.clone(), String::new()];
-                r.set_attributes(id, attributes.each_ref().map(String::as_str));
-                typed.type_in("values", Side::RSeries, &values(&attributes));
-            }
-            (Act::Revalue(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
-                let (product, variation) = (goods.product, goods.variation.unwrap());
-                let size = goods.values.split(" / ").last().unwrap().to_owned();
-                let color = format!("E{number}");
-                e.add_choice(product, "Color", json!({ "text": color }));
-                let options = json!([{"name": "Color", "value": color}, {"name": "Size", "value": size}]);
-                if e.edit_variation(product, variation, json!({ "options": options })).is_ok() {
-                    typed.type_in("values", Side::ESeries, &format!("{color} / {size}"));
-                }
-            }
-            (Act::Reprice(Side::RSeries, _, price), _) => {
-                r.reprice_online(id, decimal(price));
-                typed.type_in("price", Side::RSeries, &decimal(price).normalize().to_string());
-            }
-            (Act::Reprice(Side::ESeries, _, price), Some(goods)) => {
-                goods.reprice(&self.world, decimal(price));
-                let shown = self.world.goods(id).unwrap().price;
-                typed.type_in("price", Side::ESeries, &shown.normalize().to_string());
-            }
-            (Act::Relabel(Side::RSeries, _, label), _) => {
-                let sku = format!("R-{label}");
-                r.set_sku(id, &sku);
-                typed.type_in("sku", Side::RSeries, &sku);
-            }
-            (Act::Relabel(Side::ESeries, _, label), Some(goods)) => {
-                let sku = format!("E-{label}");
-                goods.set_sku(&self.world, &sku);
-                typed.type_in("sku", Side::ESeries, &sku);
-            }
-            (Act::Offer(Side::RSeries, _, on), _) => r.publish(id, *on),
-            (Act::Offer(Side::ESeries, _, on), Some(goods)) => assert!(e.enable(goods.product, *on)),
-            // What is left of a variation's stock when it is removed nobody can say.
-            (Act::Archive(..), _) if matrix.is_some() => {}
-            (Act::Archive(_, true), _) => r.archive(id),
-            (Act::Archive(_, false), _) => r.unarchive(id),
-            _ => {}
-        }
-        let after = self.world.stage.r.item(id).unwrap();
-        let moved = |shop: i64| after.stock.get(&shop).unwrap_or(&0) - item.stock.get(&shop).unwrap_or(&0);
-        let sold_online = self.world.goods(id).and_then(|goods| goods.quantity).unwrap_or_default()
-            - goods.and_then(|goods| goods.quantity).unwrap_or_default();
-        *self.truth.get_mut(&id).unwrap() += moved(1) + moved(2) + sold_online;
-        *self.elsewhere.get_mut(&id).unwrap() += moved(2);
-    }
-
-    /// An archived item lost its product: the shop's count began anew, and what was typed or sold on the web and not
-    /// carried before stands in the ledger alone.
-    fn see_removal(&mut self, id: i64) {
-        let now = self.world.goods(id).map(|goods| goods.product);
-        let was = match now {
-            Some(product) => self.online.insert(id, product),
-            None => self.online.remove(&id),
-        };
-        if was.is_none() || was == now {
-            return;
-        }
-        let item = self.world.stage.r.item(id).unwrap();
-        self.truth.insert(id, item.stock.values().sum());
-        self.elsewhere.insert(id, item.stock.get(&2).copied().unwrap_or_default());
-        self.typed.get_mut(&id).unwrap().last.clear();
-    }
-
-    fn create(&mut self, side: Side, number: u32) {
-        match side {
-            // As many as a visit has room for; more would only make storms slow.
-            Side::RSeries if self.items.len() < if self.setting.matrix { 8 } else { 5 } => {
-                let fresh = item(&format!("Fresh {number}"), &format!("F-{number}"), "7", 5);
-                let id = self.world.stage.r.create_item(fresh);
-                self.know(id);
-            }
-            Side::ESeries => {
-                let name = format!("Web {number}");
-                let sku = format!("W-{number}");
-                self.world
-                    .stage
-                    .e
-                    .create_product(json!({"name": name, "sku": sku, "price": 3, "quantity": 2}));
-                self.only_online += 1;
-            }
-            Side::RSeries => {}
-        }
-    }
-
     /// Everything heals; then it runs until it is quiet.
     pub async fn calm(&mut self) {
         self.write("calm");
@@ -443,19 +325,19 @@ impl Storm {
         for who in 0..2 {
             self.work(who, usize::MAX).await;
         }
-        // What is archived comes back, so that its truth can be told as well.
-        for id in self.items.clone() {
-            self.see_removal(id);
-            if self.world.stage.r.item(id).unwrap().archived {
-                let product = self.world.product_of(id);
-                assert!(product.is_none_or(|product| !product.enabled), "item {id} is archived and on offer");
-                self.world.stage.r.unarchive(id);
-            }
-        }
+        self.bring_back();
         // Whatever no notice told, one sweep finds; a second one finds nothing.
         for _ in 0..2 {
             self.world.clock.advance(Duration::from_secs(61));
             self.settle(true).await;
+        }
+        if self.setting.shelves || self.setting.walls {
+            self.touch_walls();
+            // Long enough for whole looks at all categories and pictures, and for pictures whose host was not there.
+            for seconds in [3_700, 3_700, 61] {
+                self.world.clock.advance(Duration::from_secs(seconds));
+                self.settle(true).await;
+            }
         }
     }
 
@@ -477,12 +359,6 @@ impl Storm {
         }
         panic!("it never becomes quiet: {}", self.world.get("/status").await);
     }
-}
-
-/// Attributes as the web shows them.
-pub fn values(attributes: &[String; 3]) -> String {
-    let used: Vec<&str> = attributes.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
-    used.join(" / ")
 }
 
 /// The event that a delivery is about, as its receiver keeps it.

@@ -19,6 +19,7 @@ macro_rules! hold {
         }
     };
 }
+pub(super) use hold;
 
 impl Storm {
     /// Every law; panics with words at the first that does not hold.
@@ -38,6 +39,10 @@ impl Storm {
             assert_eq!(made, matrix.variants.len(), "a variation is there twice, or missing");
         }
         self.judge_inbox().await;
+        self.judge_shelves().await;
+        self.judge_walls().await;
+        self.judge_notes();
+        self.judge_births();
         let before = self.world.writes();
         self.world.sweep().await;
         assert_eq!(self.world.writes(), before, "writes go on");
@@ -50,6 +55,7 @@ impl Storm {
         for (id, truth) in &self.truth {
             let item = self.world.stage.r.item(*id).unwrap();
             let goods = self.world.goods(*id).expect("it is online");
+            let truth = if self.births.forgotten.contains(id) { &item.stock.values().sum() } else { truth };
             let there = (item.stock.values().sum::<i64>(), goods.quantity);
             let stock_is_true = there == (*truth, Some(*truth));
             hold!(self, *id, stock_is_true, "the stock of item {id} is {there:?}, and should be {truth}");
@@ -73,7 +79,7 @@ impl Storm {
                 None => [("name", item.description.clone(), product.name.clone()), sku],
                 Some(matrix) => {
                     self.judge_whole(*id, &matrix, &product).await;
-                    [("values", super::storm::values(&item.attributes), product.values.clone()), sku]
+                    [("values", super::acts::values(&item.attributes), product.values.clone()), sku]
                 }
             };
             let mut shown: Vec<(&str, String)> = Vec::new();
@@ -110,7 +116,7 @@ impl Storm {
         hold!(self, id, ever.contains(value), "nobody typed the {field} {value}: {}", at());
         let last = |side| typed.last.get(&(field, side)).map(|text| text.trim());
         let lasts = [last(Side::RSeries), last(Side::ESeries)];
-        if lasts != [None, None] {
+        if lasts != [None, None] && !self.births.forgotten.contains(&id) {
             let kept = lasts.contains(&Some(value));
             hold!(self, id, kept, "the {field} is {value}, and people last typed {lasts:?}: {}", at());
         }
@@ -156,6 +162,7 @@ impl Storm {
         }
         let (r, e) = (&self.world.stage.r, &self.world.stage.e);
         writeln!(trace, "{:#?}\n{:#?}\n{:#?}", r.items(), r.matrices(), e.products()).unwrap();
+        writeln!(trace, "{:#?}", e.categories()).unwrap();
         for call in r.calls() {
             writeln!(trace, "{} {} {} {} {}", call.at, call.method, call.path, call.query, call.status)
                 .unwrap();

@@ -1,0 +1,207 @@
+//! What merchants do, one thing at a time, and what of it is remembered.
+
+use concord::catalog::Side;
+use serde_json::json;
+
+use super::script::Act;
+use super::storm::Storm;
+use crate::support::{decimal, item};
+
+impl Storm {
+    /// One thing that a merchant does. What it did to the stock is read off the platform.
+    pub fn act(&mut self, act: &Act) {
+        let number = match act {
+            Act::Sell(_, item, _)
+            | Act::Restock(_, item, _)
+            | Act::SellElsewhere(item, _)
+            | Act::Rename(_, item, _)
+            | Act::Reprice(_, item, _)
+            | Act::Relabel(_, item, _)
+            | Act::Offer(_, item, _)
+            | Act::Revalue(_, item, _)
+            | Act::Archive(item, _)
+            | Act::ArchiveWhole(item, _)
+            | Act::Note(_, item, _) => *item,
+            Act::Forget(item) => return self.forget(*item),
+            Act::Shelve(deed) => return self.shelve(deed),
+            Act::Hang(deed) => return self.hang(deed),
+            Act::Create(side, number) => return self.create(*side, *number),
+        };
+        let id = self.items[number % self.items.len()];
+        self.see_removal(id);
+        let (r, e) = (&self.world.stage.r, &self.world.stage.e);
+        let item = r.item(id).unwrap();
+        let goods = self.world.goods(id);
+        let typed = self.typed.get_mut(&id).unwrap();
+        let matrix = (item.matrix_id != 0).then_some(item.matrix_id);
+        match (act, &goods) {
+            // Nobody sells what is archived.
+            (Act::Sell(Side::RSeries, ..) | Act::SellElsewhere(..) | Act::Restock(Side::RSeries, ..), _)
+                if item.archived => {}
+            (Act::Sell(Side::RSeries, _, pieces), _) => r.sell(id, 1, *pieces),
+            (Act::Restock(Side::RSeries, _, pieces), _) => r.restock(id, 1, *pieces),
+            (Act::SellElsewhere(_, pieces), _) if self.setting.shops > 1 => r.sell(id, 2, *pieces),
+            (Act::Sell(Side::ESeries, _, pieces), Some(goods)) => assert!(goods.sell(&self.world, *pieces)),
+            (Act::Restock(Side::ESeries, _, pieces), Some(goods)) => {
+                assert!(goods.restock(&self.world, *pieces));
+            }
+            (Act::Rename(Side::RSeries, _, name), _) => {
+                match matrix {
+                    None => r.rename(id, name),
+                    Some(matrix) => r.rename_matrix(matrix, name),
+                }
+                let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
+                typed.type_in("name", Side::RSeries, name);
+            }
+            (Act::Rename(Side::ESeries, _, name), Some(goods)) => {
+                e.rename(goods.product, name);
+                let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
+                typed.type_in("name", Side::ESeries, name);
+            }
+            (Act::Revalue(Side::RSeries, _, number), _) if matrix.is_some() => {
+                let [_, size, _] = &item.attributes;
+                let attributes = [format!("R{number}"), size.clone(), String::new()];
+                r.set_attributes(id, attributes.each_ref().map(String::as_str));
+                typed.type_in("values", Side::RSeries, &values(&attributes));
+            }
+            (Act::Revalue(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
+                let (product, variation) = (goods.product, goods.variation.unwrap());
+                let size = goods.values.split(" / ").last().unwrap().to_owned();
+                let color = format!("E{number}");
+                e.add_choice(product, "Color", json!({ "text": color }));
+                let options = json!([{"name": "Color", "value": color}, {"name": "Size", "value": size}]);
+                if e.edit_variation(product, variation, json!({ "options": options })).is_ok() {
+                    typed.type_in("values", Side::ESeries, &format!("{color} / {size}"));
+                }
+            }
+            (Act::Reprice(Side::RSeries, _, price), _) => {
+                r.reprice_online(id, decimal(price));
+                typed.type_in("price", Side::RSeries, &decimal(price).normalize().to_string());
+            }
+            (Act::Reprice(Side::ESeries, _, price), Some(goods)) => {
+                goods.reprice(&self.world, decimal(price));
+                let shown = self.world.goods(id).unwrap().price;
+                typed.type_in("price", Side::ESeries, &shown.normalize().to_string());
+            }
+            (Act::Relabel(Side::RSeries, _, label), _) => {
+                let sku = format!("R-{label}");
+                r.set_sku(id, &sku);
+                typed.type_in("sku", Side::RSeries, &sku);
+            }
+            (Act::Relabel(Side::ESeries, _, label), Some(goods)) => {
+                let sku = format!("E-{label}");
+                goods.set_sku(&self.world, &sku);
+                typed.type_in("sku", Side::ESeries, &sku);
+            }
+            (Act::Offer(Side::RSeries, _, on), _) => r.publish(id, *on),
+            (Act::Offer(Side::ESeries, _, on), Some(goods)) => assert!(e.enable(goods.product, *on)),
+            (Act::Archive(_, true), _) => {
+                self.births.removed.insert(id);
+                r.archive(id);
+            }
+            (Act::Archive(_, false), _) => r.unarchive(id),
+            (Act::ArchiveWhole(_, archived), _) => {
+                let Some(matrix) = matrix else { return };
+                return self.archive_whole(matrix, *archived);
+            }
+            (Act::Note(side, _, number), _) => self.note(*side, id, *number),
+            _ => {}
+        }
+        let after = self.world.stage.r.item(id).unwrap();
+        let moved = |shop: i64| after.stock.get(&shop).unwrap_or(&0) - item.stock.get(&shop).unwrap_or(&0);
+        let sold_online = self.world.goods(id).and_then(|goods| goods.quantity).unwrap_or_default()
+            - goods.and_then(|goods| goods.quantity).unwrap_or_default();
+        *self.truth.get_mut(&id).unwrap() += moved(1) + moved(2) + sold_online;
+        *self.elsewhere.get_mut(&id).unwrap() += moved(2);
+    }
+
+    /// An archived item lost its product: the shop's count began anew, and what was typed or sold on the web and not
+    /// carried before stands in the ledger alone.
+    pub fn see_removal(&mut self, id: i64) {
+        let now = self.world.goods(id).map(|goods| (goods.product, goods.variation));
+        let was = match now {
+            Some(half) => self.online.insert(id, half),
+            None => self.online.remove(&id),
+        };
+        if was.is_none() || was == now {
+            return;
+        }
+        let item = self.world.stage.r.item(id).unwrap();
+        self.truth.insert(id, item.stock.values().sum());
+        self.elsewhere.insert(id, item.stock.get(&2).copied().unwrap_or_default());
+        self.typed.get_mut(&id).unwrap().last.clear();
+        if let Some(whole) = self.whole.get_mut(&item.matrix_id) {
+            whole.last.clear();
+        }
+    }
+
+    fn create(&mut self, side: Side, number: u32) {
+        match side {
+            // As many as a visit has room for; more would only make storms slow.
+            Side::RSeries if self.items.len() < if self.setting.matrix { 8 } else { 5 } => {
+                let fresh = item(&format!("Fresh {number}"), &format!("F-{number}"), "7", 5);
+                let id = self.world.stage.r.create_item(fresh);
+                self.know(id);
+            }
+            Side::ESeries => {
+                let name = format!("Web {number}");
+                let sku = format!("W-{number}");
+                let fields = json!({"name": name, "sku": sku, "price": 3, "quantity": 2});
+                self.births.born.push(self.world.stage.e.create_product(fields));
+                self.only_online += 1;
+            }
+            Side::RSeries => {}
+        }
+    }
+
+    /// A whole matrix goes, or comes back. What it does to the stock is read off each of its items.
+    fn archive_whole(&mut self, matrix: i64, archived: bool) {
+        let r = &self.world.stage.r;
+        let items: Vec<i64> = r.matrix(matrix).unwrap().variants.iter().map(|(item, _)| *item).collect();
+        for item in &items {
+            self.see_removal(*item);
+        }
+        let count = |storm: &Self, item: i64| storm.world.stage.r.item(item).unwrap().stock;
+        let before: Vec<_> = items.iter().map(|item| count(self, *item)).collect();
+        let r = &self.world.stage.r;
+        if archived {
+            r.archive_matrix(matrix);
+        } else {
+            r.unarchive_matrix(matrix);
+            for item in &items {
+                r.unarchive(*item);
+            }
+        }
+        for (item, before) in items.iter().zip(before) {
+            let after = count(self, *item);
+            let moved = |shop: i64| after.get(&shop).unwrap_or(&0) - before.get(&shop).unwrap_or(&0);
+            *self.truth.get_mut(item).unwrap() += moved(1) + moved(2);
+            *self.elsewhere.get_mut(item).unwrap() += moved(2);
+        }
+    }
+
+    /// What is archived comes back, so that its truth can be told as well.
+    pub fn bring_back(&mut self) {
+        for id in self.items.clone() {
+            self.see_removal(id);
+            if self.world.stage.r.item(id).unwrap().archived {
+                let product = self.world.product_of(id);
+                assert!(product.is_none_or(|product| !product.enabled), "item {id} is archived and on offer");
+                self.world.stage.r.unarchive(id);
+            }
+        }
+        for matrix in self.world.stage.r.matrices().into_iter().filter(|matrix| matrix.archived) {
+            let product =
+                self.world.product_of_matrix(matrix.matrix_id).map(|product| self.world.record(product));
+            let offered = product.is_some_and(|product| product["enabled"] == true);
+            assert!(!offered, "matrix {} is archived and on offer", matrix.matrix_id);
+            self.world.stage.r.unarchive_matrix(matrix.matrix_id);
+        }
+    }
+}
+
+/// Attributes as the web shows them.
+pub fn values(attributes: &[String; 3]) -> String {
+    let used: Vec<&str> = attributes.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
+    used.join(" / ")
+}
