@@ -125,7 +125,7 @@ impl Shop for Real {
         let (mut pages, mut next) = (Vec::new(), None);
         loop {
             let page = self.client.items(next).await?;
-            pages.push(page.rows.iter().map(|item| item.id).collect());
+            pages.push(page.rows.iter().map(|(item, _)| item.id).collect());
             match page.next {
                 Some(url) => next = Some(url),
                 None => return Ok(pages),
