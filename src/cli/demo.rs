@@ -1,6 +1,7 @@
 //! `concord demo`: everything at once, with merchants who keep both shops busy, to be looked at.
 
 mod book;
+mod comparison;
 mod first_look;
 mod house;
 mod play;

@@ -33,7 +33,7 @@ use crate::store::looks::{self, Root};
 use crate::store::reviews::{self, Choice};
 use crate::store::sync_items::{self, Row};
 use crate::store::syncs::{self, Phase, Sync};
-use crate::store::{Db, StoreError, categories, connections, room};
+use crate::store::{Db, StoreError, categories, connections, images, room};
 
 /// How many products are judged a step.
 const PAGE: i64 = 100;
@@ -80,7 +80,7 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         sync.due_at = now;
         if sync.phase == Phase::CompareOnline {
-            self.forecast_online(&mut db, &mut sync, &mut counts, now).await?;
+            self.forecast_online(&mut db, &account, &mut sync, &mut counts, now).await?;
         } else {
             self.forecast_shop(&mut db, &account, &mut sync, &mut counts, online).await?;
         }
@@ -154,6 +154,7 @@ impl Corridor {
     async fn forecast_online(
         &self,
         db: &mut Db,
+        account: &Account,
         sync: &mut Sync,
         counts: &mut Counts,
         now: Instant,
@@ -178,6 +179,13 @@ impl Corridor {
         let pages = |records: i64| report::float(records / 100 + 1);
         counts.e_calls += pages(products);
         counts.r_drips += 1.8 * pages(items) + 1.2 * pages(matrices);
+        if account.rules.way(Field::Category).carries_from(Side::RSeries) {
+            counts.book_categories(categories::counts(&mut *db, sync.connection_id).await?.waiting);
+        }
+        if account.rules.way(Field::Images).carries_from(Side::RSeries) {
+            let most = i64::try_from(mapping::images::MOST).unwrap_or(i64::MAX);
+            counts.book_pictures(images::to_hang(&mut *db, sync.connection_id, most).await?);
+        }
         counts.seconds = seconds_for(counts.e_calls, counts.r_drips);
         (sync.state, sync.finished_at) = ("done".into(), Some(now));
         info!(sync = %sync.sync_id, actions = ?counts.actions, "the preview is done");

@@ -250,6 +250,27 @@ pub async fn sighted(
     Ok(sighted)
 }
 
+/// How many pictures that polls and walks have shown were not tried yet: up to `most` of an item or a matrix, and of a
+/// variant the one that its variation can show.
+pub async fn to_hang(db: &mut Db, connection_id: ConnectionId, most: i64) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select coalesce(sum(least(count, case when part then 1 else $2::bigint end)), 0)::bigint as "count!"
+           from (select count(*),
+                        exists (select from links l
+                                where l.connection_id = $1 and s.owner = 'item' and l.r_item_id = s.owner_id
+                                  and l.parent_id is not null) as part
+                 from image_sightings s
+                 where s.connection_id = $1
+                   and not exists (select from images i where i.connection_id = $1 and i.r_image_id = s.r_image_id)
+                 group by s.owner, s.owner_id) of_one"#,
+        connection_id.0,
+        most,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(count)
+}
+
 /// Forgets pictures that a walk which began at `began` did not see, although they were known before, and returns
 /// whose they were: that is no proof that they are gone, but a reason to look.
 pub async fn not_seen(db: &mut Db, connection_id: ConnectionId, began: Instant) -> Result<Vec<Owner>> {

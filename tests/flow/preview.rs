@@ -144,3 +144,28 @@ async fn a_preview_leaves_out_what_the_plan_has_no_room_for() {
     let parked = world.get("/parked?limit=200").await["items"].clone();
     assert_eq!(names(&left_out), names(&parked), "{left_out} and {parked}");
 }
+
+#[tokio::test]
+async fn a_preview_counts_the_pictures_that_a_run_would_upload() {
+    let mut world = World::long_ago(Plan { relay: false, ..Plan::default() }).await;
+    for n in 0..3 {
+        let id = world.stage.r.create_item(item(&format!("Thing {n}"), &format!("T-{n}"), "5", 1));
+        world.add_image(id);
+    }
+    world.connect_quietly().await;
+    // A round has met the pictures; nothing is done for a connection that is paused.
+    world.sweep().await;
+    let path = format!("/v1/connections/{}", world.connection);
+    world.call("POST", &format!("{path}/pause"), None).await;
+    world.clear_calls();
+    let run = world.begin("preview").await;
+    world.settle().await;
+    let preview = world.get(&run).await;
+    let summary = &preview["summary"]["preview"];
+    assert_eq!((&summary["pictures"], &summary["e_series_writes"]), (&json!(3), &json!(6)), "{preview}");
+    assert_eq!(world.writes(), 0);
+    world.call("POST", &format!("{path}/resume"), None).await;
+    world.begin("apply").await;
+    world.settle().await;
+    assert_eq!(world.stage.e.write_calls(), 6);
+}

@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rust_decimal::Decimal;
-use serde_json::Value;
-
+use super::comparison::{Comparison, compare, compare_pictures, compare_trees};
 use super::terminal::{Terminal, Tone, shortened};
-use crate::sandbox::eseries::ProductView;
 use crate::sandbox::merchants::{E_SERIES, R_SERIES};
 use crate::sandbox::stage::Stage;
 
@@ -88,6 +85,20 @@ impl Tally {
         for found in wrong.iter().take(NAMED) {
             terminal.line(&terminal.toned(&format!("    {}", shortened(&found.words, 90)), Tone::Bad));
         }
+        for (name, what, (count, missing)) in [
+            ("categories", "by name and place in the tree", compare_trees(stage)),
+            ("pictures", "by their bytes and their order", compare_pictures(stage)),
+        ] {
+            let (text, tone) = if missing == 0 {
+                ("yes".to_owned(), Tone::Good)
+            } else {
+                (format!("no, {missing} are not there, or not yet"), Tone::Bad)
+            };
+            terminal.line(&format!(
+                "  {name:<11} {count:>5}  of the shop compared {what}: {}",
+                terminal.toned(&text, tone)
+            ));
+        }
     }
 }
 
@@ -109,76 +120,4 @@ fn speed(latencies: &[Duration]) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// One item that is not what its product is.
-struct Difference {
-    item_id: i64,
-    words: String,
-}
-
-struct Comparison {
-    pairs: usize,
-    alone: usize,
-    different: Vec<Difference>,
-}
-
-fn compare(stage: &Stage) -> Comparison {
-    let mut found = Comparison { pairs: 0, alone: 0, different: Vec::new() };
-    let shown: Vec<Shown> = stage.e.products().iter().flat_map(|product| shown(stage, product)).collect();
-    let by_mark: BTreeMap<&str, &Shown> = shown.iter().map(|shown| (shown.mark.as_str(), shown)).collect();
-    for item in stage.r.items().into_iter().filter(|item| !item.archived) {
-        let mark = if item.matrix_id == 0 { "concord-r-" } else { "concord-r-variant-" };
-        let Some(online) = by_mark.get(format!("{mark}{}", item.item_id).as_str()) else {
-            found.alone += 1;
-            continue;
-        };
-        found.pairs += 1;
-        let price = item.online_price.unwrap_or(item.default_price);
-        let stock: i64 = item.stock.values().sum();
-        let matrix = (item.matrix_id != 0).then(|| stage.r.matrix(item.matrix_id)).flatten();
-        let name = matrix.map_or_else(|| item.description.clone(), |matrix| matrix.description);
-        let fields = [
-            ("name", name.trim() == online.name.trim()),
-            ("SKU", item.custom_sku.is_empty() || item.custom_sku.trim() == online.sku.trim()),
-            ("price", Some(price) == online.price),
-            ("stock", Some(stock) == online.quantity),
-        ];
-        let unequal: Vec<&str> = fields.iter().filter(|(_, equal)| !equal).map(|(field, _)| *field).collect();
-        if !unequal.is_empty() {
-            let words = format!("item {}: {} ({})", item.item_id, unequal.join(", "), item.description);
-            found.different.push(Difference { item_id: item.item_id, words });
-        }
-    }
-    found
-}
-
-/// What the web shows of one item: a product, or one of its variations.
-struct Shown {
-    mark: String,
-    name: String,
-    sku: String,
-    price: Option<Decimal>,
-    quantity: Option<i64>,
-}
-
-fn shown(stage: &Stage, product: &ProductView) -> Vec<Shown> {
-    let name = product.name.clone();
-    let text = |json: &Value, key: &str| json.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let variation = |json: Value| Shown {
-        mark: text(&json, "externalReferenceId"),
-        name: name.clone(),
-        sku: text(&json, "sku"),
-        // A variation without a price of its own has the product's.
-        price: json.get("price").map_or(Some(product.price), |price| price.to_string().parse().ok()),
-        quantity: json.get("quantity").and_then(Value::as_i64),
-    };
-    let whole = product.external_reference_id.clone().map(|mark| Shown {
-        mark,
-        name: name.clone(),
-        sku: product.sku.clone(),
-        price: Some(product.price),
-        quantity: product.quantity,
-    });
-    whole.into_iter().chain(stage.e.variations(product.id).into_iter().map(variation)).collect()
 }

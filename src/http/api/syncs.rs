@@ -115,6 +115,10 @@ struct PreviewSummary {
     actions: BTreeMap<String, i64>,
     /// Variations that would be created along with their products.
     variations_created: i64,
+    /// Categories that would be written, as far as the shop's tree has been read.
+    categories: i64,
+    /// Pictures that would be uploaded, as far as the shop's have been read.
+    pictures: i64,
     /// Writes on E-Series.
     e_series_writes: i64,
     /// Writes on R-Series.
@@ -142,6 +146,8 @@ fn preview_of(sync: &Sync) -> Option<PreviewSummary> {
     Some(PreviewSummary {
         actions: serde_json::from_value(actions).unwrap_or_default(),
         variations_created: whole("variants_created"),
+        categories: whole("categories"),
+        pictures: whole("pictures"),
         e_series_writes: whole("e_writes"),
         r_series_writes: whole("r_writes"),
         e_series_calls: rounded_up("e_calls"),

@@ -89,6 +89,10 @@ pub(super) struct Counts {
     pub(super) seconds: i64,
     /// Items of the shop that were judged.
     items: i64,
+    /// Categories that would be written.
+    categories: i64,
+    /// Pictures that would be uploaded.
+    pictures: i64,
 }
 
 impl Counts {
@@ -99,6 +103,21 @@ impl Counts {
     pub(super) fn take(&mut self, need: Use) {
         let used = self.used().and(need);
         (self.pieces, self.products) = (Some(used.pieces), used.products);
+    }
+
+    /// Books the shop's categories that are not in step on E-Series, as far as the tree has been read: each is one
+    /// write, and its answer tells enough.
+    pub(super) fn book_categories(&mut self, categories: i64) {
+        self.categories = categories;
+        self.e_writes += categories;
+        self.e_calls += float(categories);
+    }
+
+    /// Books pictures that were not tried yet: each is uploaded, and its gallery looked at before and after.
+    pub(super) fn book_pictures(&mut self, pictures: i64) {
+        self.pictures = pictures;
+        self.e_writes += pictures;
+        self.e_calls += 3.0 * float(pictures);
     }
 
     /// Books what one thing costs.
