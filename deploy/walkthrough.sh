@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Runs deploy/WALKTHROUGH.md: every ```bash block in it, in order, as a newcomer would type it.
 #
-# A block marked ```bash if=/some/path is run only if the service's OpenAPI document has that path, one marked unless=
-# only if it has not.
+# A block marked ```sh shows another way, and is not run.
 # CONCORD names the program (default: target/release/concord), WALKTHROUGH_DIR an empty folder to work in.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -71,23 +70,14 @@ curl() {
   return "${status}"
 }
 
-document="$(curl "http://127.0.0.1:${PORT}/openapi.json")"
 number=0
 block=""
 inside=""
-condition=""
-word=""
 while IFS= read -r line; do
-  if [[ -z "${inside}" && "${line}" =~ ^\`\`\`bash(\ (if|unless)=(.*))?$ ]]; then
-    inside=yes block="" word="${BASH_REMATCH[2]}" condition="${BASH_REMATCH[3]}"
+  if [[ -z "${inside}" && "${line}" == '```bash' ]]; then
+    inside=yes block=""
   elif [[ -n "${inside}" && "${line}" == '```' ]]; then
     inside="" number=$((number + 1))
-    served=unless
-    [[ "${document}" != *"\"${condition}\""* ]] || served=if
-    if [[ -n "${word}" && "${word}" != "${served}" ]]; then
-      printf '\n--- block %s is left out: it is for %s %s\n' "${number}" "${word}" "${condition}"
-      continue
-    fi
     printf '\n--- block %s\n%s' "${number}" "${block}"
     printf -- '---\n'
     # In this shell: later blocks use what earlier ones have set.
