@@ -36,7 +36,7 @@ struct Decided {
 }
 
 fn conflict(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "not_applicable", detail.into())
+    Problem::new(StatusCode::CONFLICT, "not-applicable", detail.into())
 }
 
 async fn decide(

@@ -115,11 +115,27 @@ pub const KINDS: &[Kind] = &[
         "Use one of the methods in the Allow header.",
     ),
     kind(
+        "moved-on",
+        &[409],
+        "The value has moved on",
+        "What is to be undone, or chosen, no longer stands: somebody has changed it since, or it is undone already. \
+         Nothing was done.",
+        "Look at the product and the history of the field, and decide again.",
+    ),
+    kind(
         "no-such-page",
         &[404],
         "There is nothing here",
         "No operation has this address.",
         "Compare it with the interface document at /openapi.json or /docs.",
+    ),
+    kind(
+        "not-applicable",
+        &[409],
+        "That does not apply to this product now",
+        "The product is not, or no longer, in the state that the call is for: on both sides already, archived, or kept \
+         by a setting. The detail says which.",
+        "Look at the product: its state, and what its reason asks for.",
     ),
     kind(
         "not-configured",
@@ -205,6 +221,13 @@ pub const KINDS: &[Kind] = &[
         "It is taken already",
         "An account can be in one connection only, and this one is.",
         "Use the connection that there is, or delete it first.",
+    ),
+    kind(
+        "tied-already",
+        &[409],
+        "The product belongs to another one",
+        "The product on E-Series that was chosen is tied to another product of the shop.",
+        "Choose another one, or `create`; `GET …/reviews` names the candidates that are free.",
     ),
     kind(
         "too-many",
