@@ -10,9 +10,16 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Domains of the vendor (r-series-api.md, section 1.1; e-series-api.md, section 1.1).
-const VENDORS: [&str; 5] =
-    ["lightspeedapp.com", "lightspeedhq.com", "merchantos.com", "ecwid.com", "shopsettings.com"];
+/// Domains of the vendor, and of where it keeps pictures (r-series-api.md, sections 1.1 and 4.6; e-series-api.md,
+/// section 1.1).
+const VENDORS: [&str; 6] = [
+    "cloudinary.com",
+    "lightspeedapp.com",
+    "lightspeedhq.com",
+    "merchantos.com",
+    "ecwid.com",
+    "shopsettings.com",
+];
 
 /// The resolver for all calls.
 pub(super) fn resolver() -> Arc<dyn Resolve> {

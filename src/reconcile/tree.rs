@@ -284,7 +284,7 @@ impl Corridor {
                 "of": "category", "category_id": row.r_id, "path": row.path, "code": hold.code, "reason": hold.reason,
             }));
             store::ledger::insert(&mut *db, &entry).await?;
-            warn!(category = row.r_id, code = hold.code, reason = hold.reason, "held");
+            warn!(category = row.r_id, code = hold.code, reason = hold.reason, "a category is held");
         }
         categories::save(db, connection, &row, now).await?;
         look.rows.insert(row.r_id, row);

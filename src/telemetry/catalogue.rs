@@ -62,6 +62,7 @@ pub const CATALOGUE: &[Metric] = &[
         "concord_sweep_age_seconds",
         "Time since the last complete change poll of the connection that is worst off",
     ),
+    counter("concord_tree_looks_total", "Complete comparisons of the trees of categories"),
     counter("concord_full_looks_total", "Complete full looks"),
     counter("concord_full_look_marks_total", "Products that a full look marked, by what it saw"),
     counter("concord_turned_away_total", "Callers that were refused because something was full"),
@@ -81,6 +82,7 @@ pub const CATALOGUE: &[Metric] = &[
     gauge("concord_worker_idle_seconds", "Time since the worker's loop last turned"),
     // What waits for a person.
     counter("concord_parked_total", "Products that were parked, by reason"),
+    counter("concord_pictures_parked_total", "Pictures that were parked"),
     gauge("concord_parked", "Products that are parked, by reason"),
     counter("concord_conflicts_total", "Fields that both sides had changed"),
     gauge("concord_conflicts_open", "Conflicts that wait for a choice"),
