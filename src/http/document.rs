@@ -201,7 +201,11 @@ fn narrow(operation: &mut Map<String, Value>) {
         }
         let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else { continue };
         let text = schema.get("type").is_some_and(|kind| kind.to_string().contains("\"string\""));
-        if !text || ["enum", "format", "pattern"].iter().any(|known| schema.contains_key(*known)) {
+        if text && schema.contains_key("pattern") {
+            schema.insert("type".into(), json!("string"));
+            continue;
+        }
+        if !text || ["enum", "format"].iter().any(|known| schema.contains_key(*known)) {
             continue;
         }
         // An empty text is no value, so null is none either.

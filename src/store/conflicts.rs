@@ -8,6 +8,7 @@ use crate::ids::{ConflictId, ConnectionId, EntryId, ProductId};
 /// How a conflict stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ConflictState)]
 pub enum State {
     /// Waits for a choice.
     Open,

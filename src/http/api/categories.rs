@@ -80,6 +80,7 @@ struct Filter {
     /// Only those that stand like this.
     state: Option<ShelfState>,
     /// From `next` of the page before.
+    #[param(pattern = "^[0-9]{1,9}-[0-9]{1,18}$")]
     cursor: Option<String>,
     /// Most rows, 1 to 200; 50 unless given.
     #[param(minimum = 1, maximum = 200)]

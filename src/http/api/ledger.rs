@@ -80,6 +80,7 @@ struct Filter {
     /// Only entries of this kind.
     kind: Option<Kind>,
     /// Only entries with this result: `landed`, `not_landed`, `superseded`, `refused`, or `open` while it has none.
+    #[param(pattern = "^(open|landed|not_landed|superseded|refused)$")]
     result: Option<String>,
     /// Only from this time on (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]

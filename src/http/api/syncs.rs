@@ -302,6 +302,7 @@ async fn cancel_sync(
 #[into_params(parameter_in = Query)]
 struct ItemFilter {
     /// Only these: `create`, `link`, `change`, `remove`, `left_out`, `review`, `in_step` or `only_online`.
+    #[param(pattern = "^(create|link|change|remove|left_out|review|in_step|only_online)$")]
     action: Option<String>,
 }
 
