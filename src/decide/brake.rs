@@ -50,6 +50,10 @@ impl History {
         let (mut returns, mut other_since) = (0_usize, true);
         for (_, showed, written) in &writes {
             other_since |= !showed.same(next);
+            if elsewhere(written, next) {
+                // The category went, and was made again: its products follow it, and nobody set them back.
+                continue;
+            }
             if !written.same(next) {
                 other_since = true;
             } else if other_since {
@@ -146,6 +150,16 @@ pub fn swings(plan: &Plan, histories: &BTreeMap<Field, History>, now: Instant) -
         found.extend(hold.map(|hold| (Field::Stock, hold)));
     }
     found
+}
+
+/// The same category of the shop, but another one of the store than it was by now?
+fn elsewhere(written: &Value, next: &Value) -> bool {
+    match (written, next) {
+        (Value::Place(was), Value::Place(is)) => {
+            was.id == is.id && was.online.zip(is.online).is_some_and(|(was, is)| was != is)
+        }
+        _ => false,
+    }
 }
 
 /// Has a product that failed `earlier` times, and now once more, failed often enough to be parked? A rate limit
@@ -291,6 +305,22 @@ mod tests {
 
     fn swings(history: &History, next: &str, now: u64) -> bool {
         history.swings(Field::Name, &text("shown"), &text(next), at(now)).is_some()
+    }
+
+    #[test]
+    fn a_category_that_is_made_again_under_its_products_is_no_swing() {
+        let place = |online| {
+            Value::Place(crate::catalog::Place { id: 2, path: vec!["Shelf 2".into()], online: Some(online) })
+        };
+        let none = || Value::Place(crate::catalog::Place::none());
+        let told = |onlines: [i64; 2], next| {
+            let writes =
+                (0..).zip(onlines).map(|(second, it)| (at(second * 10), none(), place(it))).collect();
+            let history = History { writes, ..History::default() };
+            history.swings(Field::Category, &none(), &place(next), at(30)).is_some()
+        };
+        assert!(told([70, 70], 70), "somebody takes it out of the same category again and again");
+        assert!(!told([70, 71], 72), "the category was deleted each time");
     }
 
     #[test]
