@@ -214,6 +214,21 @@ pub fn changes(known: Option<&Known>, wanted: &Looks, now: &Looks) -> Changes {
     changes
 }
 
+/// No platform limits names to fewer characters: a shorter one was not cut.
+const SHORTEST_LIMIT: usize = 50;
+
+/// Has the store answered a write of these changes and done nothing of one of them? A name that it has cut to what it
+/// was before is no such case.
+#[must_use]
+pub fn ignored(changes: &Changes, before: &Looks, now: &Looks) -> bool {
+    let cut = |wanted: &str| {
+        now.name.chars().count() >= SHORTEST_LIMIT && wanted.trim().starts_with(now.name.trim())
+    };
+    let name = changes.name.as_deref().is_some_and(|wanted| now.name == before.name && !cut(wanted));
+    name || changes.parent.is_some() && now.parent == before.parent
+        || changes.order.is_some() && now.order == before.order
+}
+
 /// What became of a write of `wanted` whose answer was lost, by what the store shows now.
 #[must_use]
 pub fn landed(wanted: &Looks, now: &Looks) -> bool {
@@ -310,6 +325,21 @@ mod tests {
             let settled: Vec<Option<i64>> = new.iter().copied().map(Some).collect();
             prop_assert_eq!(orders(&settled), new);
         }
+    }
+
+    #[test]
+    fn a_write_that_changed_nothing_is_told_from_one_that_was_cut() {
+        let long = "Long ".repeat(20);
+        let before = looks(&long, 5, 20);
+        let renamed = |name: &str| Changes { name: Some(name.into()), ..Changes::default() };
+        assert!(ignored(&renamed("B"), &before, &before));
+        assert!(!ignored(&renamed(&format!("{long}er")), &before, &before), "cut to what it was");
+        assert!(!ignored(&renamed("B"), &before, &looks("b", 5, 20)), "something was made of it");
+        let moved = Changes { parent: Some(7), order: Some(30), ..Changes::default() };
+        assert!(ignored(&moved, &before, &looks(&long, 7, 20)), "the order was not");
+        assert!(!ignored(&moved, &before, &looks(&long, 7, 30)));
+        assert!(ignored(&renamed("Arts"), &looks("Art", 5, 20), &looks("Art", 5, 20)));
+        assert!(!ignored(&Changes::default(), &before, &before));
     }
 
     #[test]

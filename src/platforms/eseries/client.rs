@@ -297,6 +297,12 @@ impl Client {
     fn judge(&self, method: &Method, answer: Answer) -> Result<Answer, CallError> {
         let now = self.clock.now();
         if answer.status == StatusCode::OK {
+            // Every write is answered in JSON (section 3): what says anything else is somebody on the way, and
+            // whether the store has done it is not known.
+            if !method.is_safe() && answer.json().is_none() {
+                self.gate.outage(now);
+                return Err(CallError::Unclear { why: "E-Series: the answer to a write is no JSON".into() });
+            }
             self.gate.answered();
             return Ok(answer);
         }

@@ -9,7 +9,7 @@ use super::{Corridor, Look, REST, known};
 use crate::catalog::{Hold, Looks, ShelfState, Side};
 use crate::clock::{after, before};
 use crate::decide::brake::ALTERNATES;
-use crate::decide::tree::{self, By};
+use crate::decide::tree::{self, By, Online};
 use crate::ledger::{Detail, Entry, Kind, Origin, Outcome};
 use crate::mapping::category::marker;
 use crate::platforms::CallError;
@@ -24,6 +24,8 @@ const LIMIT: &str = "category_limit";
 const LIMIT_REST: Duration = Duration::from_secs(3_600);
 /// The category came from another system and cannot be changed (section 9.3).
 pub(super) const LOCKED: &str = "category_locked";
+/// It was answered as done, and nothing of it was.
+const IGNORED: &str = "ignored";
 /// So many edits on E-Series are set back within an hour; then a person has to find out who makes them.
 const MOST_SET_BACKS: i32 = 5;
 const SET_BACK_WINDOW: Duration = Duration::from_secs(3_600);
@@ -102,13 +104,26 @@ impl Corridor {
         let by = after(intent.at, SEND_WITHIN);
         self.intend_category(look, &mut row, &intent, verdict).await?;
         let write = CategoryWrite {
-            name: changes.name,
+            name: changes.name.clone(),
             parent_id: changes.parent,
             order: changes.order,
             ..CategoryWrite::default()
         };
-        match look.account.e.update_category(online_id, &write, by).await {
-            Ok(()) => self.category_landed(look, row, &intent, online_id, wanted).await?,
+        let written = match look.account.e.update_category(online_id, &write, by).await {
+            Ok(()) => {
+                let shown = self.read_back(look, online_id).await?;
+                if tree::ignored(&changes, &there.looks, &shown.looks) {
+                    look.online.insert(online_id, shown);
+                    let why = "it answered that this was done, and shows the category as before".into();
+                    Err(CallError::Refused { status: 200, code: Some(IGNORED.into()), why })
+                } else {
+                    Ok(shown)
+                }
+            }
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(shown) => self.category_landed(look, row, &intent, shown, wanted).await?,
             Err(error) => self.turned_away(look, row, &intent, wanted, error).await?,
         }
         Ok(Some(online_id))
@@ -144,7 +159,8 @@ impl Corridor {
         };
         match look.account.e.create_category(&write, by).await {
             Ok(online_id) => {
-                self.category_landed(look, row, &intent, online_id, wanted).await?;
+                let shown = self.read_back(look, online_id).await?;
+                self.category_landed(look, row, &intent, shown, wanted).await?;
                 info!(category = id, e_series = online_id, "a category was created on E-Series");
                 Ok(Some(online_id))
             }
@@ -221,27 +237,31 @@ impl Corridor {
         Ok(())
     }
 
-    /// A write landed: what E-Series makes of it is read back.
+    /// What E-Series has made of a write. Where it cannot be read the intent stays open: the next look closes it by
+    /// what it sees.
+    async fn read_back(&self, look: &Look<'_>, online_id: i64) -> Result<Online, Stop> {
+        match look.account.e.category(online_id).await {
+            Ok((category, _)) => Ok(online(&category)),
+            Err(error) => {
+                let why = format!("a category could not be read back: {error}");
+                Err(self.stop(Side::ESeries, CallError::Unclear { why }))
+            }
+        }
+    }
+
+    /// A write landed, and this is what E-Series shows since.
     async fn category_landed(
         &self,
         look: &mut Look<'_>,
         mut row: Category,
         intent: &Entry,
-        online_id: i64,
+        shown: Online,
         wanted: Looks,
     ) -> Result<(), Stop> {
-        let shown = match look.account.e.category(online_id).await {
-            Ok((category, _)) => online(&category),
-            // The intent stays open: the next look closes it by what it sees.
-            Err(error) => {
-                let why = format!("a category could not be read back: {error}");
-                return Err(self.stop(Side::ESeries, CallError::Unclear { why }));
-            }
-        };
-        row.e_id = Some(online_id);
+        row.e_id = Some(shown.id);
         (row.state, row.hold, row.tried, row.retry_at) = (ShelfState::InStep, None, None, None);
         (row.wanted, row.shown, row.failures) = (Some(wanted), Some(shown.looks.clone()), 0);
-        look.online.insert(online_id, shown);
+        look.online.insert(shown.id, shown);
         metrics::counter!("concord_writes_total", "side" => "e_series", "what" => "category").increment(1);
         self.close_with(look, row, intent, Outcome::Landed).await
     }
@@ -295,7 +315,7 @@ impl Corridor {
             row.failures = row.failures.saturating_add(1);
             let until = backoff::next(row.failures.saturating_add(1), now);
             let reason = format!(
-                "E-Series does not take the change of the category now ({why}). It is being edited there, or was \
+                "E-Series does not take the change of the category now ({why}). It may be edited there, or have been \
                  changed meanwhile; it is tried again by itself."
             );
             let rest = (until - now).to_std().unwrap_or_default();
@@ -365,6 +385,7 @@ fn refusal(error: &CallError) -> Option<(Hold, Duration)> {
         )),
         // Somebody edits it elsewhere, or another creation of ours is on its way: that passes (section 2.2).
         (409, None | Some("EXTERNAL_ID_ALREADY_USED")) if !too_long => None,
+        (_, Some(IGNORED)) => None,
         _ => Some((Hold::new("refused", format!("E-Series refuses the category: {why}")), REST)),
     }
 }

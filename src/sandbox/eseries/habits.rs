@@ -92,6 +92,8 @@ pub struct Habits {
     /// Writing `externalReferenceId` makes a category count as one from the POS, whose products are fixed
     /// (unknown; sections 9.1 and 9.3).
     pub category_reference_makes_it_external: bool,
+    /// An update of a category is answered as done and changes nothing (no such case is known).
+    pub category_updates_are_lost: bool,
     /// How old the counts of products of a category may be (section 9.1: "lag by minutes").
     pub category_counts_lag_seconds: u32,
     /// A product's write that moves it between categories fires `category.updated` for each of them, too
@@ -178,6 +180,7 @@ impl Default for Habits {
             longest_category_description: 65_535,
             category_deletes_cascade: true,
             category_reference_makes_it_external: false,
+            category_updates_are_lost: false,
             category_counts_lag_seconds: 180,
             assignments_fire_both: true,
             largest_image_bytes: 20 << 20,
