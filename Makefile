@@ -2,6 +2,9 @@
 SHELL := bash
 # Queries are checked against the committed descriptions in .sqlx, not against a server that happens to run.
 export SQLX_OFFLINE := true
+# What the tests are built with: the mistakes that they have to find (`src/planted.rs`), and traces. One set for all of
+# them, so that everything is built once.
+TESTED := planted,otlp
 
 .PHONY: demo test storm policies setup
 
@@ -10,24 +13,23 @@ demo: setup
 	cargo build --locked
 	exec target/debug/concord demo
 
-# Every test, on a throw-away Postgres. The binary that tests kill is the one that is shipped; the tests themselves
-# are built with the mistakes that they have to find (`src/planted.rs`).
+# Every test, on a throw-away Postgres. The binary that tests kill is the one that is shipped.
 test: setup
 	cargo build --locked --release
 	CONCORD_TEST_BINARY="$(CURDIR)/target/release/concord" \
-		target/release/concord with-postgres -- cargo test --locked --features planted
+		target/release/concord with-postgres -- cargo test --locked --features $(TESTED)
 
 # Storms alone: `make storm SEEDS=10000`, or one of them again: `make storm SEED=17`.
 storm: setup
-	cargo build --locked --features planted
+	cargo build --locked --features $(TESTED)
 	CONCORD_STORM_SEEDS=$(SEEDS) CONCORD_STORM_SEED=$(SEED) target/debug/concord with-postgres -- \
-		cargo test --locked --features planted --test main sim::storms -- --nocapture
+		cargo test --locked --features $(TESTED) --test main sim::storms -- --nocapture
 
 # A thousand sales under Concord and under simpler policies: the table in the README.
 policies: setup
-	cargo build --locked --features planted
+	cargo build --locked --features $(TESTED)
 	target/debug/concord with-postgres -- \
-		cargo test --locked --features planted --test main sim::policies -- --nocapture
+		cargo test --locked --features $(TESTED) --test main sim::policies -- --nocapture
 
 setup:
 	@command -v cargo >/dev/null || { echo "Rust is not installed: get it from https://rustup.rs" >&2; exit 1; }

@@ -1,4 +1,4 @@
-//! Traces reach a collector over OTLP, and hold no secret. Built with `--features otlp` alone.
+//! Traces reach a collector over OTLP, and hold no secret. Only in a build with `--features otlp`.
 
 #![cfg(feature = "otlp")]
 #![expect(

@@ -27,7 +27,7 @@ use script::Script;
 use storm::Storm;
 
 /// Seeds that every run of the tests goes through: what fits into some minutes. `make storm` plays more.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 500;
 /// Storms at a time: each waits for Postgres most of the time.
 const ABREAST: usize = 4;
 
