@@ -14,10 +14,14 @@ demo: setup
 	exec target/debug/concord demo
 
 # Every test, on a throw-away Postgres. The binary that tests kill is the one that is shipped.
+test: STATUSES := $(CURDIR)/target/statuses
 test: setup
 	cargo build --locked --release
+	rm -rf "$(STATUSES)"
 	CONCORD_TEST_BINARY="$(CURDIR)/target/release/concord" \
-		target/release/concord with-postgres -- cargo test --locked --features $(TESTED)
+		CONCORD_TEST_STATUSES="$(STATUSES)" target/release/concord with-postgres -- \
+		cargo test --locked --features $(TESTED)
+	CONCORD_TEST_STATUSES="$(STATUSES)" cargo test --locked --features $(TESTED) --test statuses
 
 # Storms alone: `make storm SEEDS=10000`, or one of them again: `make storm SEED=17`.
 storm: setup

@@ -25,6 +25,9 @@ pub struct Context {
     pub online_level: Option<i64>,
     /// Which R-Series field is the SKU.
     pub sku_source: SkuSource,
+    /// The store's currency has no decimals (e-series-api.md, section 13, trap 13): the shop's prices mean what the
+    /// store can show of them. Otherwise amounts are carried as they are.
+    pub whole_prices: bool,
 }
 
 /// Which field of an item is its SKU on the web.

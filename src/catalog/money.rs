@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
 /// An amount in the store's own currency. `12.5` and `12.50` are equal; printed without trailing zeros.
@@ -27,6 +27,12 @@ impl Money {
         const DECIMALS: u32 = 2;
         let near = self.0.checked_sub(sent.0).is_some_and(|apart| apart.abs() < Decimal::new(1, DECIMALS));
         near && self.0.normalize().scale() <= DECIMALS && sent.0.normalize().scale() > DECIMALS
+    }
+
+    /// Rounded to a whole amount, halves away from zero.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self(self.0.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero).normalize())
     }
 
     /// Above zero?

@@ -244,6 +244,7 @@ impl Accounts {
                 primary_shop_id: row.r_primary_shop_id,
                 online_level: row.r_online_level_id,
                 sku_source: settings.sku_source,
+                whole_prices: row.e_price_decimals == Some(0),
             },
             rules: settings.rules(),
             booking: row

@@ -128,6 +128,7 @@ impl Accounts {
             r_online_level_id: shop.online_level,
             e_store_id: request.e_store_id,
             e_product_limit: profile.max_product_limit,
+            e_price_decimals: profile.price_decimals,
             e_full_at: None,
             e_limit_read_at: None,
             plan,

@@ -288,6 +288,7 @@ mod tests {
             primary_shop_id: 1,
             online_level: Some(4),
             sku_source: SkuSource::CustomSku,
+            whole_prices: false,
         };
         let create = variant(&facts, true, &home, &context).unwrap();
         assert_eq!(create.fields.attributes, Some([String::new(), "39".into(), String::new()]));

@@ -109,7 +109,8 @@ fn sku(item: &Item, source: SkuSource) -> &str {
 /// Online if it is above 0, else Default (integration-rules.md, section 9, rule 2).
 fn price(item: &Item, context: &Context) -> Money {
     let online = context.online_level.and_then(|level| item.price(level)).filter(|price| price.is_positive());
-    online.or_else(|| item.price(DEFAULT_LEVEL)).unwrap_or_default()
+    let price = online.or_else(|| item.price(DEFAULT_LEVEL)).unwrap_or_default();
+    if context.whole_prices { price.whole() } else { price }
 }
 
 /// The sum over the connected shops. Items that are not counted have no number at all.
@@ -205,6 +206,7 @@ mod tests {
             primary_shop_id: 1,
             online_level: Some(3),
             sku_source: SkuSource::CustomSku,
+            whole_prices: false,
         }
     }
 

@@ -55,6 +55,8 @@ pub struct Row {
     pub e_store_id: i64,
     /// E-Series `maxProductLimit`.
     pub e_product_limit: Option<i64>,
+    /// E-Series `currencyPrecision`, once it is known.
+    pub e_price_decimals: Option<i16>,
     /// Products online when E-Series said that it takes no more.
     pub e_full_at: Option<i64>,
     /// When `maxProductLimit` was last read again.
@@ -90,6 +92,7 @@ struct Raw {
     r_online_level_id: Option<i64>,
     e_store_id: i64,
     e_product_limit: Option<i64>,
+    e_price_decimals: Option<i16>,
     e_full_at: Option<i64>,
     e_limit_read_at: Option<Instant>,
     plan: String,
@@ -117,6 +120,7 @@ impl TryFrom<Raw> for Row {
             r_online_level_id: raw.r_online_level_id,
             e_store_id: raw.e_store_id,
             e_product_limit: raw.e_product_limit,
+            e_price_decimals: raw.e_price_decimals,
             e_full_at: raw.e_full_at,
             e_limit_read_at: raw.e_limit_read_at,
             plan: raw.plan,
@@ -137,8 +141,8 @@ pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
     sqlx::query!(
         "insert into connections (connection_id, name, state, r_account_id, r_shop_ids, r_primary_shop_id,
                                   r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at,
-                                  updated_at, sweep_due_at, web_sale)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14)",
+                                  updated_at, sweep_due_at, web_sale, e_price_decimals)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14, $15)",
         row.connection_id.0,
         row.name,
         row.state.as_str(),
@@ -153,6 +157,7 @@ pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
         row.created_at,
         row.sweep_due_at,
         row.web_sale,
+        row.e_price_decimals,
     )
     .execute(db)
     .await?;
@@ -164,9 +169,9 @@ pub async fn load(db: &mut Db, only: Option<ConnectionId>) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, e_full_at, e_limit_read_at, plan, settings,
-                web_sale, created_at, swept_at, sweep_due_at, sweep_found, token_generation,
-                e_uninstalled_at
+                r_online_level_id, e_store_id, e_product_limit, e_price_decimals, e_full_at, e_limit_read_at,
+                plan, settings, web_sale, created_at, swept_at, sweep_due_at, sweep_found,
+                token_generation, e_uninstalled_at
          from connections where $1::uuid is null or connection_id = $1 order by connection_id",
         only.map(|connection| connection.0),
     )
@@ -305,9 +310,9 @@ pub async fn sweep_due(
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, e_full_at, e_limit_read_at, plan, settings,
-                web_sale, created_at, swept_at, sweep_due_at, sweep_found, token_generation,
-                e_uninstalled_at
+                r_online_level_id, e_store_id, e_product_limit, e_price_decimals, e_full_at, e_limit_read_at,
+                plan, settings, web_sale, created_at, swept_at, sweep_due_at, sweep_found,
+                token_generation, e_uninstalled_at
          from connections where state = 'active' and sweep_due_at <= $1 and connection_id <> all($2)
            and ($4::uuid[] is null or connection_id = any($4))
          order by sweep_due_at, connection_id limit $3",

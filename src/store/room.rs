@@ -113,22 +113,24 @@ pub async fn full_at(db: &mut Db, connection_id: ConnectionId, products: Option<
     Ok(())
 }
 
-/// The limit as the store tells it. A store that was full before is asked again when it tells another one.
+/// The limit, and the decimals of its currency, as the store tells them. A store that was full before is asked again when it tells another one.
 pub async fn limit_read(
     db: &mut Db,
     connection_id: ConnectionId,
-    limit: Option<i64>,
+    (limit, price_decimals): (Option<i64>, Option<i16>),
     ask_again: bool,
     now: Instant,
 ) -> Result<()> {
     sqlx::query!(
         "update connections set e_product_limit = $2, e_limit_read_at = $3,
+             e_price_decimals = coalesce($5, e_price_decimals),
              e_full_at = case when $4 or e_product_limit is distinct from $2 then null else e_full_at end
          where connection_id = $1",
         connection_id.0,
         limit,
         now,
         ask_again,
+        price_decimals,
     )
     .execute(db)
     .await?;

@@ -30,7 +30,8 @@ impl Sweep {
         if long_ago || !waiting.is_empty() && now >= after(read_at, WHILE_WAITING) {
             let profile = account.e.profile().await.map_err(|error| Broken::Call(Side::ESeries, error))?;
             let mut db = self.store.begin().await?;
-            room::limit_read(&mut db, connection, profile.max_product_limit, long_ago, now).await?;
+            let told = (profile.max_product_limit, profile.price_decimals);
+            room::limit_read(&mut db, connection, told, long_ago, now).await?;
             db.commit().await?;
         }
         if waiting.is_empty() {

@@ -326,7 +326,8 @@ async fn a_currency_without_decimals_rests_whatever_the_shop_says() {
     assert_eq!(world.pair(whole).1.price, decimal("1200"));
     world.check_alike("created", "1").await;
     world.check_rounds("created").await;
-    assert_eq!(world.item(0).online_price, None, "nobody has edited a price");
+    let online = [0, 1].map(|number| world.item(number).online_price);
+    assert_eq!(online, [None, None], "nobody has edited a price");
     world.stage.r.reprice_online(parts, decimal("9.6"));
     world.stage.e.reprice(world.product_of(whole).unwrap().id, decimal("1500"));
     world.settle().await;

@@ -4,6 +4,7 @@
 mod database;
 pub mod laws;
 pub mod mortal;
+pub mod statuses;
 pub mod stopper;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -201,7 +202,7 @@ impl World {
                 .unwrap();
         let stop = CancellationToken::new();
         let accounts = desk.accounts.clone();
-        let app = concord::http::app(desk);
+        let app = concord::http::app(desk).layer(axum::middleware::from_fn(statuses::note));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = format!("http://{}", listener.local_addr().unwrap());
         let served = app.clone();

@@ -119,6 +119,8 @@ pub struct Profile {
     pub store_id: i64,
     /// `account.limitsAndRestrictions.maxProductLimit`.
     pub max_product_limit: Option<i64>,
+    /// `formatsAndUnits.currencyPrecision`: 2, or 0 for yen (section 11).
+    pub price_decimals: Option<i16>,
     /// `settings.storeName`.
     pub store_name: String,
 }
@@ -132,7 +134,10 @@ impl Profile {
         let limits = nested(&["account", "limitsAndRestrictions"]).unwrap_or(&null);
         let limits = Record::of("Profile.account.limitsAndRestrictions", limits)?;
         let settings = Record::of("Profile.settings", nested(&["settings"]).unwrap_or(&null))?;
+        let units = Record::of("Profile.formatsAndUnits", nested(&["formatsAndUnits"]).unwrap_or(&null))?;
+        let decimals = units.integer("currencyPrecision")?;
         Ok(Self {
+            price_decimals: decimals.and_then(|decimals| i16::try_from(decimals).ok()),
             store_id: general.needed("storeId", general.integer("storeId")?)?,
             max_product_limit: limits.integer("maxProductLimit")?,
             store_name: settings.text("storeName")?.unwrap_or_default(),
