@@ -348,8 +348,8 @@ impl Corridor {
                 self.stays_withdrawn(visit).await
             }
             (Sight::Here(shop), Sight::NoHalf) => self.match_or_create(visit, &shop).await,
-            (Sight::Here(_), Sight::Here(online)) if visit.removal().is_some() => {
-                self.withdraw(visit, &online).await
+            (Sight::Here(shop), Sight::Here(online)) if visit.removal().is_some() => {
+                self.withdraw(visit, &shop, online).await
             }
             (Sight::Here(shop), Sight::Here(online)) if shop.archived() => {
                 self.archived(visit, &shop, &online).await

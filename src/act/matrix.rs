@@ -51,7 +51,7 @@ pub async fn update_matrix_on_r(
                 let pair = pairs.find(|(name, _)| name.trim() == place.trim() && !place.trim().is_empty());
                 pair.map(|(_, value)| value.clone()).unwrap_or_default()
             });
-            put_attributes(r, item, values, &new, by).await?;
+            put_attributes(r, item, values, &new, by).await.map_err(begun)?;
         }
         saved.set = Some(new);
     } else if let Some(known) = matrix.set.as_ref().filter(|_| !write.renamed.is_empty()) {
@@ -61,7 +61,7 @@ pub async fn update_matrix_on_r(
         for item in items.iter_mut().filter(|item| !item.archived) {
             let Some(attributes) = item.attributes.clone() else { continue };
             let values = moved(&attributes, &write.renamed, &new);
-            put_attributes(r, item, values, &new, by).await?;
+            put_attributes(r, item, values, &new, by).await.map_err(begun)?;
         }
         saved.set = Some(new);
     } else if let Some(name) = &write.description {
@@ -80,6 +80,17 @@ pub async fn update_matrix_on_r(
         }
     }
     Ok((saved, items))
+}
+
+/// A call that was not made after others were: what it is part of is half done, so its intent stays open, and the next
+/// look finishes it.
+fn begun(error: CallError) -> CallError {
+    match error {
+        CallError::Later { why, .. } | CallError::Busy { why } => {
+            CallError::Unclear { why: format!("some of the variants are written, the others wait: {why}") }
+        }
+        error => error,
+    }
 }
 
 /// Writes the attributes of an item, unless it has them already.

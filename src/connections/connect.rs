@@ -198,7 +198,7 @@ pub(super) fn not_proved(side: Side, problem: Problem) -> ConnectError {
             format!("{}. Check the account number, the token and its scopes.", why.trim_end_matches('.'))
         }
         Problem::Call(CallError::Later { until, why }) => format!("{why}. Try again after {until}."),
-        Problem::Call(CallError::Unclear { why }) => format!("{why}. Try again."),
+        Problem::Call(CallError::Busy { why } | CallError::Unclear { why }) => format!("{why}. Try again."),
     };
     ConnectError::NotProved { side, reason }
 }

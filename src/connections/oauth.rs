@@ -481,7 +481,7 @@ fn without_secrets(row: grants::Row) -> grants::Row {
 /// A call that failed, in words for the person at the browser.
 fn call(error: CallError) -> OauthError {
     match error {
-        CallError::Later { why, .. } | CallError::Unclear { why } => {
+        CallError::Later { why, .. } | CallError::Busy { why } | CallError::Unclear { why } => {
             OauthError::NotNow(format!("{why}. Nothing was connected; start anew in a while."))
         }
         CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why } => {

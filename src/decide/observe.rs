@@ -31,6 +31,13 @@ pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
     }
 }
 
+/// Was a write answered as done, and nothing was done? What the platform may have made of the value, cut or spelt its own
+/// way, is no such case.
+#[must_use]
+pub fn ignored(before: &Value, after: &Value, now: &Value) -> bool {
+    now.same(before) && !before.same(after) && !now.may_have_become(after)
+}
+
 /// What became of pieces added to a count, long after: by the count that is there now, given what later writes of
 /// ours have added `since`.
 #[must_use]
@@ -134,6 +141,17 @@ mod tests {
         assert_eq!(judge("b "), Outcome::Landed);
         assert_eq!(judge("a"), Outcome::NotLanded);
         assert_eq!(judge("c"), Outcome::Superseded);
+    }
+
+    #[test]
+    fn a_write_that_did_nothing_is_told_from_one_that_was_spelt_otherwise() {
+        let text = |text: &str| Value::Text(text.into());
+        assert!(ignored(&text("a"), &text("b"), &text("a")));
+        assert!(ignored(&Value::Flag(true), &Value::Flag(false), &Value::Flag(true)));
+        assert!(!ignored(&text("a"), &text("b"), &text("c")));
+        assert!(!ignored(&text("A&amp;B"), &text("A&B"), &text("A&amp;B")));
+        let long = "long ".repeat(60);
+        assert!(!ignored(&text(&long), &text(&format!("{long}er")), &text(&long)), "cut to what it was");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! From verdicts to steps: a plan leaves the hands no choice.
 
+use std::collections::BTreeMap;
+
 use super::merge::Verdict;
 use super::shadow::Shadow;
 use crate::catalog::{Facts, Field, Hold, Rules, Side, Stock, Value};
@@ -80,7 +82,36 @@ pub struct Plan {
     pub holds: Vec<(Field, Hold)>,
 }
 
+/// A field that the written side answered as taken, and did not change.
+pub const IGNORED: &str = "ignored";
+
+impl Change {
+    /// Why the field is held when that side has ignored this change.
+    #[must_use]
+    pub fn ignored(&self, side: Side) -> Hold {
+        let reason = format!(
+            "{side} answered that it took {} as the {}, and still shows {}. It is not written again before one of the \
+             two sides changes.",
+            self.after, self.field, self.before
+        );
+        Hold::new(IGNORED, reason)
+    }
+}
+
 impl Plan {
+    /// Leaves out what a side has ignored before: the very same changes, which stay held.
+    pub fn leave_ignored(&mut self, holds: &BTreeMap<Field, Hold>) {
+        for step in &mut self.steps {
+            let Step::Update { side, changes } = step else { continue };
+            changes.retain(|change| {
+                let ignored = holds.get(&change.field).filter(|hold| **hold == change.ignored(*side));
+                self.holds.extend(ignored.map(|hold| (change.field, hold.clone())));
+                ignored.is_none()
+            });
+        }
+        self.steps.retain(|step| !matches!(step, Step::Update { changes, .. } if changes.is_empty()));
+    }
+
     /// An operator wants the product to be offered, or not to be: on the web, and in the shop where the web's choice
     /// is carried there. What the merge had to say of that is settled.
     pub fn wish(&mut self, enabled: bool, (r, e): (&Facts, &Facts), rules: &Rules) {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::Looks;
+use crate::catalog::{Looks, spelling};
 
 /// A category of the shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,17 +214,13 @@ pub fn changes(known: Option<&Known>, wanted: &Looks, now: &Looks) -> Changes {
     changes
 }
 
-/// No platform limits names to fewer characters: a shorter one was not cut.
-const SHORTEST_LIMIT: usize = 50;
-
 /// Has the store answered a write of these changes and done nothing of one of them? A name that it has cut to what it
 /// was before is no such case.
 #[must_use]
 pub fn ignored(changes: &Changes, before: &Looks, now: &Looks) -> bool {
-    let cut = |wanted: &str| {
-        now.name.chars().count() >= SHORTEST_LIMIT && wanted.trim().starts_with(now.name.trim())
-    };
-    let name = changes.name.as_deref().is_some_and(|wanted| now.name == before.name && !cut(wanted));
+    let unchanged = now.name == before.name;
+    let name =
+        changes.name.as_deref().is_some_and(|wanted| unchanged && !spelling::may_be(&now.name, wanted));
     name || changes.parent.is_some() && now.parent == before.parent
         || changes.order.is_some() && now.order == before.order
 }

@@ -118,7 +118,11 @@ fn finish(method: &str, path: &str, operation: &mut Map<String, Value>) {
         let told = operation.get("description").and_then(Value::as_str).unwrap_or_default();
         let told = format!("{told}\n\nNeeds the scope `{}`.", needed.as_str()).trim().to_owned();
         operation.insert("description".into(), told.into());
-        problems.extend([400, 401, 403, 429, 503]);
+        problems.extend([400, 401, 429, 503]);
+        // Every key may read.
+        if needed != super::auth::Scope::Read {
+            problems.push(403);
+        }
         if has(operation, "path") {
             problems.push(404);
         }

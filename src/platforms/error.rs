@@ -13,6 +13,13 @@ pub enum CallError {
         /// What the platform said.
         why: String,
     },
+    /// Nothing was done, because somebody else has this record at the moment. It comes back by itself and counts its
+    /// tries: whoever goes on editing is no reason for others to wait.
+    #[error("busy: {why}")]
+    Busy {
+        /// What the platform said.
+        why: String,
+    },
     /// The write may or may not have taken effect: look before doing anything again.
     #[error("the outcome is unclear: {why}")]
     Unclear {
@@ -50,6 +57,7 @@ impl CallError {
         let say = |why: String| format!("{what}: {why}");
         match self {
             Self::Later { until, why } => Self::Later { until, why: say(why) },
+            Self::Busy { why } => Self::Busy { why: say(why) },
             Self::Unclear { why } => Self::Unclear { why: say(why) },
             Self::Gone { why } => Self::Gone { why: say(why) },
             Self::Refused { status, code, why } => Self::Refused { status, code, why: say(why) },

@@ -268,7 +268,9 @@ impl Corridor {
                 self.close(visit, intent, Outcome::Refused).await?;
                 return Ok(Stop::Account { side: Side::RSeries, why });
             }
-            CallError::Later { .. } => self.close(visit, intent, Outcome::NotLanded).await?,
+            CallError::Later { .. } | CallError::Busy { .. } => {
+                self.close(visit, intent, Outcome::NotLanded).await?
+            }
         }
         Ok(self.stop(Side::RSeries, error))
     }

@@ -1,6 +1,6 @@
 //! From two sights to two sides in step: merge, and carry out the plan step by step.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use tracing::error;
 
@@ -11,7 +11,7 @@ use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::catalog::{Facts, Field, Hold, Side, Value, Way};
 use crate::clock::after;
 use crate::decide::plan::Change;
-use crate::decide::{Plan, Step, check};
+use crate::decide::{Plan, Step, check, observe};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::mapping;
 use crate::planted::{Mistake, planted};
@@ -225,8 +225,15 @@ impl Corridor {
             Err(error @ CallError::Refused { .. }) => (Outcome::Refused, Some(error.clone())),
             Err(error) => (Outcome::NotLanded, Some(error.clone())),
         };
+        let mut ignored = BTreeSet::new();
         if let Ok(read_back) = &done {
             for change in &changes {
+                let now = read_back.get(change.field);
+                if now.is_some_and(|now| observe::ignored(&change.before, &change.after, now)) {
+                    visit.link.holds.insert(change.field, change.ignored(side));
+                    ignored.insert(change.field);
+                    continue;
+                }
                 // What was read back, not what was sent: platforms trim and round.
                 let read_back = read_back.get(change.field);
                 let read_back = read_back.filter(|_| !planted(Mistake::ShadowIsWhatWasSent));
@@ -256,7 +263,14 @@ impl Corridor {
             let reason = format!("{side} refuses {} as the {}: {why}", change.after, change.field);
             visit.link.holds.insert(change.field, Hold { code, reason });
         }
-        self.close_all(visit, side, intents.iter().map(|(intent, _)| intent.entry_id), outcome).await?;
+        let (none, all): (Vec<&Entry>, Vec<&Entry>) = intents
+            .iter()
+            .map(|(intent, _)| intent)
+            .partition(|intent| intent.field.is_some_and(|field| ignored.contains(&field)));
+        if !none.is_empty() {
+            self.close_all(visit, side, none.iter().map(|intent| intent.entry_id), Outcome::Refused).await?;
+        }
+        self.close_all(visit, side, all.iter().map(|intent| intent.entry_id), outcome).await?;
         match (error, only) {
             (None, _) => {
                 written(side, "update");

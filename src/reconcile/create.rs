@@ -223,7 +223,7 @@ impl Corridor {
                 self.close(visit, &intent, Outcome::Refused).await?;
                 return Err(Stop::Account { side: Side::ESeries, why });
             }
-            Err(error @ CallError::Later { .. }) => {
+            Err(error @ (CallError::Later { .. } | CallError::Busy { .. })) => {
                 self.close(visit, &intent, Outcome::NotLanded).await?;
                 return Err(self.stop(Side::ESeries, error));
             }

@@ -179,9 +179,17 @@ impl Corridor {
     }
 
     /// Takes a product off the web whose creation was undone. Everything it had is kept in the ledger.
-    pub(super) async fn withdraw(&self, visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
+    /// The shop goes on selling the item, so what was sold of it on the web is carried before.
+    pub(super) async fn withdraw(
+        &self,
+        visit: &mut Visit<'_>,
+        shop: &InShop,
+        online: Online,
+    ) -> Result<(), Stop> {
         let why = visit.removal().map(Edit::cause).unwrap_or_default();
-        self.remove(visit, online, &why).await?;
+        self.variants_carry_first(visit, &online).await?;
+        let facts = shop.facts(&visit.reading());
+        self.leave(visit, &facts, online, &why).await?;
         self.stays_withdrawn(visit).await
     }
 

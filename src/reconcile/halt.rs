@@ -178,6 +178,7 @@ impl Corridor {
     pub(super) fn stop(&self, side: Side, error: CallError) -> Stop {
         match error {
             CallError::Later { until, why } => Stop::Later { until, why, failed: false },
+            CallError::Busy { why } => Stop::Later { until: self.in_seconds(2), why, failed: true },
             CallError::Unclear { why } => {
                 metrics::counter!("concord_unclear_total", "side" => side.as_str()).increment(1);
                 Stop::Later { until: self.in_seconds(1), why: format!("unclear: {why}"), failed: false }

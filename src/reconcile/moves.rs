@@ -4,6 +4,7 @@ use super::carry::remember;
 use super::sight::{Online, Sight, Sights};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Stock};
+use crate::decide::Shadow;
 use crate::mapping;
 use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::Asker;
@@ -21,7 +22,7 @@ impl Corridor {
         remember(visit, &item.description, &simple);
         visit.changed = [true, false];
         if let Sight::Here(online) = sights.e {
-            self.leave(visit, &simple, online).await?;
+            self.leave(visit, &simple, online, "the item belongs to another product now").await?;
         }
         let now = self.clock.now();
         let link = &mut visit.link;
@@ -37,7 +38,7 @@ impl Corridor {
         link.parent_id = home;
         (link.e_product_id, link.e_combination_id) = (None, None);
         link.standing = Standing::New;
-        link.shadow = crate::decide::Shadow::default();
+        link.shadow = Shadow::default();
         link.holds.clear();
         links::save(&mut db, link, now).await?;
         db.commit().await?;
@@ -49,16 +50,20 @@ impl Corridor {
         Err(Stop::Later { until: now, why: "its product has to be seen to first".into(), failed: false })
     }
 
-    /// Takes a product, or a variation, off the web whose item is sold elsewhere from now on. What it had is kept in
-    /// the ledger, and what was sold of it and not carried yet is carried before: the pieces are the same ones.
-    async fn leave(&self, visit: &mut Visit<'_>, r: &Facts, online: Online) -> Result<(), Stop> {
+    /// Takes a product, or a variation, off the web whose item stays in the shop. What it had is kept in the ledger, and
+    /// what was sold of it and not carried yet is carried before: the pieces are the same ones.
+    pub(super) async fn leave(
+        &self,
+        visit: &mut Visit<'_>,
+        r: &Facts,
+        online: Online,
+        why: &str,
+    ) -> Result<(), Stop> {
         let mut online = online;
         for _ in 0..TRIES {
-            let known = visit.link.shadow.e_series.stock().and_then(Stock::tracked);
-            let sold =
-                known.zip(online.stock().tracked()).map_or(0, |(known, now)| now.saturating_sub(known));
-            if sold == 0 || !visit.account.rules.way(Field::Stock).carries_from(Side::ESeries) {
-                return self.remove_as_seen(visit, &online, "the item belongs to another product now").await;
+            let sold = visit.not_carried(&online);
+            if sold == 0 {
+                return self.remove_as_seen(visit, &online, why).await;
             }
             match visit.account.booking.filter(|_| sold < 0) {
                 Some(booking) => self.sell_on_r(visit, sold, booking, r).await?,
@@ -74,4 +79,43 @@ impl Corridor {
         }
         Err(Stop::Again("it is sold faster than it can be carried"))
     }
+
+    /// Has each variant carry first what was sold of it on the web: with the product that goes as well.
+    pub(super) async fn variants_carry_first(&self, visit: &Visit<'_>, online: &Online) -> Result<(), Stop> {
+        let link = &visit.link;
+        if link.r_matrix_id.is_none() || !visit.carries_sales() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        let variants = links::of_parent(&mut db, link.connection_id, link.product_id).await?;
+        let behind = variants.iter().filter(|variant| {
+            let shown = variant.e_combination_id.and_then(|id| online.product.variation(id));
+            shown.is_some_and(|shown| beyond(&variant.shadow, shown.stock) != 0)
+        });
+        let behind: Vec<_> = behind.map(|variant| variant.product_id).collect();
+        if behind.is_empty() {
+            return Ok(());
+        }
+        dirty::mark(&mut db, link.connection_id, &behind, Asker::Other, now, now).await?;
+        db.commit().await?;
+        let why = "what was sold of its variants has to be carried before it goes".into();
+        Err(Stop::Later { until: self.in_seconds(1), why, failed: true })
+    }
+}
+
+impl Visit<'_> {
+    fn carries_sales(&self) -> bool {
+        self.account.rules.way(Field::Stock).carries_from(Side::ESeries)
+    }
+
+    /// Pieces that came or went on the web since they were last carried to the shop.
+    pub(super) fn not_carried(&self, online: &Online) -> i64 {
+        if self.carries_sales() { beyond(&self.link.shadow, online.stock()) } else { 0 }
+    }
+}
+
+fn beyond(shadow: &Shadow, shown: Stock) -> i64 {
+    let known = shadow.e_series.stock().and_then(Stock::tracked);
+    known.zip(shown.tracked()).map_or(0, |(known, now)| now.saturating_sub(known))
 }

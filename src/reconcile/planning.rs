@@ -29,6 +29,7 @@ pub(super) fn plan_for(
         let several = mapping::category::several(&online.product.category_ids, &account.tree);
         plan.holds.extend(several.map(|hold| (Field::Category, hold)));
     }
+    plan.leave_ignored(&link.holds);
     brake::freeze(&mut plan, &brake::frozen(&link.holds));
     (plan, changed)
 }

@@ -8,7 +8,7 @@ use super::carry::{remember, written};
 use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
 use crate::act;
-use crate::catalog::{Field, Side, Value};
+use crate::catalog::{Field, Hold, Side, Value};
 use crate::clock::after;
 use crate::decide::brake::Act;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
@@ -49,6 +49,13 @@ impl Corridor {
             Some(shop) if shop.archived() => {}
             _ => return Err(Stop::Again("it came back before its product was removed")),
         }
+        if let Some(item_id) = visit.link.r_item_id.filter(|_| visit.not_carried(online) != 0) {
+            let rows = visit.account.r.newest_log_rows(item_id, 0).await;
+            let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
+            if rows.iter().any(LogRow::is_merged_away) {
+                tell_pieces(visit, online)?;
+            }
+        }
         self.remove(visit, online, "the item was archived").await?;
         self.settle(visit, true).await
     }
@@ -64,6 +71,7 @@ impl Corridor {
             let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
             let carries = visit.account.rules.way(Field::Enabled).carries_from(Side::RSeries);
             if carries && rows.iter().any(LogRow::is_merged_away) {
+                tell_pieces(visit, online)?;
                 self.remove(visit, online, "the item was merged into another one on R-Series").await?;
                 return self.nothing_left(visit).await;
             }
@@ -187,6 +195,23 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         Ok(store::ledger::kept(&mut db, connection, product).await?)
     }
+}
+
+/// The pieces of an item that was merged lie on another one now, which nobody names: what was sold on the web of the
+/// old one and not carried yet has to be booked there by a person. Told once; the next visit removes the product.
+fn tell_pieces(visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
+    const CODE: &str = "merged_with_sales";
+    let pieces = visit.not_carried(online);
+    let reason = format!(
+        "The item was merged into another one on R-Series before {pieces:+} pieces, sold or restocked on E-Series, were \
+         booked. Book them on the item that is left, and retry: then this product is removed from E-Series."
+    );
+    let hold = Hold::new(CODE, reason.as_str());
+    if pieces == 0 || visit.link.holds.get(&Field::Stock) == Some(&hold) {
+        return Ok(());
+    }
+    visit.link.holds.insert(Field::Stock, hold);
+    Err(Stop::Park { code: CODE, reason })
 }
 
 impl Visit<'_> {

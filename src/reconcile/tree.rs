@@ -43,6 +43,8 @@ struct Look<'a> {
     began: Instant,
     rows: BTreeMap<i64, Category>,
     online: BTreeMap<i64, Online>,
+    /// Every category of the store could be read.
+    legible: bool,
     /// Categories of the shop with a write that may still be on its way.
     busy: BTreeSet<i64>,
     /// Whose news was found, for the meaning of notices: ids of either side.
@@ -132,13 +134,15 @@ impl Corridor {
         // A shop without categories, of which nothing is left online, has nothing to be compared with.
         let nothing =
             shop.categories.is_empty() && intents.is_empty() && rows.values().all(|row| row.e_id.is_none());
-        let online = if nothing { BTreeMap::new() } else { self.online_tree(&account).await? };
+        let (online, legible) =
+            if nothing { (BTreeMap::new(), true) } else { self.online_tree(&account).await? };
         let mut look = Look {
             account: &account,
             claim,
             began,
             rows,
             online,
+            legible,
             busy: BTreeSet::new(),
             changed: [BTreeSet::new(), BTreeSet::new()],
             full: None,

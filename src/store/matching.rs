@@ -144,14 +144,14 @@ pub async fn case_twins(
     Ok(count)
 }
 
-/// Has a run listed E-Series completely, at `oldest` or later, and is it at its visits? Then what it has not listed
+/// Has a run listed E-Series completely, and could it read all of it, at `oldest` or later, and is it at its visits? Then what it has not listed
 /// was not there, or is known since.
 pub async fn is_listed(db: &mut Db, connection_id: ConnectionId, oldest: Instant) -> Result<bool> {
     let listed = sqlx::query_scalar!(
         r#"select exists (select from syncs where connection_id = $1 and mode <> 'full_look'
                             and state in ('running', 'awaiting_approval')
                             and phase in ('mark', 'mark_missing', 'visit', 'compare', 'compare_online')
-                            and started_at >= $2) as "listed!""#,
+                            and started_at >= $2 and unreadable = 0) as "listed!""#,
         connection_id.0,
         oldest,
     )

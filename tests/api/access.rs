@@ -33,7 +33,13 @@ impl Api {
     }
 
     /// A request from an address, with these headers.
-    async fn from(&self, peer: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap) {
+    pub async fn answer_to(
+        &self,
+        peer: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, HeaderMap) {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -45,10 +51,10 @@ impl Api {
     }
 
     /// The same service with other rates.
-    fn limited(&mut self, rates: Rates) {
+    pub fn limited(&mut self, rates: Rates) {
         let parts = Parts { rates, ..self.world.parts(99) };
         let Assembled { desk, .. } = assemble(parts, "http://concord.test").unwrap();
-        self.world.app = concord::http::app(desk);
+        self.world.app = crate::support::front(desk);
     }
 }
 
@@ -279,22 +285,30 @@ async fn an_address_has_a_budget_and_probes_always_get_through() {
     let token = format!("Bearer {TOKEN}");
     let mine = [("authorization", token.as_str())];
     // Whether it was let in or not counts alike.
-    assert_eq!(api.from("192.0.2.1", "GET", "/v1/connections", &mine).await.0, 200);
-    assert_eq!(api.from("192.0.2.1", "GET", "/v1/connections", &[]).await.0, 401);
-    let (status, headers) = api.from("192.0.2.1", "GET", "/v1/connections", &mine).await;
+    assert_eq!(api.answer_to("192.0.2.1", "GET", "/v1/connections", &mine).await.0, 200);
+    assert_eq!(api.answer_to("192.0.2.1", "GET", "/v1/connections", &[]).await.0, 401);
+    let (status, headers) = api.answer_to("192.0.2.1", "GET", "/v1/connections", &mine).await;
     assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "30"));
-    assert_eq!(api.from("192.0.2.1", "GET", "/health/live", &[]).await.0, 200);
-    assert_eq!(api.from("192.0.2.1", "GET", "/metrics", &[]).await.0, 200);
-    assert_eq!(api.from("192.0.2.2", "GET", "/v1/connections", &mine).await.0, 200, "others have their own");
+    assert_eq!(api.answer_to("192.0.2.1", "GET", "/health/live", &[]).await.0, 200);
+    assert_eq!(api.answer_to("192.0.2.1", "GET", "/metrics", &[]).await.0, 200);
+    assert_eq!(
+        api.answer_to("192.0.2.2", "GET", "/v1/connections", &mine).await.0,
+        200,
+        "others have their own"
+    );
     // Behind a proxy of ours it is the one in front of it who counts; a stranger's word is none.
     for (forwarded, status) in
         [("192.0.2.1", 429), ("192.0.2.3", 200), ("192.0.2.1, 192.0.2.3", 200), ("192.0.2.3", 429)]
     {
         let headers = [("authorization", token.as_str()), ("x-forwarded-for", forwarded)];
-        assert_eq!(api.from("10.1.1.1", "GET", "/v1/connections", &headers).await.0, status, "{forwarded}");
+        assert_eq!(
+            api.answer_to("10.1.1.1", "GET", "/v1/connections", &headers).await.0,
+            status,
+            "{forwarded}"
+        );
     }
     let headers = [("authorization", token.as_str()), ("x-forwarded-for", "192.0.2.77")];
-    assert_eq!(api.from("192.0.2.1", "GET", "/v1/connections", &headers).await.0, 429);
+    assert_eq!(api.answer_to("192.0.2.1", "GET", "/v1/connections", &headers).await.0, 429);
 }
 
 /// Forgeries use up a budget; genuine notices do not, however many they are.

@@ -12,6 +12,7 @@ mod health;
 mod idempotency;
 mod ledger;
 mod mass_update;
+mod misuse;
 mod oauth;
 mod products;
 mod quality;

@@ -67,7 +67,7 @@ pub enum Told {
 impl From<CallError> for Told {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Later { .. } => Self::Later,
+            CallError::Later { .. } | CallError::Busy { .. } => Self::Later,
             CallError::Unclear { .. } => Self::Unclear,
             CallError::Gone { .. } => Self::Gone,
             CallError::Refused { status, code, .. } => Self::Refused(status, code),

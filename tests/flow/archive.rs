@@ -185,6 +185,35 @@ async fn an_item_that_was_merged_into_another_one_is_sold_there_alone() {
     }
 }
 
+/// Its pieces lie on another item now, and what was sold of it is not booked there: a person is told, once.
+#[tokio::test]
+async fn what_was_sold_of_an_item_before_it_was_merged_is_told() {
+    for archived in [false, true] {
+        let world = World::with(Plan::default(), vec![mug(), item("Cup", "CUP", "9", 3)]).await;
+        world.stage.r.habits(|habits| habits.merged_items_stay_archived = archived);
+        let ids: Vec<i64> = world.stage.r.items().iter().map(|item| item.item_id).collect();
+        let [mug, cup] = ids.try_into().unwrap();
+        world.stage.e.sell(world.product_of(cup).unwrap().id, 1);
+        world.stage.r.merge_items(cup, mug);
+        world.sweep().await;
+        world.clock.advance(std::time::Duration::from_secs(25 * 3_600));
+        world.sweep().await;
+        let parked = world.get("/parked").await;
+        let row = &parked["items"][0];
+        assert_eq!(row["code"], "merged_with_sales", "{parked}");
+        assert!(row["reason"].as_str().unwrap().contains("-1 pieces"), "{parked}");
+        let retry = format!(
+            "/v1/connections/{}/parked/{}/retry",
+            world.connection,
+            row["product_id"].as_str().unwrap()
+        );
+        assert_eq!(world.call("POST", &retry, None).await.0, 202);
+        world.settle().await;
+        assert_eq!(world.stage.e.products().len(), 1, "nothing is offered twice");
+        world.close().await;
+    }
+}
+
 #[tokio::test]
 async fn an_item_that_vanished_without_a_word_keeps_its_product_and_asks() {
     let world = World::with_a_mug().await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use concord::clock::{Clock, after};
+use concord::sandbox::faults::{Aim, Fault};
 use serde_json::{Value, json};
 
 use crate::support::{Plan, World, decimal, item, start_of_time};
@@ -341,4 +342,25 @@ async fn the_cap_is_exact_among_workers() {
     }
     world.settle().await;
     assert_eq!((world.on_offer(), world.brake().await["held"].clone()), (40, json!(35)));
+}
+
+/// Somebody has the record open in the POS and does not close it: the product waits longer and longer, then a person is
+/// told, and the allowance of calls stays for the others.
+#[tokio::test]
+async fn a_record_that_stays_busy_is_parked_after_some_tries() {
+    let world = World::with_a_mug().await;
+    let id = world.stage.r.items()[0].item_id;
+    for _ in 0..40 {
+        world.stage.r.faults().next(Aim::Write, Fault::Status { status: 409, retry_after: None });
+    }
+    world.stage.e.rename(world.product_of(id).unwrap().id, "Renamed");
+    world.clear_calls();
+    world.settle().await;
+    for _ in 0..14 {
+        world.clock.advance(Duration::from_secs(3_700));
+        world.settle().await;
+    }
+    let parked = world.get("/parked").await;
+    assert_eq!(parked["items"][0]["code"], "keeps_failing", "{parked}");
+    assert!(world.writes() <= 13, "{} writes", world.writes());
 }

@@ -319,6 +319,45 @@ async fn a_plan_that_takes_no_more_categories_holds_the_rest_until_it_does() {
     world.check_trees().await;
 }
 
+/// Its reason says that it is tried again, and nothing else wakes the tree.
+#[tokio::test]
+async fn a_category_that_is_held_is_tried_again_where_nobody_looks_at_everything() {
+    let mut world = World::open(Plan::default()).await;
+    world.stage.e.habits(|habits| habits.category_limit = Some(2));
+    world.plant(&SHOP);
+    world.connect().await;
+    let path = format!("/v1/connections/{}", world.connection);
+    let never = Some(json!({"settings": {"full_look_hours": 0}}));
+    assert_eq!(world.call("PATCH", &path, never).await.0, 200);
+    world.settle().await;
+    assert_eq!(world.stage.e.categories().len(), 2);
+    world.stage.e.habits(|habits| habits.category_limit = None);
+    world.clock.advance(Duration::from_secs(3_601));
+    world.settle().await;
+    world.check_trees().await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_store_refuses_is_not_tried_at_every_look() {
+    let (world, ids) = World::with_categories(Plan::default(), &SHOP).await;
+    world.stage.r.delete_category(ids[3]);
+    world.stage.e.faults().next(Aim::Write, Fault::Status { status: 400, retry_after: None });
+    world.clock.advance(Duration::from_secs(3_700));
+    world.settle().await;
+    let row = world.listed_as("Art").await;
+    assert_eq!((&row["state"], &row["code"]), (&json!("held"), &json!("refused")), "{row}");
+    world.clear_calls();
+    for name in ["Cups", "Beakers"] {
+        world.stage.r.rename_category(ids[1], name);
+        world.sweep().await;
+    }
+    let deletions = world.stage.e.calls().iter().filter(|call| call.method == "DELETE").count();
+    assert_eq!(deletions, 0, "its time has not come");
+    world.clock.advance(Duration::from_secs(25 * 3_600));
+    world.settle().await;
+    world.check_trees().await;
+}
+
 #[tokio::test]
 async fn what_is_the_shops_is_set_back_and_what_is_the_stores_stays() {
     let (world, ids) = World::with_categories(Plan::default(), &SHOP).await;

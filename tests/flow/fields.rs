@@ -238,3 +238,35 @@ async fn what_is_there_already_is_tied_by_sku_and_not_doubled() {
     assert_eq!(product.json["description"], "<p>Kept</p>");
     assert_eq!(product.external_reference_id, None, "a marker that is not ours is not written");
 }
+
+/// An account without eCom takes the flag and keeps nothing of it: that is no success, and no reason to try for ever.
+#[tokio::test]
+async fn a_write_that_the_platform_ignores_is_held_and_not_repeated() {
+    let world = World::with_a_mug().await;
+    let id = world.stage.r.items()[0].item_id;
+    let product = world.product_of(id).unwrap().id;
+    world.stage.e.enable(product, true);
+    world.settle().await;
+    world.stage.r.habits(|habits| habits.show_publish_to_ecom = false);
+    world.stage.e.enable(product, false);
+    world.clear_calls();
+    world.settle().await;
+    assert_eq!(world.writes(), 1);
+    let list = world.get("/products").await;
+    let path = format!("/products/{}", list["items"][0]["id"].as_str().unwrap());
+    let shown = world.get(&path).await;
+    let enabled =
+        shown["fields"].as_array().unwrap().iter().find(|field| field["field"] == "enabled").unwrap();
+    assert_eq!(enabled["hold"]["code"], "ignored", "{enabled}");
+    let write =
+        world.ledger().await.into_iter().find(|entry| {
+            entry["kind"] == "write" && entry["field"] == "enabled" && entry["side"] == "r_series"
+        });
+    assert_eq!(write.unwrap()["result"], "refused");
+    for name in ["One", "Two"] {
+        world.stage.r.rename(id, name);
+        world.settle().await;
+    }
+    let flags = world.stage.r.calls().iter().filter(|call| call.method == "PUT").count();
+    assert_eq!(flags, 1, "the same is not written again");
+}

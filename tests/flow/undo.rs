@@ -463,3 +463,19 @@ async fn a_variants_price_and_the_names_of_options_are_undone() {
     assert_eq!(world.product_of_matrix(matrix), Some(product));
     world.rests().await;
 }
+
+/// The product goes, its pieces are the shop's: what was sold of it on the web a moment before is sold.
+#[tokio::test]
+async fn what_was_sold_of_a_product_is_carried_before_its_creation_is_undone() {
+    let world = World::with_a_mug().await;
+    let id = world.stage.r.items()[0].item_id;
+    let product = world.product_of(id).unwrap().id;
+    let before: i64 = world.stage.r.item(id).unwrap().stock.values().sum();
+    world.stage.e.sell(product, 2);
+    let created = world.ledger().await.into_iter().find(|it| it["kind"] == "create").unwrap();
+    assert_eq!(world.undo(&created).await.0, 202);
+    world.settle().await;
+    assert!(world.stage.e.products().is_empty(), "it is off the web");
+    let after: i64 = world.stage.r.item(id).unwrap().stock.values().sum();
+    assert_eq!(after, before - 2);
+}

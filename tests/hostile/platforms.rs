@@ -233,3 +233,22 @@ async fn pages_elsewhere_and_pages_without_end_are_not_followed() {
         assert!(calls.load(Ordering::SeqCst) <= 100, "{address}: {}", calls.load(Ordering::SeqCst));
     }
 }
+
+#[tokio::test]
+async fn an_empty_page_in_the_middle_of_a_list_is_not_its_end() {
+    let list = |body: &str| Lie { first: whole(body), endless: None, hangs: false };
+    for body in [
+        r#"{"total":350,"count":0,"offset":100,"items":[]}"#,
+        r#"{"total":1,"count":0,"offset":0,"items":[]}"#,
+    ] {
+        let (base, _) = platform(list(body)).await;
+        let error = clients(&base).1.products(100).await.unwrap_err();
+        assert!(matches!(error, CallError::Later { .. }), "{body}: {error:?}");
+    }
+    let (base, _) = platform(list(r#"{"total":0,"count":0,"offset":0,"items":[]}"#)).await;
+    assert!(clients(&base).1.products(0).await.unwrap().rows.is_empty());
+    let strange = r#"{"total":1,"count":1,"offset":0,"items":[{"id":7,"sku":{}}]}"#;
+    let (base, _) = platform(list(strange)).await;
+    let error = clients(&base).1.products_with_sku("A").await.unwrap_err();
+    assert_eq!(error.code(), Some("unreadable"), "it may be the one that is sought: {error:?}");
+}

@@ -102,6 +102,11 @@ pub struct World {
 /// Databases that a world has left as empty as it found them: emptying one costs less than a new one.
 static SWEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// The service's front, with every answer noted.
+pub fn front(desk: concord::http::Desk) -> axum::Router {
+    concord::http::app(desk).layer(axum::middleware::from_fn(statuses::note))
+}
+
 /// Empties every table, and lets nobody who is still connected go on.
 const EMPTY: &str = "do $$ begin
     perform pg_terminate_backend(pid) from pg_stat_activity
@@ -202,7 +207,7 @@ impl World {
                 .unwrap();
         let stop = CancellationToken::new();
         let accounts = desk.accounts.clone();
-        let app = concord::http::app(desk).layer(axum::middleware::from_fn(statuses::note));
+        let app = front(desk);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = format!("http://{}", listener.local_addr().unwrap());
         let served = app.clone();

@@ -383,7 +383,7 @@ pub(super) fn no_look(error: PreviewError) -> Problem {
     match error {
         PreviewError::Store(error) => error.into(),
         PreviewError::Gone => Problem::not_found("product"),
-        PreviewError::Call(error @ CallError::Later { .. }) => {
+        PreviewError::Call(error @ (CallError::Later { .. } | CallError::Busy { .. })) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "platform", error.to_string())
         }
         PreviewError::Call(error) => Problem::new(StatusCode::BAD_GATEWAY, "platform", error.to_string()),

@@ -20,7 +20,7 @@ impl Client {
     /// One category with the products in it, and the record as the platform shows it.
     pub async fn category(&self, id: i64) -> Result<(Category, Value), CallError> {
         let json = self.read(self.category_url(id)).await?;
-        let category = Category::read(&json).map_err(|error| self.unreadable_answer(&error.to_string()))?;
+        let category = Category::read(&json).map_err(|error| self.unreadable_record(&json, id, &error))?;
         Ok((category, json))
     }
 

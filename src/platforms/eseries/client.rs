@@ -39,6 +39,8 @@ pub struct Page<T> {
     pub unreadable: Vec<Unreadable>,
     /// Offset of the next page.
     pub next: Option<u64>,
+    /// Records in the whole collection.
+    pub total: u64,
 }
 
 /// What became of a stock change that was sent under a key.
@@ -89,14 +91,7 @@ impl Client {
     /// One product; sees every write at once (section 3).
     pub async fn product(&self, id: i64) -> Result<Product, CallError> {
         let json = self.read(self.url(&["products", &id.to_string()], &[])).await?;
-        Product::read(&json).map_err(|error| {
-            if json.get("id").and_then(Value::as_i64) != Some(id) {
-                return self.unreadable_answer(&error.to_string());
-            }
-            // Its own fault: asking again does not help, and nobody else has to wait for it.
-            let why = format!("E-Series shows a record that Concord cannot read: {error}");
-            CallError::Refused { status: 200, code: Some("unreadable".into()), why }
-        })
+        Product::read(&json).map_err(|error| self.unreadable_record(&json, id, &error))
     }
 
     /// These products, at most [`PAGE`]. Searching by id does not lag (section 3). A product that is
@@ -114,19 +109,19 @@ impl Client {
 
     /// Products with this SKU of their own (not of a variation). The search index lags by seconds.
     pub async fn products_by_sku(&self, sku: &str) -> Result<Vec<Product>, CallError> {
-        let page = self.page(self.url(&["products"], &[("sku", sku)]), Product::read).await?;
-        Ok(page.rows.into_iter().filter(|product| product.sku.trim() == sku.trim()).collect())
+        let found = self.whole_page(self.url(&["products"], &[("sku", sku)])).await?;
+        Ok(found.into_iter().filter(|product| product.sku.trim() == sku.trim()).collect())
     }
 
     /// Products that have this SKU, or a variation that has it. The search index lags by seconds.
     pub async fn products_with_sku(&self, sku: &str) -> Result<Vec<Product>, CallError> {
-        let page = self.page(self.url(&["products"], &[("sku", sku)]), Product::read).await?;
+        let found = self.whole_page(self.url(&["products"], &[("sku", sku)])).await?;
         let same = |shown: &str| shown.trim() == sku.trim();
         let has = |product: &Product| {
             let of_variation = |variation: &Variation| variation.sku.as_deref().is_some_and(same);
             same(&product.sku) || product.variations.iter().any(of_variation)
         };
-        Ok(page.rows.into_iter().filter(has).collect())
+        Ok(found.into_iter().filter(has).collect())
     }
 
     /// One product as the platform shows it, to be kept before something of it is removed.
@@ -137,8 +132,8 @@ impl Client {
     /// The product that carries this marker. The search index lags by seconds.
     pub async fn product_by_marker(&self, marker: &str) -> Result<Option<Product>, CallError> {
         let url = self.url(&["products"], &[("externalReferenceId", marker)]);
-        let page = self.page(url, Product::read).await?;
-        Ok(page.rows.into_iter().find(|product| product.external_reference_id.as_deref() == Some(marker)))
+        let found = self.whole_page(url).await?;
+        Ok(found.into_iter().find(|product| product.external_reference_id.as_deref() == Some(marker)))
     }
 
     /// Creates a product and returns its id. The marker in it makes a second creation impossible: the
@@ -173,7 +168,8 @@ impl Client {
         let json = answer.json().ok_or_else(|| unclear("the answer is no JSON".into()))?;
         match json.get("item") {
             Some(item) => Product::read(item).map_err(|error| unclear(error.to_string())),
-            None => self.product(id).await,
+            // The write is done, whatever comes of the look.
+            None => self.product(id).await.map_err(|error| unclear(error.to_string())),
         }
     }
 
@@ -218,6 +214,15 @@ impl Client {
         self.transport.url(&path, query)
     }
 
+    /// Products of a search, of which none may be passed over: whoever is not found is created.
+    async fn whole_page(&self, url: Url) -> Result<Vec<Product>, CallError> {
+        let page = self.page(url, Product::read).await?;
+        match page.unreadable.first() {
+            None => Ok(page.rows),
+            Some(error) => Err(unreadable(&error.to_string())),
+        }
+    }
+
     /// Reads one page of a collection.
     pub(super) async fn page<T>(
         &self,
@@ -229,7 +234,7 @@ impl Client {
         let (Some(total), Some(offset)) = (number("total"), number("offset")) else {
             return Err(self.unreadable_answer("a list without total and offset"));
         };
-        let mut page = Page { rows: Vec::new(), unreadable: Vec::new(), next: None };
+        let mut page = Page { rows: Vec::new(), unreadable: Vec::new(), next: None, total };
         let items = list(json.get("items"));
         for row in items.iter() {
             match read(row) {
@@ -237,14 +242,27 @@ impl Client {
                 Err(error) => page.unreadable.push(error),
             }
         }
+        if items.is_empty() && offset < total {
+            // Not the end: whoever took it for that would find out that all the others are missing.
+            return Err(self.unreadable_answer("an empty page in the middle of a list"));
+        }
         let end = offset.saturating_add(items.len() as u64);
-        page.next = (!items.is_empty() && end < total).then_some(end);
+        page.next = (end < total).then_some(end);
         Ok(page)
     }
 
     pub(super) async fn read(&self, url: Url) -> Result<Value, CallError> {
         let answer = self.call(Method::GET, url, None, None).await?;
         answer.json().ok_or_else(|| self.unreadable_answer("the answer is no JSON"))
+    }
+
+    /// A record that was asked for by its id, and cannot be read. If it is that record, it is its own fault: asking again
+    /// does not help, and nobody else has to wait for it.
+    pub(super) fn unreadable_record(&self, record: &Value, id: i64, error: &Unreadable) -> CallError {
+        if record.get("id").and_then(Value::as_i64) != Some(id) {
+            return self.unreadable_answer(&error.to_string());
+        }
+        unreadable(&error.to_string())
     }
 
     /// A read whose answer makes no sense: nothing was changed, so the platform is asked again later.
@@ -339,6 +357,12 @@ impl Client {
             status => CallError::Refused { status, code, why },
         })
     }
+}
+
+/// A record that Concord cannot read.
+fn unreadable(error: &str) -> CallError {
+    let why = format!("E-Series shows a record that Concord cannot read: {error}");
+    CallError::Refused { status: 200, code: Some("unreadable".into()), why }
 }
 
 /// The platform's code and words; either may be missing, and the body may be no JSON (section 2.1).

@@ -36,7 +36,7 @@ impl Client {
     /// The pictures of a product and of its variations; sees every write at once (sections 3 and 6.2).
     pub async fn gallery(&self, product_id: i64) -> Result<Gallery, CallError> {
         let product = self.raw_product(product_id).await?;
-        Gallery::read(&product).map_err(|error| self.unreadable_answer(&error.to_string()))
+        Gallery::read(&product).map_err(|error| self.unreadable_record(&product, product_id, &error))
     }
 
     /// Puts a picture up, marked with `external_id`. Not sent after `by`.

@@ -391,10 +391,8 @@ impl Client {
             401 | 403 => CallError::Account { why },
             404 => CallError::Gone { why },
             // Another session edits the record, or the platform asks for patience in words.
-            409 => CallError::Later { until: after(now, Duration::from_secs(2)), why },
-            400 if said.to_ascii_lowercase().contains("try again later") => {
-                CallError::Later { until: after(now, Duration::from_secs(5)), why }
-            }
+            409 => CallError::Busy { why },
+            400 if said.to_ascii_lowercase().contains("try again later") => CallError::Busy { why },
             code => CallError::Refused { status: code, code: None, why },
         })
     }

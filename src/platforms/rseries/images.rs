@@ -51,19 +51,23 @@ impl Client {
         self.images_of_one(("ItemMatrix", "itemMatrixID"), id).await
     }
 
-    async fn images_of_one(&self, (resource, key): (&str, &str), id: i64) -> Result<Vec<Image>, CallError> {
+    async fn images_of_one(
+        &self,
+        (resource, key): (&str, &'static str),
+        id: i64,
+    ) -> Result<Vec<Image>, CallError> {
         let url = self.url(&[resource, &format!("{id}.json")], &[RELATION]);
         let json = self.read(url, 1.4).await?;
         let record = json.get(resource).unwrap_or(&Value::Null);
         let read = Pictured::read(key, record);
-        read.map(|pictured| pictured.images).map_err(|error| self.unreadable_answer(&error.to_string()))
+        read.map(|pictured| pictured.images).map_err(|error| self.unreadable_record(record, key, id, &error))
     }
 
     /// One picture; gone when it was deleted, which leaves no other trace.
     pub async fn image(&self, id: i64) -> Result<Image, CallError> {
         let json = self.read(self.url(&["Image", &format!("{id}.json")], &[]), 1.0).await?;
         let image = json.get("Image").unwrap_or(&Value::Null);
-        Image::read(image).map_err(|error| self.unreadable_answer(&error.to_string()))
+        Image::read(image).map_err(|error| self.unreadable_record(image, "imageID", id, &error))
     }
 
     /// One page of pictures with an id above `after`, in the order of their ids.

@@ -190,7 +190,7 @@ impl Client {
         let url = self.url(&["Sale", &format!("{id}.json")], &[]);
         let json = self.read(url, 1.0).await?;
         let sale = json.get("Sale").ok_or_else(|| self.unreadable_answer("no Sale in the answer"))?;
-        Sale::read(sale).map_err(|error| self.unreadable_answer(&error.to_string()))
+        Sale::read(sale).map_err(|error| self.unreadable_record(sale, "saleID", id, &error))
     }
 
     /// Sales with this reference number that changed at or after `since`, thrown away ones too. The filter on the

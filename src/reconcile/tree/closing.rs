@@ -38,7 +38,7 @@ impl Corridor {
                 found.map(|(_, looks)| looks)
             }
             (Kind::Remove, Some(online_id)) => match look.account.e.category(online_id).await {
-                Ok(_) => None,
+                Ok(_) | Err(CallError::Refused { .. }) => None,
                 Err(CallError::Gone { .. }) => {
                     (row.e_id, row.wanted, row.shown) = (None, None, None);
                     row.state = if row.gone { ShelfState::Gone } else { ShelfState::Waiting };

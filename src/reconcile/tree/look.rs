@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 use super::{Corridor, Look};
-use crate::catalog::{Looks, Side};
+use crate::catalog::{Hold, Looks, Side};
 use crate::connections::Account;
 use crate::decide::tree::{InShop, Online};
 use crate::ledger::{Kind, Origin};
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Category;
 use crate::reconcile::Stop;
+
+use super::REST;
+use super::write::UNREADABLE;
 
 /// More pages than any tree has.
 const MOST_PAGES: usize = 1_000;
@@ -62,8 +65,9 @@ impl Corridor {
         Ok(ShopTree { categories, whole })
     }
 
-    pub(super) async fn online_tree(&self, account: &Account) -> Result<BTreeMap<i64, Online>, Stop> {
-        let mut found = BTreeMap::new();
+    /// The store's tree, and whether all of it could be read.
+    pub(super) async fn online_tree(&self, account: &Account) -> Result<(BTreeMap<i64, Online>, bool), Stop> {
+        let (mut found, mut passed_over) = (BTreeMap::new(), 0);
         let mut offset = 0;
         for _ in 0..MOST_PAGES {
             let page = account.e.categories(offset).await;
@@ -71,10 +75,15 @@ impl Corridor {
             for unreadable in &page.unreadable {
                 warn!(%unreadable, "a category of E-Series is passed over");
             }
+            passed_over += page.unreadable.len();
             found.extend(page.rows.iter().map(|category| (category.id, online(category))));
             match page.next {
                 Some(next) if next > offset => offset = next,
-                _ => return Ok(found),
+                // One that slipped to a page that was read already would be created a second time.
+                _ if ((found.len() + passed_over) as u64) < page.total => {
+                    return Err(Stop::Again("the categories of E-Series moved while they were read"));
+                }
+                _ => return Ok((found, passed_over == 0)),
             }
         }
         Err(Stop::Again("the pages of categories of E-Series have no end"))
@@ -111,6 +120,12 @@ impl Corridor {
                 self.note_category(&mut db, look, row, now).await?;
                 db.commit().await?;
                 Ok(false)
+            }
+            // There, and nothing can be said of it: nobody else waits for that.
+            Err(CallError::Refused { why, .. }) => {
+                let row = look.row(id);
+                self.hold_category(look, row, Hold::new(UNREADABLE, why), REST).await?;
+                Ok(true)
             }
             Err(error) => Err(self.stop(Side::ESeries, error)),
         }

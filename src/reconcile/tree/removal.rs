@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use tracing::info;
 
-use super::{Corridor, Look};
+use super::write::{LOCKED, UNREADABLE};
+use super::{Corridor, Look, REST};
 use crate::catalog::{Hold, ShelfState, Side};
 use crate::clock::after;
 use crate::decide::brake::{BRAKE, CAP_WINDOW};
 use crate::decide::tree::{InShop, leaves_first};
 use crate::ledger::{Kind, Outcome};
 use crate::platforms::CallError;
-use crate::reconcile::tree::write::LOCKED;
 use crate::reconcile::{SEND_WITHIN, Stop};
 use crate::store::categories::{self, Category, RELEASED};
 
@@ -29,7 +29,7 @@ impl Corridor {
                 // Absence from a list is never a deletion.
                 match look.account.r.category(row.r_id).await {
                     Err(CallError::Gone { .. }) => {}
-                    Ok(_) => {
+                    Ok(_) | Err(CallError::Refused { .. }) => {
                         look.again_at(self.in_seconds(5));
                         continue;
                     }
@@ -37,6 +37,7 @@ impl Corridor {
                 }
                 look.changed[0].insert(row.r_id);
                 (row.gone, row.position) = (true, None);
+                (row.tried, row.retry_at, row.failures) = (None, None, 0);
                 if row.e_id.is_none() {
                     (row.state, row.hold) = (ShelfState::Gone, None);
                 } else {
@@ -61,18 +62,21 @@ impl Corridor {
         mut row: Category,
         online_id: i64,
     ) -> Result<(), Stop> {
-        let now = self.clock.now();
+        if let Some(retry_at) = row.retry_at.filter(|at| *at > self.clock.now()) {
+            look.again_at(retry_at);
+            return Ok(());
+        }
         let (category, raw) = match look.account.e.category(online_id).await {
             Ok(found) => found,
             Err(CallError::Gone { .. }) => {
                 forget_online(look, &mut row, online_id);
                 return self.save_category(look, row).await;
             }
+            Err(CallError::Refused { why, .. }) => {
+                return self.hold_category(look, row, Hold::new(UNREADABLE, why), REST).await;
+            }
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
-        if row.retry_at.is_some_and(|at| at > now && row.failures > 0) {
-            return Ok(());
-        }
         if let Some(hold) = self.keeps_online(look, &row, &category, online_id).await? {
             (row.state, row.hold, row.retry_at) = (ShelfState::Held, Some(hold), None);
             return self.save_category(look, row).await;

@@ -24,6 +24,8 @@ const LIMIT: &str = "category_limit";
 const LIMIT_REST: Duration = Duration::from_secs(3_600);
 /// The category came from another system and cannot be changed (section 9.3).
 pub(super) const LOCKED: &str = "category_locked";
+/// It is there, and Concord cannot read it.
+pub(super) const UNREADABLE: &str = "category_unreadable";
 /// It was answered as done, and nothing of it was.
 const IGNORED: &str = "ignored";
 /// So many edits on E-Series are set back within an hour; then a person has to find out who makes them.
@@ -139,6 +141,13 @@ impl Corridor {
         let now = self.clock.now();
         let mut row = look.row(id);
         if rests(look, &row, &wanted, now) {
+            return Ok(None);
+        }
+        if !look.legible {
+            let reason = "A category of E-Series cannot be read (the log names it), and it may be this one: it is not \
+                          created before that is mended. It is looked at again every hour.";
+            row.tried = Some(wanted);
+            self.hold_category(look, row, Hold::new(UNREADABLE, reason), LIMIT_REST).await?;
             return Ok(None);
         }
         if let Some(reason) = look.full.clone() {
@@ -295,7 +304,7 @@ impl Corridor {
         let now = self.clock.now();
         let (outcome, rest) = match &error {
             CallError::Unclear { .. } => return Err(self.stop(Side::ESeries, error)),
-            CallError::Later { .. } => {
+            CallError::Later { .. } | CallError::Busy { .. } => {
                 self.close_with(look, row, intent, Outcome::NotLanded).await?;
                 return Err(self.stop(Side::ESeries, error));
             }
@@ -326,12 +335,9 @@ impl Corridor {
         }
         row.tried = Some(wanted);
         row.retry_at = Some(after(now, rest));
-        row.state = if passing && row.failures < MOST_FAILURES {
-            look.again_at(after(now, rest));
-            ShelfState::Waiting
-        } else {
-            ShelfState::Held
-        };
+        look.again_at(after(now, rest));
+        row.state =
+            if passing && row.failures < MOST_FAILURES { ShelfState::Waiting } else { ShelfState::Held };
         row.hold = Some(hold);
         self.close_with(look, row, intent, outcome).await
     }
@@ -345,19 +351,20 @@ impl Corridor {
         rest: Duration,
     ) -> Result<(), Stop> {
         (row.state, row.hold) = (ShelfState::Held, Some(hold));
-        row.retry_at = Some(after(self.clock.now(), rest));
+        let retry_at = after(self.clock.now(), rest);
+        row.retry_at = Some(retry_at);
+        // Its reason says that it is tried again, and nothing else may wake the tree till then.
+        look.again_at(retry_at);
         self.save_category(look, row).await
     }
 }
 
-/// The same was refused before, and its time has not come. One that is only waiting is come back to by itself.
+/// The same was refused before, and its time has not come.
 fn rests(look: &mut Look<'_>, row: &Category, wanted: &Looks, now: crate::clock::Instant) -> bool {
     let Some(retry_at) = row.retry_at.filter(|at| *at > now && row.tried.as_ref() == Some(wanted)) else {
         return false;
     };
-    if row.state == ShelfState::Waiting {
-        look.again_at(retry_at);
-    }
+    look.again_at(retry_at);
     true
 }
 
