@@ -55,7 +55,8 @@ eventually grep -q 'Be the merchants' sandbox.txt
 export CONCORD_LISTEN="127.0.0.1:${PORT}" CONCORD_DATA_DIR="${work}/data" CONCORD_ADMIN_TOKEN=sandbox-admin CONCORD_SWEEP_SECONDS=2
 while IFS= read -r line; do export "${line#export }"; done < <(grep -E '^export CONCORD_[RE]_SERIES_' sandbox.txt)
 "${CONCORD}" serve >serve.txt 2>serve.log &
-children+=($!)
+service=$!
+children+=("${service}")
 eventually curl -sSf "http://127.0.0.1:${PORT}/health/ready"
 
 # An answer that is an error ends it, and so does waiting for what does not come.
@@ -88,4 +89,10 @@ while IFS= read -r line; do
   fi
 done < <(page)
 ((number >= 8)) || { echo "only ${number} blocks were found" >&2; exit 1; }
+
+# What the page has the reader do in terminal 2 at the end.
+printf '\n--- doctor\n'
+kill "${service}"
+wait "${service}" || true
+"${CONCORD}" doctor
 printf '\nThe walkthrough holds.\n'

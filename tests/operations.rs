@@ -234,7 +234,10 @@ fn settings_in_examples_exist() {
         "deploy/systemd/concord.service",
         "deploy/kubernetes/configmap.yaml",
         "deploy/kubernetes/secret.example.yaml",
+        "README.md",
         "deploy/README.md",
+        "deploy/WALKTHROUGH.md",
+        "deploy/BEHAVIOUR.md",
         "deploy/BACKUP.md",
         "deploy/SECURITY.md",
     ] {

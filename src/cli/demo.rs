@@ -136,9 +136,9 @@ async fn act_out(
     };
     terminal.line(&format!("Connected: {} items in the shop, nothing on the web yet.", house.items));
     let limits = if options.no_r_limit {
-        "minute. R-Series has no limit now; really it allows a burst, then a read a second or a write in ten."
+        "minute. R-Series has no limit now; really it allows a burst, then a call every second or two."
     } else {
-        "minute; R-Series a burst, then one read a second or one write in ten seconds."
+        "minute; R-Series a burst, then a call every second or two (start with --no-r-limit to lift that)."
     };
     for text in [
         "The first look copies them to the web, hidden until somebody shows them. The platforms' own limits",

@@ -107,8 +107,8 @@ fn manual(stage: &Stage, items: usize, concord: Option<&str>) -> anyhow::Result<
     let item = super::demo::in_stock(stage);
     Ok(format!(
         r#"Two sandbox platforms run here, with {items} items in the shop and nothing on the web. Ctrl-C ends them;
-nothing is kept. The platforms' own limits apply: R-Series a burst, then one read a second or one
-write in ten; E-Series 600 calls in any minute.
+nothing is kept. The platforms' own limits apply: R-Series a burst, then a call every second or two
+(--no-r-limit lifts that); E-Series 600 calls in any minute.
 
   R-Series  {r_url}  account {r_account}, shop 1
   E-Series  {e_url}  store {e_store}

@@ -183,6 +183,7 @@ async fn a_problem_is_explained_at_the_address_in_its_type() {
     let accept = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8".to_owned());
     let page = api.send_raw("GET", address, std::slice::from_ref(&accept), String::new()).await;
     assert!(page.kind.starts_with("text/html") && page.text.contains("What to do"), "{}", page.text);
+    assert!(page.text.contains("href=\"/docs\"") && page.text.contains("[hidden]"), "{}", page.text);
     let programs = ("accept", "application/json, text/html".to_owned());
     assert_eq!(api.send_raw("GET", address, &[programs], String::new()).await.kind, "application/json");
     let list = api.send_raw("GET", "/problems", &[], String::new()).await;
@@ -202,6 +203,10 @@ async fn the_document_can_be_browsed_without_anybody_else() {
     let (status, page, headers) = api.world.raw("GET", "/docs", &[], String::new()).await;
     assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/html; charset=utf-8"));
     assert!(!page.contains("http://") && !page.contains("https://"), "the page names another host");
+    assert!(
+        page.contains("[hidden]") && !page.contains("page.css */"),
+        "the page lacks the style all pages share"
+    );
     assert!(headers["content-security-policy"].to_str().unwrap().contains("connect-src 'self'"));
     let (_, served, _) = api.world.raw("GET", "/openapi.json", &[], String::new()).await;
     assert_eq!(serde_json::from_str::<Value>(&served).unwrap(), *DOCUMENT);

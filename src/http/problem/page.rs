@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::kinds::{KINDS, Kind, find};
 use super::{Path, Problem};
-use crate::http::Desk;
+use crate::http::{Desk, docs};
 
 pub(in crate::http) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new().routes(routes!(list_problems)).routes(routes!(get_problem))
@@ -65,9 +65,12 @@ async fn list_problems(headers: HeaderMap) -> Response {
     }
     let rows: Vec<String> = KINDS
         .iter()
-        .map(|kind| format!("<li><a href=\"/problems/{0}\">{0}</a>: {1}</li>", kind.name, escape(kind.title)))
+        .map(|kind| {
+            let title = escape(kind.title);
+            format!("<li><a href=\"/problems/{0}\"><code>{0}</code></a> {title}</li>", kind.name)
+        })
         .collect();
-    page("Problems", &format!("<ul>{}</ul>", rows.concat()))
+    page("Kinds of problems", &format!("<ul>{}</ul>", rows.concat()))
 }
 
 /// What a kind of problem means, and what to do
@@ -85,8 +88,9 @@ async fn get_problem(Path(name): Path<String>, headers: HeaderMap) -> Result<Res
     }
     let statuses: Vec<String> = kind.statuses.iter().map(u16::to_string).collect();
     let body = format!(
-        "<p>Status {}</p><h2>What it means</h2><p>{}</p><h2>What to do</h2><p>{}</p>\
-         <p><a href=\"/problems\">All kinds of problems</a></p>",
+        "<p class=\"soft\"><code>/problems/{}</code>, status {}</p><h2>What it means</h2><p>{}</p>\
+         <h2>What to do</h2><p>{}</p>",
+        kind.name,
         statuses.join(", "),
         escape(kind.meaning),
         escape(kind.remedy)
@@ -114,8 +118,14 @@ fn page(title: &str, body: &str) -> Response {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\"><title>{title} · Concord</title>\
-         <style>body{{font:16px/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}}\
-         h1{{font-size:1.5rem}}h2{{font-size:1.1rem}}</style><main><h1>{title}</h1>{body}</main></html>"
+         <style>{style}\
+         .page{{max-width:46rem;margin:0 auto;padding:1.6rem 1rem 5rem}}\
+         .page nav{{display:flex;gap:1.2rem;margin-bottom:1.6rem;font-size:.88rem}}\
+         .page h2{{font-size:1.15rem;margin:1.6rem 0 .3rem}}.page ul{{padding-left:1.2rem}}\
+         .page li{{margin:.25rem 0}}</style>\
+         <div class=\"page\"><nav><a href=\"/docs\">Interface</a><a href=\"/problems\">Kinds of problems</a></nav>\
+         <main><h1>{title}</h1>{body}</main></div></html>",
+        style = docs::STYLE
     );
     varied(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response())
 }
