@@ -8,7 +8,7 @@ use super::carry::{remember, written};
 use super::sight::{InShop, Online};
 use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
 use crate::act;
-use crate::catalog::{Field, Hold, Side, Value};
+use crate::catalog::{Field, Side, Value};
 use crate::clock::after;
 use crate::decide::brake::Act;
 use crate::ledger::{Detail, Entry, Kind, Outcome};
@@ -198,20 +198,17 @@ impl Corridor {
 }
 
 /// The pieces of an item that was merged lie on another one now, which nobody names: what was sold on the web of the
-/// old one and not carried yet has to be booked there by a person. Told once; the next visit removes the product.
-fn tell_pieces(visit: &mut Visit<'_>, online: &Online) -> Result<(), Stop> {
-    const CODE: &str = "merged_with_sales";
+/// old one and not carried yet has to be booked there by a person, who then says so by a retry.
+fn tell_pieces(visit: &Visit<'_>, online: &Online) -> Result<(), Stop> {
     let pieces = visit.not_carried(online);
     let reason = format!(
         "The item was merged into another one on R-Series before {pieces:+} pieces, sold or restocked on E-Series, were \
          booked. Book them on the item that is left, and retry: then this product is removed from E-Series."
     );
-    let hold = Hold::new(CODE, reason.as_str());
-    if pieces == 0 || visit.link.holds.get(&Field::Stock) == Some(&hold) {
+    if pieces == 0 || visit.claim.vouched {
         return Ok(());
     }
-    visit.link.holds.insert(Field::Stock, hold);
-    Err(Stop::Park { code: CODE, reason })
+    Err(Stop::Park { code: dirty::STOCK_MERGED, reason })
 }
 
 impl Visit<'_> {

@@ -339,17 +339,20 @@ pub async fn drop_run(db: &mut Db, connection_id: ConnectionId, now: Instant) ->
 pub const STOCK_UNEXPLAINED: &str = "stock_unexplained";
 /// Parked because it cannot be told whether a change of stock arrived.
 pub const STOCK_UNDECIDED: &str = "stock_undecided";
+/// Parked because the shop merged the item into another one before what the web sold of it was booked.
+pub const STOCK_MERGED: &str = "stock_merged";
 
 /// An operator answers the question for which a product is parked: its counts are right as they are now. Has no
 /// effect on products that are parked for other reasons.
 pub async fn vouch(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<()> {
     sqlx::query!(
         "update dirty set vouched = true
-         where connection_id = $1 and product_id = $2 and parked_at is not null and park_code in ($3, $4)",
+         where connection_id = $1 and product_id = $2 and parked_at is not null and park_code in ($3, $4, $5)",
         connection_id.0,
         product_id.0,
         STOCK_UNEXPLAINED,
         STOCK_UNDECIDED,
+        STOCK_MERGED,
     )
     .execute(db)
     .await?;

@@ -45,16 +45,19 @@ pub async fn mark(db: &mut Db, connection_id: ConnectionId, urgent: bool, now: I
     Ok(())
 }
 
-/// Has the tree looked at if nobody has since `since`. True when that was so.
-pub async fn mark_if_older(
+/// Has the tree looked at if nobody has since `since`, where that is given, or if the time of a category has come that was
+/// held for a while. True when that was so.
+pub async fn mark_if_time(
     db: &mut Db,
     connection_id: ConnectionId,
-    since: Instant,
+    since: Option<Instant>,
     now: Instant,
 ) -> Result<bool> {
     let done = sqlx::query!(
         "update trees set generation = generation + 1, due_at = $3
-         where connection_id = $1 and due_at is null and looked_at < $2",
+         where connection_id = $1 and due_at is null
+           and (looked_at < $2 or exists (
+               select from categories c where c.connection_id = $1 and c.state = 'held' and c.retry_at <= $3))",
         connection_id.0,
         since,
         now,

@@ -31,9 +31,8 @@ impl Sweep {
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
         let position = cursors::get(&mut db, connection, FEED).await?;
-        if settings.full_look_every().is_some()
-            && trees::mark_if_older(&mut db, connection, before(now, AT_MOST), now).await?
-        {
+        let older = settings.full_look_every().map(|_| before(now, AT_MOST));
+        if trees::mark_if_time(&mut db, connection, older, now).await? {
             // That reads the whole tree; the next round goes on from here.
             db.commit().await?;
             return Ok(0);

@@ -1,5 +1,6 @@
 //! Conflicts: listed, and resolved by a choice.
 
+use concord::sandbox::faults::{Aim, Fault};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -149,4 +150,31 @@ async fn a_choice_is_guarded_and_knows_what_it_cannot_take() {
     api.send("POST", &path, Some(json!({"choose": "left"}))).await.expect(422);
     let nobody = api.at(&format!("/conflicts/{}/resolve", Uuid::nil()));
     api.send("POST", &nobody, Some(json!({"choose": "e_series"}))).await.expect(404);
+}
+
+/// A choice, or an undo, is looked at on both sides first; who is not allowed to look says so.
+#[tokio::test]
+async fn a_platform_that_refuses_the_look_is_told_from_one_that_is_busy() {
+    let (api, _, _) = clash(None).await;
+    let conflict = api.newest_conflict().await;
+    let write = api.world.newest("write", "name", "e_series").await;
+    let undo = api.at(&format!("/ledger/{}/undo", write["id"].as_str().unwrap()));
+    for (of_platform, ours) in [(403, 502), (429, 503)] {
+        let fault = Fault::Status { status: of_platform, retry_after: Some(1) };
+        for act in ["choose", "undo"] {
+            api.world.stage.e.faults().next(Aim::Read, fault);
+            let answer = match act {
+                "choose" => api.choose(&conflict, "e_series").await,
+                _ => api.send("POST", &undo, None).await,
+            };
+            assert_eq!(
+                (answer.status, &answer.json["type"]),
+                (ours, &json!("/problems/platform")),
+                "{act}: {}",
+                answer.text
+            );
+            api.world.clock.advance(std::time::Duration::from_secs(120));
+        }
+    }
+    assert_eq!(api.newest_conflict().await["state"], "decided", "nothing was decided");
 }

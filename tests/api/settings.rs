@@ -170,3 +170,23 @@ async fn a_preview_tells_what_other_settings_would_mean_and_changes_nothing() {
         api.send("POST", &api.at("/settings/preview"), Some(wrong)).await.expect(422);
     }
 }
+
+/// Two people at the same moment, neither of whom says which state is meant: the second is told.
+#[tokio::test]
+async fn of_two_changes_at_the_same_moment_one_is_told() {
+    let api = Api::with_a_mug().await;
+    let mut told = 0;
+    for round in 0..30 {
+        let [one, two] =
+            ["one", "two"].map(|name| api.patch(None, json!({"name": format!("{name} {round}")})));
+        let (one, two) = tokio::join!(one, two);
+        for answer in [one, two] {
+            assert!([200, 409].contains(&answer.status), "{}", answer.text);
+            told += usize::from(answer.status == 409);
+        }
+        if told > 0 {
+            return;
+        }
+    }
+    panic!("no two changes ever met");
+}

@@ -208,7 +208,7 @@ async fn rate_limits_and_outages_park_nobody() {
         world.stage.e.faults().chances(vec![(Aim::Any, fault, 1.0)]);
         world.stage.r.rename(1, &format!("Through {fault:?}").replace(['{', '}', '"'], ""));
         world.stage.deliver_due().await;
-        for _ in 0..40 {
+        for _ in 0..400 {
             world.worker.step().await.unwrap();
             world.clock.advance(Duration::from_secs(30));
         }
@@ -356,11 +356,8 @@ async fn a_record_that_stays_busy_is_parked_after_some_tries() {
     world.stage.e.rename(world.product_of(id).unwrap().id, "Renamed");
     world.clear_calls();
     world.settle().await;
-    for _ in 0..14 {
-        world.clock.advance(Duration::from_secs(3_700));
-        world.settle().await;
-    }
     let parked = world.get("/parked").await;
-    assert_eq!(parked["items"][0]["code"], "keeps_failing", "{parked}");
-    assert!(world.writes() <= 13, "{} writes", world.writes());
+    assert_eq!(parked["items"].as_array().map(Vec::len), Some(1), "{parked}");
+    let tries = world.ledger().await.into_iter().filter(|entry| entry["result"] == "not_landed").count();
+    assert!((5..=13).contains(&tries), "{tries} tries");
 }

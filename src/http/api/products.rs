@@ -489,7 +489,7 @@ async fn list_parked(
 
 /// Try a parked product again
 ///
-/// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`), this says that the counts are
+/// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`, `stock_merged`), this says that the counts are
 /// right as they are now. Also lets go of what waits for an operator's word about it: fields that were frozen
 /// because they kept swinging (`alternates`) may be written again, and a product that the brake of its connection
 /// holds is let through once. A product whose creation on the web was undone (`withdrawn`) is created again. Where the

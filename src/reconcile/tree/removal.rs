@@ -63,7 +63,9 @@ impl Corridor {
         online_id: i64,
     ) -> Result<(), Stop> {
         if let Some(retry_at) = row.retry_at.filter(|at| *at > self.clock.now()) {
-            look.again_at(retry_at);
+            if row.state == ShelfState::Waiting {
+                look.again_at(retry_at);
+            }
             return Ok(());
         }
         let (category, raw) = match look.account.e.category(online_id).await {

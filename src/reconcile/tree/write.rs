@@ -335,9 +335,12 @@ impl Corridor {
         }
         row.tried = Some(wanted);
         row.retry_at = Some(after(now, rest));
-        look.again_at(after(now, rest));
-        row.state =
-            if passing && row.failures < MOST_FAILURES { ShelfState::Waiting } else { ShelfState::Held };
+        row.state = if passing && row.failures < MOST_FAILURES {
+            look.again_at(after(now, rest));
+            ShelfState::Waiting
+        } else {
+            ShelfState::Held
+        };
         row.hold = Some(hold);
         self.close_with(look, row, intent, outcome).await
     }
@@ -351,20 +354,20 @@ impl Corridor {
         rest: Duration,
     ) -> Result<(), Stop> {
         (row.state, row.hold) = (ShelfState::Held, Some(hold));
-        let retry_at = after(self.clock.now(), rest);
-        row.retry_at = Some(retry_at);
-        // Its reason says that it is tried again, and nothing else may wake the tree till then.
-        look.again_at(retry_at);
+        row.retry_at = Some(after(self.clock.now(), rest));
         self.save_category(look, row).await
     }
 }
 
-/// The same was refused before, and its time has not come.
+/// The same was refused before, and its time has not come. One that is only waiting is come back to by itself; for one
+/// that is held the sweep calls.
 fn rests(look: &mut Look<'_>, row: &Category, wanted: &Looks, now: crate::clock::Instant) -> bool {
     let Some(retry_at) = row.retry_at.filter(|at| *at > now && row.tried.as_ref() == Some(wanted)) else {
         return false;
     };
-    look.again_at(retry_at);
+    if row.state == ShelfState::Waiting {
+        look.again_at(retry_at);
+    }
     true
 }
 
