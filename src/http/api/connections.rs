@@ -249,9 +249,12 @@ pub(super) async fn show_present(db: &mut Db, row: rows::Row) -> Result<Connecti
     responses((status = 201, description = "Connected", body = CreatedConnection),
               (status = 400, description = "The body is no JSON", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
-              (status = 409, description = "One of the accounts is connected already", body = Problem),
+              (status = 409, description = "One of the accounts is connected already, or a grant is used up",
+                  body = Problem),
               (status = 415, description = "The body is not labelled as JSON", body = Problem),
-              (status = 422, description = "Not accepted by a platform, or contradictory", body = Problem)))]
+              (status = 422, description = "Not accepted by a platform, or contradictory", body = Problem),
+              (status = 503, description = "A platform cannot be asked now: nothing was connected; come again after \
+                                            the seconds in Retry-After", body = Problem)))]
 async fn create_connection(
     State(desk): State<Desk>,
     Json(new): Json<NewConnection>,
@@ -275,7 +278,8 @@ async fn create_connection(
         settings: new.settings,
         grants,
     };
-    let connected = desk.accounts.connect(request).await.map_err(refusal)?;
+    let connected = desk.accounts.connect(request).await;
+    let connected = connected.map_err(|error| refusal(error, desk.clock.now()))?;
     desk.wake.notify_one();
     let id = connected.connection_id;
     let webhooks = Webhooks {
@@ -288,12 +292,21 @@ async fn create_connection(
     Ok((StatusCode::CREATED, Extension(noted), axum::Json(made)).into_response())
 }
 
-pub(super) fn refusal(error: ConnectError) -> Problem {
+/// Why two accounts were not connected, or not connected anew.
+pub(super) fn refusal(error: ConnectError, now: Instant) -> Problem {
     match error {
         ConnectError::NotProved { side, reason } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
         }
+        ConnectError::NotNow { side, until, why } => {
+            let wait = until.map(|until| (until - now).to_std().unwrap_or_default());
+            Problem::platform_away(side, &why, wait)
+        }
         ConnectError::Invalid(words) => Problem::invalid(words),
+        ConnectError::GrantSpent(side) => {
+            Problem::new(StatusCode::CONFLICT, "conflict", ConnectError::GrantSpent(side).to_string())
+                .of(side)
+        }
         ConnectError::Taken(side) => {
             Problem::new(StatusCode::CONFLICT, "taken", ConnectError::Taken(side).to_string()).of(side)
         }
