@@ -90,6 +90,8 @@ async fn a_product_tells_why_every_value_is_what_it_is() {
     ] {
         assert_eq!(name[key], value, "{key} in {name}");
     }
+    let stock = product["fields"].as_array().unwrap().iter().find(|field| field["field"] == "stock").unwrap();
+    assert_eq!(stock["rule"], "sum", "pieces that were sold here and there are counted together: {stock}");
     let write = name["write_id"].as_str().unwrap();
     let ledger = api.get("/ledger?limit=200").await;
     let found = ledger["items"].as_array().unwrap().iter().find(|entry| entry["id"] == write).unwrap();
