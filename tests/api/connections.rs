@@ -88,6 +88,13 @@ async fn status_tells_how_it_is_doing() {
             "store_limit": 2500, "store_used": 1, "excess": 0, "waiting": 0, "waiting_for": 0}),
         "the store's own limit counts"
     );
+    // What nobody watches may have changed unseen: neither a pause nor a token that does not work is in step.
+    api.send("POST", &api.at("/pause"), None).await.expect(200);
+    let paused = api.get("/status").await;
+    assert_eq!((&paused["state"], &paused["in_step"]), (&json!("paused"), &json!(false)), "{paused}");
+    api.send("POST", &api.at("/resume"), None).await.expect(200);
+    api.world.sweep().await;
+    assert_eq!(api.get("/status").await["in_step"], true, "watched again");
     api.world.stage.r.rename(1, "Not looked at yet");
     api.world.stage.deliver_due().await;
     let status = api.get("/status").await;
