@@ -36,7 +36,7 @@ struct Status {
     running: i64,
     /// Products that are parked with a reason, or have a field that is held.
     parked: i64,
-    /// Products with both halves.
+    /// Products with both halves: of those with variants each variant, and not the whole.
     linked: i64,
     /// Writes whose outcome is not known yet.
     open_writes: i64,
