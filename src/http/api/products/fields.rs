@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::catalog::{Field, Hold, Rule, Rules, Side, Value, Way};
 use crate::clock::Instant;
 use crate::ids::{ConflictId, EntryId};
-use crate::ledger::Origin;
+use crate::ledger::{Entry, Kind, Origin};
 use crate::store::conflicts::{Conflict, State as Standing};
 use crate::store::links::Link;
 use crate::store::{Db, StoreError, conflicts, ledger};
@@ -38,6 +38,9 @@ pub(super) struct FieldDetail {
     /// Why it stays as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<Hold>,
+    /// Why the sides differ in it although nothing is left to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs: Option<Hold>,
     /// The value that lost when both sides last changed it, and where it can be chosen instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     loser: Option<Loser>,
@@ -115,6 +118,32 @@ impl ShownRule {
     }
 }
 
+/// A product that the shop publishes and the web does not show, because nobody has enabled it since it came there:
+/// being created, or tied to a product of the shop, puts nothing on offer.
+fn hidden(link: &Link, last: &Entry) -> Option<Hold> {
+    let offers = |side: Side| link.shadow.side(side).get(Field::Enabled) == Some(&Value::Flag(true));
+    if !offers(Side::RSeries) || offers(Side::ESeries) || link.e_product_id.is_none() {
+        return None;
+    }
+    let enable = "To show it, enable it on E-Series, or with POST …/products/mass-update";
+    match last.kind {
+        Kind::Create if last.side == Some(Side::ESeries) => Some(Hold::new(
+            "arrived_hidden",
+            format!(
+                "New products arrive on the web disabled, so that nothing is on offer before somebody has looked at \
+                 it, and nobody has enabled this one yet. {enable}."
+            ),
+        )),
+        Kind::Link => Some(Hold::new(
+            "tied_hidden",
+            format!(
+                "The web did not show it when it was tied to the shop's, and tying puts nothing on offer. {enable}."
+            ),
+        )),
+        _ => None,
+    }
+}
+
 /// Every field of a product: what both sides showed when last in step, and why.
 pub(super) async fn of(db: &mut Db, link: &Link, rules: &Rules) -> Result<Vec<FieldDetail>, StoreError> {
     let (connection, product) = (link.connection_id, link.product_id);
@@ -141,6 +170,7 @@ pub(super) async fn of(db: &mut Db, link: &Link, rules: &Rules) -> Result<Vec<Fi
             way: rules.way(field),
             rule: ShownRule::of(field, rules),
             hold: link.holds.get(&field).cloned(),
+            differs: last.filter(|_| field == Field::Enabled).and_then(|last| hidden(link, last)),
             loser: conflict.and_then(Loser::of),
             open_conflict: open.map(|conflict| conflict.conflict_id),
             proven_at: link.proven_at.filter(|_| known),
