@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::ids::SharedIds;
-use crate::store::Store;
 use crate::store::cluster::{Cluster, Options};
+use crate::store::{Store, reach};
 use crate::vault::Vault;
 
 /// Connections of the pool.
@@ -39,25 +39,20 @@ impl Database {
                      apart from the database."
                 );
             };
-            let store =
-                Store::open(url.expose_secret(), connections(config)).context("CONCORD_DATABASE_URL")?;
+            let url = url.expose_secret();
+            reach::check(url).map_err(|reason| named(&reason))?;
+            let store = Store::open(url, connections(config)).context("CONCORD_DATABASE_URL")?;
+            // A database that only just starts is waited for a little; then whoever starts hears the reason.
+            if store.ping().await.is_err() {
+                reach::reach(url, clock).await.map_err(|reason| named(&reason))?;
+            }
             return Ok(Self { store, vault: vault(config, key)?, cluster: None });
         }
         let data_dir = data_dir(config)?;
         let options = Options { data_dir: data_dir.clone(), durable: true };
         let cluster = Cluster::start(options, clock, ids).await?;
         cluster.ensure_database(DATABASE).await?;
-        let vault = match &config.master_key {
-            Some(key) => vault(config, key)?,
-            None => {
-                let vault = Vault::new(&own_key(&data_dir, ids)?)?;
-                // A rotation that was broken off: either key may have sealed what is there.
-                match read_key(&data_dir.join(NEXT_KEY))? {
-                    Some(next) => vault.also(&next)?,
-                    None => vault,
-                }
-            }
-        };
+        let vault = own_vault(config, &data_dir, ids)?;
         let store = Store::open(&cluster.url(DATABASE), connections(config))?;
         Ok(Self { store, vault, cluster: Some(cluster) })
     }
@@ -74,6 +69,11 @@ impl Database {
     pub(super) fn into_parts(self) -> (Store, Vault, Option<Cluster>) {
         (self.store, self.vault, self.cluster)
     }
+}
+
+/// What is wrong with the address of the database, under the name of its setting.
+fn named(reason: &str) -> anyhow::Error {
+    anyhow::anyhow!("CONCORD_DATABASE_URL {reason}")
 }
 
 /// Connections of the pool. A visit and a round may each hold one while a token is renewed, and the front door
@@ -98,6 +98,19 @@ fn vault(config: &Config, key: &SecretString) -> anyhow::Result<Vault> {
     let vault = Vault::new(key)?;
     Ok(match &config.old_master_key {
         Some(old) => vault.also(old).context("CONCORD_OLD_MASTER_KEY")?,
+        None => vault,
+    })
+}
+
+/// The vault of a private cluster: under the key that is given, or the generated one.
+fn own_vault(config: &Config, data_dir: &Path, ids: &SharedIds) -> anyhow::Result<Vault> {
+    if let Some(key) = &config.master_key {
+        return vault(config, key);
+    }
+    let vault = Vault::new(&own_key(data_dir, ids)?)?;
+    // A rotation that was broken off: either key may have sealed what is there.
+    Ok(match read_key(&data_dir.join(NEXT_KEY))? {
+        Some(next) => vault.also(&next)?,
         None => vault,
     })
 }
