@@ -57,6 +57,34 @@ impl Database {
         Ok(Self { store, vault, cluster: Some(cluster) })
     }
 
+    /// The same for whoever only looks: makes nothing, and none when no cluster was made yet. One that another Concord
+    /// runs is looked at while it runs.
+    pub(super) async fn look(
+        config: &Config,
+        clock: &SharedClock,
+        ids: &SharedIds,
+    ) -> anyhow::Result<Option<Self>> {
+        if config.database_url.is_some() {
+            return Self::open(config, clock, ids).await.map(Some);
+        }
+        let data_dir = data_dir(config)?;
+        if !Cluster::exists(&data_dir)? {
+            return Ok(None);
+        }
+        let key = data_dir.join(KEY);
+        if config.master_key.is_none() && read_key(&key)?.is_none() {
+            bail!(
+                "{} is missing: nothing that was sealed with it can be opened. Bring it back from a backup",
+                key.display()
+            );
+        }
+        let Some(url) = Cluster::visit(&data_dir, DATABASE, clock).await? else {
+            return Self::open(config, clock, ids).await.map(Some);
+        };
+        let store = Store::open(&url, connections(config))?;
+        Ok(Some(Self { store, vault: own_vault(config, &data_dir, ids)?, cluster: None }))
+    }
+
     /// Stops the private cluster, if there is one.
     pub(super) async fn close(cluster: Option<Cluster>) -> anyhow::Result<()> {
         match cluster {

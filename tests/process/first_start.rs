@@ -2,6 +2,7 @@
 
 use std::process::{Output, Stdio};
 
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::house::{Folder, binary};
@@ -52,4 +53,19 @@ async fn a_database_that_cannot_be_reached_is_named_with_the_reason_and_never_wi
             }
         }
     }
+}
+
+#[tokio::test]
+async fn the_doctor_makes_no_cluster() {
+    let folder = Folder::new("first-look");
+    let data_dir = folder.0.join("data");
+    let set = [("CONCORD_DATA_DIR", data_dir.to_str().unwrap())];
+    let said = run(&folder, &["doctor", "--json"], &set).await;
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let told = findings.iter().find(|it| it["group"] == "Database").unwrap();
+    assert_eq!(told["level"], "note", "{report:#}");
+    assert!(told["what"].as_str().unwrap().contains("no database yet"), "{report:#}");
+    assert!(told["remedy"].as_str().unwrap().contains("concord serve"), "{report:#}");
+    assert!(!data_dir.exists(), "looking made something");
 }
