@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod links;
 pub mod looks;
 pub mod matching;
+pub mod reach;
 pub mod restored;
 pub mod retention;
 pub mod reviews;

@@ -4,6 +4,8 @@ mod catalogue;
 #[cfg(feature = "otlp")]
 mod otlp;
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -25,11 +27,18 @@ pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
     // One filter for all, and none of a layer's own: with those, an event that one directive refuses can take the next
     // one with it.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = builder.with_ansi(coloured());
     let started = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| error.to_string())
+}
+
+/// Colours are for people at a terminal who want them (<https://no-color.org>): in a file or a pipe they are noise.
+fn coloured() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !unwanted
 }
 
 /// Sends what is still held of traces. The last thing a process does.

@@ -221,6 +221,33 @@ async fn a_second_start_on_the_same_directory_is_refused_while_the_first_lives()
     cluster.stop().await.expect("stopped");
 }
 
+/// What `concord doctor` does: it looks while another Concord works, and makes nothing where nothing is.
+#[tokio::test]
+async fn who_only_looks_finds_the_server_that_runs_and_makes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (clock, _) = system();
+    let nowhere = folder.path().join("not made");
+    for data_dir in [folder.path(), &nowhere] {
+        assert!(!Cluster::exists(data_dir).expect("looked"));
+        assert_eq!(Cluster::visit(data_dir, "shop", &clock).await.expect("looked"), None);
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "looking made something");
+
+    let cluster = start_well(folder.path()).await;
+    assert_eq!(add_row(&cluster).await, 1);
+    assert!(Cluster::exists(folder.path()).expect("looked"));
+    let url = Cluster::visit(folder.path(), "shop", &clock).await.expect("looked").expect("it runs");
+    let mut visitor = PgConnection::connect(&url).await.expect("connected");
+    let rows: i64 =
+        sqlx::query_scalar("select count(*) from kept").fetch_one(&mut visitor).await.expect("counted");
+    assert_eq!(rows, 1);
+    visitor.close().await.expect("closed");
+    assert_eq!(add_row(&cluster).await, 2, "the visit disturbed nobody");
+    cluster.stop().await.expect("stopped");
+    assert!(Cluster::exists(folder.path()).expect("looked"));
+    assert_eq!(Cluster::visit(folder.path(), "shop", &clock).await.expect("looked"), None, "nobody runs it");
+}
+
 #[tokio::test]
 async fn two_first_starts_at_once_make_one_cluster() {
     // Callers may want to spawn it.

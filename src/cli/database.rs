@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::ids::SharedIds;
-use crate::store::Store;
 use crate::store::cluster::{Cluster, Options};
+use crate::store::{Store, reach};
 use crate::vault::Vault;
 
 /// Connections of the pool.
@@ -39,27 +39,50 @@ impl Database {
                      apart from the database."
                 );
             };
-            let store =
-                Store::open(url.expose_secret(), connections(config)).context("CONCORD_DATABASE_URL")?;
+            let url = url.expose_secret();
+            reach::check(url).map_err(named)?;
+            let store = Store::open(url, connections(config)).context("CONCORD_DATABASE_URL")?;
+            // A database that only just starts is waited for a little; then whoever starts hears the reason.
+            if store.ping().await.is_err() {
+                reach::reach(url, clock).await.map_err(named)?;
+            }
             return Ok(Self { store, vault: vault(config, key)?, cluster: None });
         }
         let data_dir = data_dir(config)?;
         let options = Options { data_dir: data_dir.clone(), durable: true };
         let cluster = Cluster::start(options, clock, ids).await?;
         cluster.ensure_database(DATABASE).await?;
-        let vault = match &config.master_key {
-            Some(key) => vault(config, key)?,
-            None => {
-                let vault = Vault::new(&own_key(&data_dir, ids)?)?;
-                // A rotation that was broken off: either key may have sealed what is there.
-                match read_key(&data_dir.join(NEXT_KEY))? {
-                    Some(next) => vault.also(&next)?,
-                    None => vault,
-                }
-            }
-        };
+        let vault = own_vault(config, &data_dir, ids)?;
         let store = Store::open(&cluster.url(DATABASE), connections(config))?;
         Ok(Self { store, vault, cluster: Some(cluster) })
+    }
+
+    /// The same for whoever only looks: makes nothing, and none when no cluster was made yet. One that another Concord
+    /// runs is looked at while it runs.
+    pub(super) async fn look(
+        config: &Config,
+        clock: &SharedClock,
+        ids: &SharedIds,
+    ) -> anyhow::Result<Option<Self>> {
+        if config.database_url.is_some() {
+            return Self::open(config, clock, ids).await.map(Some);
+        }
+        let data_dir = data_dir(config)?;
+        if !Cluster::exists(&data_dir)? {
+            return Ok(None);
+        }
+        let key = data_dir.join(KEY);
+        if config.master_key.is_none() && read_key(&key)?.is_none() {
+            bail!(
+                "{} is missing: nothing that was sealed with it can be opened. Bring it back from a backup",
+                key.display()
+            );
+        }
+        let Some(url) = Cluster::visit(&data_dir, DATABASE, clock).await? else {
+            return Self::open(config, clock, ids).await.map(Some);
+        };
+        let store = Store::open(&url, connections(config))?;
+        Ok(Some(Self { store, vault: own_vault(config, &data_dir, ids)?, cluster: None }))
     }
 
     /// Stops the private cluster, if there is one.
@@ -74,6 +97,11 @@ impl Database {
     pub(super) fn into_parts(self) -> (Store, Vault, Option<Cluster>) {
         (self.store, self.vault, self.cluster)
     }
+}
+
+/// What is wrong with the address of the database, under the name of its setting.
+fn named(reason: String) -> anyhow::Error {
+    anyhow::anyhow!("CONCORD_DATABASE_URL {reason}")
 }
 
 /// Connections of the pool. A visit and a round may each hold one while a token is renewed, and the front door
@@ -98,6 +126,19 @@ fn vault(config: &Config, key: &SecretString) -> anyhow::Result<Vault> {
     let vault = Vault::new(key)?;
     Ok(match &config.old_master_key {
         Some(old) => vault.also(old).context("CONCORD_OLD_MASTER_KEY")?,
+        None => vault,
+    })
+}
+
+/// The vault of a private cluster: under the key that is given, or the generated one.
+fn own_vault(config: &Config, data_dir: &Path, ids: &SharedIds) -> anyhow::Result<Vault> {
+    if let Some(key) = &config.master_key {
+        return vault(config, key);
+    }
+    let vault = Vault::new(&own_key(data_dir, ids)?)?;
+    // A rotation that was broken off: either key may have sealed what is there.
+    Ok(match read_key(&data_dir.join(NEXT_KEY))? {
+        Some(next) => vault.also(&next)?,
         None => vault,
     })
 }

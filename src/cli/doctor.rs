@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::database::Database;
+use super::database::{Database, data_dir};
 use super::say;
 use super::serve::apps;
 use crate::clock::{SharedClock, SystemClock};
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::connections::Accounts;
 use crate::ids::{GeneratedIds, SharedIds};
 use crate::platforms::transport::{self, Limits};
+use crate::store::cluster::find_binaries;
 use crate::turnstile::Turnstile;
 
 /// How bad it is.
@@ -103,6 +104,20 @@ impl Report {
     }
 }
 
+/// Before the first start there is nothing to look at, and looking makes nothing.
+fn no_cluster_yet(report: &mut Report, config: &Config) -> anyhow::Result<()> {
+    let data_dir = data_dir(config)?;
+    report.note(
+        format!("there is no database yet: {} holds no private cluster", data_dir.display()),
+        "The first start of `concord serve` makes one; or name a database of your own in CONCORD_DATABASE_URL.",
+    );
+    match find_binaries() {
+        Ok(binaries) => report.good(format!("Postgres {} is installed for it", binaries.major())),
+        Err(error) => report.fault(error.to_string(), "Until then `concord serve` does not start."),
+    }
+    Ok(())
+}
+
 /// Exit code 0 without faults, else 1.
 pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<u8> {
     let clock: SharedClock = Arc::new(SystemClock);
@@ -117,8 +132,12 @@ pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<u8> {
     platforms::check(&mut report, config, &client, &clock).await;
 
     report.begin("Database");
-    let database = match Database::open(config, &clock, &ids).await {
-        Ok(database) => database,
+    let database = match Database::look(config, &clock, &ids).await {
+        Ok(Some(database)) => database,
+        Ok(None) => {
+            no_cluster_yet(&mut report, config)?;
+            return report.end();
+        }
         Err(error) => {
             report.fault(format!("{error:#}"), "Everything else needs the database.");
             return report.end();

@@ -35,6 +35,7 @@ const EXACT: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8> {
     telemetry::start_logging(&config.log, config.log_format).map_err(anyhow::Error::msg)?;
+    warn_of_gaps(config);
     let agreed = AgreedClock::starting_at(SystemClock.now());
     let clock: SharedClock = Arc::new(agreed.clone());
     let ids: SharedIds = Arc::new(GeneratedIds::from_system());
@@ -79,6 +80,18 @@ pub(super) async fn run(config: &Config, no_migrate: bool) -> anyhow::Result<u8>
     store.close().await;
     Database::close(cluster).await?;
     served.map(|()| 0)
+}
+
+/// Concord starts without its applications at the platforms, so that it can be looked at; but not without a word.
+fn warn_of_gaps(config: &Config) {
+    if config.e_series_client_secret.is_none() {
+        warn!("CONCORD_E_SERIES_CLIENT_SECRET is not set: every notice of E-Series will be refused");
+    }
+    if config.r_series_client_id.is_none() || config.r_series_client_secret.is_none() {
+        warn!(
+            "CONCORD_R_SERIES_CLIENT_ID or CONCORD_R_SERIES_CLIENT_SECRET is not set: no token can be renewed"
+        );
+    }
 }
 
 pub(super) async fn migrate(config: &Config) -> anyhow::Result<u8> {

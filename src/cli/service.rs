@@ -151,6 +151,7 @@ impl Running {
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let Assembled { worker, desk, writer } = assemble(parts, public_base)?;
+        let console = format!("{public_base}/");
         let stop = CancellationToken::new();
         let (wake, pulse) = (desk.wake.clone(), desk.pulse.clone());
         let (store, clock) = (desk.store.clone(), desk.clock.clone());
@@ -172,7 +173,7 @@ impl Running {
         });
         let serving = listen::serve(listener, http::app(desk), capacity.door, clock.clone(), stop.clone());
         let server = tokio::spawn(serving);
-        info!(%address, "listening");
+        info!(%address, %console, "listening");
         Ok(Self {
             address,
             store,

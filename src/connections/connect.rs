@@ -6,6 +6,7 @@ use super::accounts::Accounts;
 use super::settings::{PLANS, Settings, WebSales};
 use super::tokens::{E_ACCESS, R_ACCESS, R_REFRESH, R_WEBHOOK};
 use crate::catalog::Side;
+use crate::clock::Instant;
 use crate::ids::{ConnectionId, SyncId};
 use crate::platforms::eseries::wire::Profile;
 use crate::platforms::rseries::wire::PriceLevel;
@@ -61,9 +62,22 @@ pub enum ConnectError {
         /// What it said, and what to do.
         reason: String,
     },
-    /// The request contradicts itself.
+    /// A platform cannot be asked now, which says nothing about the credentials.
+    #[error("{why}")]
+    NotNow {
+        /// Which side.
+        side: Side,
+        /// When it can be asked again, if that is known.
+        until: Option<Instant>,
+        /// What keeps it from answering.
+        why: String,
+    },
+    /// The request contradicts itself; nobody was asked.
     #[error("{0}")]
     Invalid(String),
+    /// Somebody else was faster with the same grant, or it ran out while the tokens were proved.
+    #[error("the grant of {0} was used or has run out meanwhile")]
+    GrantSpent(Side),
     /// One of the accounts is connected already.
     #[error("this {0} account is connected already; delete that connection first")]
     Taken(Side),
@@ -98,6 +112,7 @@ impl Accounts {
         }
         check_name(&request.name).map_err(|words| ConnectError::Invalid(words.into()))?;
         request.settings.check().map_err(ConnectError::Invalid)?;
+        check_primary(&request.r_shop_ids, request.r_primary_shop_id)?;
 
         let (r, tokens) =
             self.new_r(request.r_account_id, request.r_access_token.clone(), request.r_refresh_token.clone());
@@ -156,9 +171,7 @@ impl Accounts {
         wiring.put_secrets_in(&mut db, connection_id, &secrets).await?;
         for (grant, side) in &request.grants {
             if !grants::done(&mut db, *grant, *side).await? {
-                return Err(ConnectError::Invalid(format!(
-                    "the grant of {side} was used or has run out meanwhile"
-                )));
+                return Err(ConnectError::GrantSpent(*side));
             }
         }
         let sync_id = SyncId::new(&wiring.ids, now);
@@ -191,14 +204,16 @@ impl From<CallError> for Problem {
 
 pub(super) fn not_proved(side: Side, problem: Problem) -> ConnectError {
     let reason = match problem {
+        Problem::Call(CallError::Later { until, why }) => {
+            return ConnectError::NotNow { side, until: Some(until), why };
+        }
+        Problem::Call(CallError::Unclear { why }) => return ConnectError::NotNow { side, until: None, why },
         Problem::Words(words) => words,
         Problem::Call(
             CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why },
         ) => {
             format!("{}. Check the account number, the token and its scopes.", why.trim_end_matches('.'))
         }
-        Problem::Call(CallError::Later { until, why }) => format!("{why}. Try again after {until}."),
-        Problem::Call(CallError::Busy { why } | CallError::Unclear { why }) => format!("{why}. Try again."),
     };
     ConnectError::NotProved { side, reason }
 }
@@ -232,18 +247,33 @@ pub(super) async fn prove_r(
     shop_ids.sort_unstable();
     shop_ids.dedup();
     if let Some(unknown) = shop_ids.iter().find(|shop| !open.contains(shop)) {
-        let list: Vec<String> = open.iter().map(i64::to_string).collect();
-        let words = format!("there is no open shop {unknown}; the account has {}", list.join(", "));
-        return Err(Problem::Words(words));
+        return Err(no_open_shop(*unknown, &open));
     }
     let primary = primary.or_else(|| shop_ids.first().copied());
-    let primary = primary.filter(|primary| shop_ids.contains(primary));
-    let primary = primary.ok_or_else(|| Problem::Words("primary_shop_id must be one of shop_ids".into()))?;
+    let primary = primary.ok_or_else(|| Problem::Words("the account has no open shop".into()))?;
+    if !shop_ids.contains(&primary) {
+        return Err(no_open_shop(primary, &open));
+    }
     let levels = r.price_levels().await?;
     // Every token may read what was read so far; a visit needs items and their log as well.
     r.items_by_id(&[1]).await?;
     r.inventory_log_head().await?;
     Ok(ProvedShop { shop_ids, primary, online_level: online_level(&levels) })
+}
+
+fn no_open_shop(unknown: i64, open: &[i64]) -> Problem {
+    let list: Vec<String> = open.iter().map(i64::to_string).collect();
+    Problem::Words(format!("there is no open shop {unknown}; the account has {}", list.join(", ")))
+}
+
+/// Where the shops are named, the primary one must be among them: for that nobody needs to be asked.
+fn check_primary(shop_ids: &[i64], primary: Option<i64>) -> Result<(), ConnectError> {
+    match primary {
+        Some(primary) if !shop_ids.is_empty() && !shop_ids.contains(&primary) => {
+            Err(ConnectError::Invalid("primary_shop_id must be one of shop_ids".into()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The price level of the web: made by an eCom connection, so it cannot be archived; its name may have

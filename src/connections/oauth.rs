@@ -13,15 +13,16 @@ use tracing::{info, warn};
 use url::Url;
 
 pub(super) use self::words::access_kind;
-use self::words::{grant_of, hash, in_words, missing, state_of};
+use self::words::{call, grant_of, hash, in_words, missing, not_now, state_of};
 pub use self::words::{redirect_uri, side_in_address};
 use super::accounts::Accounts;
+use super::connect::ConnectError;
 use super::reconnect::{ReconnectError, Replacement};
 use crate::catalog::Side;
 use crate::clock::{Instant, after, before};
 use crate::ids::ConnectionId;
 use crate::platforms::transport::Transport;
-use crate::platforms::{CallError, eseries, rseries};
+use crate::platforms::{eseries, rseries};
 use crate::store::grants::{self, Outcome};
 use crate::store::{StoreError, connections};
 
@@ -81,6 +82,12 @@ pub enum OauthError {
     /// The merchant, or the platform, said no; or what was given does not suffice.
     #[error("{0}")]
     Refused(String),
+    /// The grant is not, or no longer, one that a connection can be made with; no platform was asked.
+    #[error("{0}")]
+    Unfit(String),
+    /// A connection was made with the grant.
+    #[error("{0}: a connection was made with this grant already")]
+    Spent(Side),
     /// The tokens belong to somebody else.
     #[error("{0}")]
     OtherAccount(String),
@@ -401,6 +408,7 @@ impl Accounts {
         self.reconnect(&row, replacement).await.map_err(|error| match error {
             ReconnectError::Store(error) => OauthError::Store(error),
             error @ ReconnectError::OtherAccount { .. } => OauthError::OtherAccount(error.to_string()),
+            ReconnectError::NotProved(ConnectError::NotNow { why, .. }) => not_now(&why),
             error @ ReconnectError::NotProved(_) => OauthError::Refused(error.to_string()),
         })
     }
@@ -419,35 +427,36 @@ impl Accounts {
         grant: ConnectionId,
         named: Option<i64>,
     ) -> Result<Redeemed, OauthError> {
-        let refused = |words: &str| OauthError::Refused(format!("{side}: {words}"));
+        let unfit = |words: &str| OauthError::Unfit(format!("{side}: {words}"));
         let mut db = self.wiring.store.begin().await?;
         let row = grants::lock(&mut db, grant, side).await?;
         drop(db);
-        let row = row.filter(|row| !row.reconnect).ok_or_else(|| {
-            refused("there is no such grant: take it from the answer of POST /v1/oauth/…/start")
+        let row = row.filter(|row| !row.reconnect);
+        let row = row.ok_or_else(|| {
+            unfit("there is no such grant: take it from the answer of POST /v1/oauth/…/start")
         })?;
         let now = self.wiring.clock.now();
         match row.outcome {
             Outcome::Granted if row.expires_at > now => {}
-            Outcome::Granted => return Err(refused("the grant has run out: start anew")),
+            Outcome::Granted => return Err(unfit("the grant has run out: start anew")),
             Outcome::Waiting => {
-                return Err(refused("the merchant has not granted it yet: open authorize_url in a browser"));
+                return Err(unfit("the merchant has not granted it yet: open authorize_url in a browser"));
             }
             Outcome::Exchanging => {
-                return Err(refused(
-                    "the grant is being proved; if that lasts for more than a minute, start anew",
-                ));
+                return Err(unfit("the grant is being proved; if that takes more than a minute, start anew"));
             }
-            Outcome::Failed => return Err(refused(row.reason.as_deref().unwrap_or("it came to nothing"))),
-            Outcome::Done => return Err(refused("a connection was made with this grant already")),
+            Outcome::Failed => {
+                return Err(OauthError::Refused(side.says(&row.reason.unwrap_or_default())));
+            }
+            Outcome::Done => return Err(OauthError::Spent(side)),
         }
-        let account = row.account.ok_or_else(|| refused("the grant names no account: start anew"))?;
+        let account = row.account.ok_or_else(|| unfit("the grant names no account: start anew"))?;
         match named {
             Some(named) if named != account => {
-                return Err(refused(&format!("the grant is of {account}, and you name {named}")));
+                return Err(unfit(&format!("the grant is of {account}, and you name {named}")));
             }
             None if !row.bound => {
-                return Err(refused(&format!(
+                return Err(unfit(&format!(
                     "the platform did not hand the state back, so it is not certain that it was you who granted this: \
                      if {account} is your store, send it along as store_id"
                 )));
@@ -476,16 +485,4 @@ impl Accounts {
 
 fn without_secrets(row: grants::Row) -> grants::Row {
     grants::Row { state_hash: None, verifier: None, access: None, refresh: None, ..row }
-}
-
-/// A call that failed, in words for the person at the browser.
-fn call(error: CallError) -> OauthError {
-    match error {
-        CallError::Later { why, .. } | CallError::Busy { why } | CallError::Unclear { why } => {
-            OauthError::NotNow(format!("{why}. Nothing was connected; start anew in a while."))
-        }
-        CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why } => {
-            OauthError::Refused(format!("{why}. Nothing was connected; start anew."))
-        }
-    }
 }

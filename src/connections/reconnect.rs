@@ -29,7 +29,7 @@ pub struct Replacement {
 /// Why a connection was not connected anew. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconnectError {
-    /// A platform did not accept the tokens.
+    /// A platform did not accept the tokens, or could not be asked.
     #[error(transparent)]
     NotProved(ConnectError),
     /// The tokens belong to somebody else: what is linked here is not there.
@@ -103,8 +103,7 @@ impl Accounts {
         wiring.put_secrets_in(&mut db, row.connection_id, &secrets).await?;
         for (grant, side) in &replacement.grants {
             if !grants::done(&mut db, *grant, *side).await? {
-                let words = format!("the grant of {side} was used or has run out meanwhile");
-                return Err(ReconnectError::NotProved(ConnectError::Invalid(words)));
+                return Err(ReconnectError::NotProved(ConnectError::GrantSpent(*side)));
             }
         }
         let now = wiring.clock.now();

@@ -14,6 +14,7 @@ mod plan;
 mod products;
 mod reviews;
 mod settings;
+mod status;
 mod syncs;
 mod undo;
 
@@ -29,6 +30,7 @@ use crate::store::{Db, connections as rows};
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
         .merge(connections::routes())
+        .merge(status::routes())
         .merge(oauth::routes())
         .merge(brake::routes())
         .merge(categories::routes())

@@ -114,9 +114,12 @@ fn told(desk: &Desk, side: Side, finished: Result<Finished, OauthError>) -> Resp
 
 fn refused(error: &OauthError) -> Response {
     let (status, title) = match error {
-        OauthError::NotAsked(_) | OauthError::NoConnection => (StatusCode::BAD_REQUEST, "Not expected"),
+        OauthError::NotAsked(_) | OauthError::NoConnection | OauthError::Unfit(_) => {
+            (StatusCode::BAD_REQUEST, "Not expected")
+        }
         OauthError::Refused(_) => (StatusCode::FORBIDDEN, "Not granted"),
         OauthError::OtherAccount(_) => (StatusCode::CONFLICT, "Another account"),
+        OauthError::Spent(_) => (StatusCode::CONFLICT, "Used already"),
         OauthError::NotNow(_) | OauthError::NotConfigured(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "Not possible now")
         }

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tracing::error;
 use utoipa::ToSchema;
 
+use crate::catalog::Side;
 use crate::store::StoreError;
 
 /// Longest detail, in characters.
@@ -72,6 +73,14 @@ impl Problem {
         Self { wait: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", words) }
     }
 
+    /// A platform cannot be asked now: that is no word about what was sent.
+    pub fn platform_away(side: Side, why: &str, wait: Option<Duration>) -> Self {
+        let wait = wait.unwrap_or(COME_AGAIN);
+        let why = side.says(why.trim_end_matches('.'));
+        let words = format!("{why}. Nothing was changed; come again in {} s", whole_seconds(wait));
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "platform", words).of(side).again_in(wait)
+    }
+
     /// Names the request it is about.
     #[must_use]
     pub fn about(mut self, request_id: &str) -> Self {
@@ -93,7 +102,7 @@ impl Problem {
 
     /// Names the platform that is the reason.
     #[must_use]
-    pub fn of(mut self, side: crate::catalog::Side) -> Self {
+    pub fn of(mut self, side: Side) -> Self {
         self.side = Some(side.as_str());
         self
     }

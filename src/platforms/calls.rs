@@ -42,9 +42,12 @@ fn outcome(sent: &Result<Answer, TransportError>) -> &'static str {
             500..=599 => "server_error",
             _ => "other",
         },
-        Err(TransportError::NotSent(_) | TransportError::TooLate | TransportError::ForeignHost(_)) => {
-            "not_sent"
-        }
+        Err(
+            TransportError::NotSent(_)
+            | TransportError::NoToken
+            | TransportError::TooLate
+            | TransportError::ForeignHost(_),
+        ) => "not_sent",
         Err(TransportError::Lost(_)) => "lost",
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::clock::Instant;
 
+/// Why our own gate lets no call out, in words for whoever waits for it.
+pub(super) const ALLOWANCE_SPENT: &str = "Concord's allowance of calls to it is used up for the moment";
+
 /// A call that did not succeed. The variant says what to do.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {

@@ -37,6 +37,9 @@ pub enum TransportError {
     /// The request never left: nothing can have been done.
     #[error("no connection: {0}")]
     NotSent(String),
+    /// What was given for a token can be none: it was not sent, and no later time makes it better.
+    #[error("the token has characters no header may hold")]
+    NoToken,
     /// The request was not sent, because its time had passed: nothing was done.
     #[error("it was too late to send it")]
     TooLate,
@@ -226,7 +229,7 @@ impl Transport {
         let mut request = request(client, url);
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| TransportError::NotSent("the token has characters no header may hold".into()))?;
+                .map_err(|_| TransportError::NoToken)?;
             value.set_sensitive(true);
             request = request.header("authorization", value);
         }

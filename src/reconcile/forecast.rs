@@ -187,7 +187,7 @@ impl Corridor {
             counts.book_pictures(images::to_hang(&mut *db, sync.connection_id, most).await?);
         }
         counts.seconds = seconds_for(counts.e_calls, counts.r_drips);
-        (sync.state, sync.finished_at) = ("done".into(), Some(now));
+        syncs::end(&mut *db, sync, "done", now).await?;
         info!(sync = %sync.sync_id, actions = ?counts.actions, "the preview is done");
         looks::forget(db, sync.connection_id).await
     }

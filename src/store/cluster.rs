@@ -92,11 +92,27 @@ impl Cluster {
         Ok(Self { server, access, reused, place, clock: clock.clone() })
     }
 
+    /// Is there a cluster under this data directory? Asking makes nothing.
+    pub fn exists(data_dir: &Path) -> Result<bool, ClusterError> {
+        Ok(place::inhabited(data_dir)?.is_some())
+    }
+
+    /// The address of a database in the cluster that another Concord runs at this moment, with the password; none when
+    /// nobody runs it. For whoever only looks: nothing is claimed, made or stopped.
+    pub async fn visit(
+        data_dir: &Path,
+        database: &str,
+        clock: &SharedClock,
+    ) -> Result<Option<String>, ClusterError> {
+        let Some(home) = place::inhabited(data_dir)? else { return Ok(None) };
+        let Some(password) = place::kept_password(&home)? else { return Ok(None) };
+        let access = server::visit(&home.join("data"), &password, clock).await?;
+        Ok(access.map(|access| access.url(database)))
+    }
+
     /// The address of a database, with the password: not for log lines.
     pub fn url(&self, database: &str) -> String {
-        let database = utf8_percent_encode(database, NON_ALPHANUMERIC);
-        let Access { port, password } = &self.access;
-        format!("postgres://{USER}:{}@127.0.0.1:{port}/{database}", password.expose_secret())
+        self.access.url(database)
     }
 
     /// Makes the database if it is not there.
@@ -157,6 +173,12 @@ struct Access {
 }
 
 impl Access {
+    fn url(&self, database: &str) -> String {
+        let database = utf8_percent_encode(database, NON_ALPHANUMERIC);
+        let Self { port, password } = self;
+        format!("postgres://{USER}:{}@127.0.0.1:{port}/{database}", password.expose_secret())
+    }
+
     async fn connect(&self, database: &str) -> Result<PgConnection, sqlx::Error> {
         PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")

@@ -1,5 +1,9 @@
 //! Runs over a whole catalogue.
 
+mod tally;
+
+use self::tally::kept;
+pub use self::tally::{Progress, Tally, progress, tally};
 use super::{Db, Result, StoreError, word};
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, SyncId};
@@ -126,6 +130,8 @@ pub struct Sync {
     pub r_drips: f64,
     /// Of a preview: what it found so far.
     pub counts: serde_json::Value,
+    /// What it had come to when it ended.
+    pub tally: Option<Tally>,
 }
 
 struct Raw {
@@ -146,6 +152,7 @@ struct Raw {
     e_calls: i64,
     r_drips: f64,
     counts: serde_json::Value,
+    tally: Option<serde_json::Value>,
 }
 
 impl TryFrom<Raw> for Sync {
@@ -169,6 +176,7 @@ impl TryFrom<Raw> for Sync {
             e_calls: raw.e_calls,
             r_drips: raw.r_drips,
             counts: raw.counts,
+            tally: raw.tally.map(tally::read).transpose()?,
         })
     }
 }
@@ -224,14 +232,17 @@ pub async fn start(
 /// Breaks a run off: what it has asked for and nobody has begun is not done. False when it has ended already.
 pub async fn cancel(db: &mut Db, sync: &Sync, now: Instant) -> Result<bool> {
     let connection_id = sync.connection_id;
+    // What waits now has not been dealt with, although nothing of it waits any more afterwards.
+    let tally = tally(&mut *db, sync).await?;
     // Rows of the dirty set are locked before any other; what a step of the run marks meanwhile goes afterwards.
     super::dirty::drop_run(&mut *db, connection_id, now).await?;
     let done = sqlx::query!(
-        "update syncs set state = 'cancelled', finished_at = $3
+        "update syncs set state = 'cancelled', finished_at = $3, tally = $4
          where connection_id = $1 and sync_id = $2 and state in ('running', 'awaiting_approval')",
         connection_id.0,
         sync.sync_id.0,
         now,
+        kept(Some(tally))?,
     )
     .execute(&mut *db)
     .await?;
@@ -241,6 +252,13 @@ pub async fn cancel(db: &mut Db, sync: &Sync, now: Instant) -> Result<bool> {
     super::dirty::drop_run(&mut *db, connection_id, now).await?;
     broken_off(db, sync).await?;
     Ok(true)
+}
+
+/// A run has ended: its numbers are from now on what they are at this moment. To be saved.
+pub async fn end(db: &mut Db, sync: &mut Sync, state: &str, now: Instant) -> Result<()> {
+    (sync.state, sync.finished_at) = (state.into(), Some(now));
+    sync.tally = Some(tally(db, sync).await?);
+    Ok(())
 }
 
 /// A run ended before its end: what it has kept goes, and what it has listed counts as never listed.
@@ -285,7 +303,7 @@ pub async fn get(db: &mut Db, connection_id: ConnectionId, sync_id: SyncId) -> R
     let raw = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
-                error, variants, visits_from, e_calls, r_drips, counts
+                error, variants, visits_from, e_calls, r_drips, counts, tally
          from syncs where connection_id = $1 and sync_id = $2",
         connection_id.0,
         sync_id.0,
@@ -300,7 +318,7 @@ pub async fn newest(db: &mut Db, connection_id: ConnectionId) -> Result<Option<S
     let raw = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, state, phase, cursor, total, unreadable, started_at, due_at, finished_at,
-                error, variants, visits_from, e_calls, r_drips, counts
+                error, variants, visits_from, e_calls, r_drips, counts, tally
          from syncs where connection_id = $1 order by sync_id desc limit 1",
         connection_id.0,
     )
@@ -324,7 +342,7 @@ pub async fn due(
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, sync_id, mode, s.state, phase, cursor, total, unreadable, started_at, due_at,
-                finished_at, error, variants, visits_from, e_calls, r_drips, counts
+                finished_at, error, variants, visits_from, e_calls, r_drips, counts, tally
          from syncs s join connections c using (connection_id)
          where (c.state = 'active' or c.state = 'paused' and mode = 'preview')
            and (s.state = 'running' or s.state = 'awaiting_approval'
@@ -376,7 +394,7 @@ pub async fn save(db: &mut Db, sync: &Sync) -> Result<bool> {
     let done = sqlx::query!(
         "update syncs set state = $3, phase = $4, cursor = $5, total = $6, unreadable = $7, due_at = $8,
                 finished_at = $9, error = $10, variants = $11, visits_from = $12, e_calls = $13, r_drips = $14,
-                counts = $15
+                counts = $15, tally = $16
          where connection_id = $1 and sync_id = $2 and state <> 'cancelled'",
         sync.connection_id.0,
         sync.sync_id.0,
@@ -393,55 +411,9 @@ pub async fn save(db: &mut Db, sync: &Sync) -> Result<bool> {
         sync.e_calls,
         sync.r_drips,
         sync.counts,
+        kept(sync.tally)?,
     )
     .execute(db)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// After so many failures in a row a run no longer waits for a product: it is tried on by itself.
-const FAILING: i32 = 4;
-
-/// How many products with an R-Series half are linked, parked, or still wait.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Both halves known.
-    pub linked: i64,
-    /// Parked with a reason.
-    pub parked: i64,
-    /// Wait or are being visited.
-    pub waiting: i64,
-    /// Items that wait, or whose matrix does.
-    pub items_waiting: i64,
-    /// Have failed again and again, and are tried on.
-    pub failing: i64,
-}
-
-/// Progress of the visits of a connection.
-pub async fn progress(db: &mut Db, connection_id: ConnectionId) -> Result<Progress> {
-    let row = sqlx::query!(
-        r#"select count(*) filter (where l.e_product_id is not null) as "linked!",
-                  count(*) filter (where d.parked_at is not null) as "parked!",
-                  count(*) filter (where d.product_id is not null and d.parked_at is null
-                                     and d.attempts < $2) as "waiting!",
-                  count(*) filter (where l.r_item_id is not null
-                                     and (d.product_id is not null and d.parked_at is null and d.attempts < $2
-                                          or p.product_id is not null and p.parked_at is null
-                                             and p.attempts < $2)) as "items_waiting!",
-                  count(*) filter (where d.parked_at is null and d.attempts >= $2) as "failing!"
-           from links l left join dirty d using (connection_id, product_id)
-                left join dirty p on p.connection_id = l.connection_id and p.product_id = l.parent_id
-           where l.connection_id = $1 and (l.r_item_id is not null or l.r_matrix_id is not null)"#,
-        connection_id.0,
-        FAILING,
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(Progress {
-        linked: row.linked,
-        parked: row.parked,
-        waiting: row.waiting,
-        items_waiting: row.items_waiting,
-        failing: row.failing,
-    })
 }

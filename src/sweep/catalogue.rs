@@ -58,9 +58,8 @@ impl Sweep {
                     sync.due_at = until.unwrap_or(after(now, LOOK));
                     if let CallError::Refused { why, .. } = &error {
                         warn!(sync = %sync.sync_id, why, "the run failed");
-                        sync.state = "failed".into();
                         sync.error = Some(side.says(why));
-                        sync.finished_at = Some(now);
+                        syncs::end(&mut db, &mut sync, "failed", now).await?;
                         syncs::broken_off(&mut db, &sync).await?;
                     }
                 }
@@ -258,8 +257,7 @@ impl Sweep {
         (sync.phase, sync.due_at) = (Phase::Visit, now);
         if sync.mode == Mode::FullLook {
             // It has marked what it is for; on a busy day there may be no moment at which nothing waits.
-            sync.state = "done".into();
-            sync.finished_at = Some(now);
+            syncs::end(&mut db, sync, "done", now).await?;
             metrics::counter!("concord_full_looks_total").increment(1);
             info!(sync = %sync.sync_id, listed = sync.total, missing = missing.len(), "the full look is done");
         }
@@ -279,8 +277,7 @@ impl Sweep {
         let held = brakes::on(&mut db, sync.connection_id).await?.is_some();
         sync.state = if progress.waiting == 0 && held { "awaiting_approval" } else { "running" }.into();
         if progress.waiting == 0 && !held {
-            sync.state = "done".into();
-            sync.finished_at = Some(now);
+            syncs::end(&mut db, sync, "done", now).await?;
             looks::forget(&mut db, sync.connection_id).await?;
             info!(sync = %sync.sync_id, linked = progress.linked, parked = progress.parked, "the run is done");
         }

@@ -37,7 +37,7 @@ pub(super) fn start(filter: EnvFilter, format: LogFormat) -> Result<(), String> 
     let spans = format!("{}=trace", super::SPANS).parse();
     let filter = filter.add_directive(spans.map_err(|error| format!("the filter of traces: {error}"))?);
     let both = tracing_subscriber::registry().with(filter).with(traces);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(super::coloured());
     let started = match format {
         LogFormat::Text => both.with(lines.with_target(false)).try_init(),
         LogFormat::Json => both.with(lines.json().flatten_event(true)).try_init(),

@@ -88,6 +88,13 @@ async fn status_tells_how_it_is_doing() {
             "store_limit": 2500, "store_used": 1, "excess": 0, "waiting": 0, "waiting_for": 0}),
         "the store's own limit counts"
     );
+    // What nobody watches may have changed unseen: neither a pause nor a token that does not work is in step.
+    api.send("POST", &api.at("/pause"), None).await.expect(200);
+    let paused = api.get("/status").await;
+    assert_eq!((&paused["state"], &paused["in_step"]), (&json!("paused"), &json!(false)), "{paused}");
+    api.send("POST", &api.at("/resume"), None).await.expect(200);
+    api.world.sweep().await;
+    assert_eq!(api.get("/status").await["in_step"], true, "watched again");
     api.world.stage.r.rename(1, "Not looked at yet");
     api.world.stage.deliver_due().await;
     let status = api.get("/status").await;
@@ -109,12 +116,6 @@ async fn credentials_are_proved_and_a_refusal_names_the_side_and_the_reason() {
         ("too few rights", with("/r_series/access_token", json!(scoped)), "r_series", "R-Series"),
         ("another account", with("/r_series/account_id", json!("4712")), "r_series", "4711"),
         ("no such shop", with("/r_series/shop_ids", json!(["1", "9"])), "r_series", "9"),
-        (
-            "primary shop is none of them",
-            with("/r_series/primary_shop_id", json!("9")),
-            "r_series",
-            "primary_shop_id",
-        ),
         ("an unknown E token", with("/e_series/access_token", json!("nonsense")), "e_series", "E-Series"),
         ("another store", with("/e_series/store_id", json!("1004")), "e_series", "Invalid API token"),
     ];
@@ -129,8 +130,67 @@ async fn credentials_are_proved_and_a_refusal_names_the_side_and_the_reason() {
         assert!(answer["detail"].as_str().unwrap().contains(reason), "{case}: {answer}");
         assert!(!answer["detail"].as_str().unwrap().contains("nonsense"), "{case}: {answer}");
     }
+    // What contradicts itself is seen without asking anybody.
+    api.world.stage.r.clear_calls();
+    let body = with("/r_series/primary_shop_id", json!("9"));
+    let answer = api.send("POST", "/v1/connections", Some(body)).await.expect(422);
+    assert_eq!(answer["type"], "/problems/invalid", "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("primary_shop_id"), "{answer}");
+    assert_eq!(api.world.stage.r.calls().len(), 0, "a platform was asked");
+    // Which shops there are, only the platform knows.
+    let mut body = with("/r_series/primary_shop_id", json!("9"));
+    body["r_series"].as_object_mut().unwrap().remove("shop_ids");
+    let answer = api.send("POST", "/v1/connections", Some(body)).await.expect(422);
+    assert_eq!(answer["type"], "/problems/not-proved", "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("no open shop 9"), "{answer}");
     assert_eq!(api.world.sql_count("select count(*) from connections").await, 0, "nothing is stored");
     assert_eq!(api.world.sql_count("select count(*) from secrets").await, 0);
+}
+
+/// A platform that cannot be asked has not said no: good credentials may be sent again as they are.
+#[tokio::test]
+async fn a_platform_that_cannot_be_asked_now_is_no_refusal_of_the_credentials() {
+    use concord::sandbox::faults::{Aim, Fault};
+    let mut api = Api::open().await;
+    let away = |answer: super::Answer, side: &str, case: &str| {
+        assert_eq!((answer.status, &answer.json["side"]), (503, &json!(side)), "{case}: {}", answer.text);
+        assert_eq!(answer.json["type"], "/problems/platform", "{case}: {}", answer.text);
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(!detail.contains("our share") && !detail.contains("Check the"), "{case}: {detail}");
+        let wait: u64 = answer.header("retry-after").parse().unwrap();
+        assert!(detail.contains(&format!("come again in {wait} s")), "{case}: {detail}");
+        wait
+    };
+    let faults = |api: &Api, side: &str| match side {
+        "r_series" => api.world.stage.r.faults().clone(),
+        _ => api.world.stage.e.faults().clone(),
+    };
+    let limited = Fault::Status { status: 429, retry_after: Some(40) };
+    let down = Fault::Status { status: 503, retry_after: None };
+    for side in ["r_series", "e_series"] {
+        for fault in [limited, down, Fault::ResetBefore, Fault::GarbageAfter] {
+            faults(&api, side).next(Aim::Any, fault);
+            let body = api.world.credentials();
+            let answer = api.send("POST", "/v1/connections", Some(body)).await;
+            let wait = away(answer, side, &format!("{side} {fault:?}"));
+            assert!(fault != limited || (39..=40).contains(&wait), "{wait} s");
+        }
+    }
+    assert_eq!(api.world.sql_count("select count(*) from connections").await, 0);
+
+    api.connect().await;
+    let tokens = api.world.credentials();
+    for side in ["r_series", "e_series"] {
+        for fault in [limited, Fault::ResetBefore] {
+            faults(&api, side).next(Aim::Any, fault);
+            let body = json!({side: {"access_token": tokens[side]["access_token"]}});
+            let answer = api.send("PUT", &api.at("/credentials"), Some(body)).await;
+            away(answer, side, &format!("PUT {side} {fault:?}"));
+        }
+    }
+    faults(&api, "r_series").next(Aim::Any, limited);
+    let sale = json!({"settings": {"web_sales": "sale"}});
+    away(api.send("PATCH", &api.at(""), Some(sale)).await, "r_series", "PATCH");
 }
 
 #[tokio::test]

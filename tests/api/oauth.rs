@@ -100,6 +100,7 @@ async fn two_accounts_are_connected_and_nobody_sees_a_token() {
     let early = json!({"name": "x", "r_series": {"grant": grant}, "e_series": {"grant": grant}});
     let early = api.send("POST", "/v1/connections", Some(early)).await.expect(422);
     assert!(early["detail"].as_str().unwrap().contains("authorize_url"), "{early}");
+    assert_eq!(early["type"], "/problems/invalid", "no platform was asked: {early}");
 
     let back = api.agree(ask).await;
     let page = api.arrive(&back).await;
@@ -146,7 +147,8 @@ async fn two_accounts_are_connected_and_nobody_sees_a_token() {
     // The grants are used up, and nothing lies in them.
     assert_eq!(api.grant("e-series", e).await["state"], "done");
     assert_eq!(api.tokens_in_the_database().await, [0; 4].map(Some));
-    let again = api.send("POST", "/v1/connections", Some(good)).await.expect(422);
+    let again = api.send("POST", "/v1/connections", Some(good)).await.expect(409);
+    assert_eq!(again["type"], "/problems/conflict", "{again}");
     assert!(again["detail"].as_str().unwrap().contains("already"), "{again}");
 
     // Each code was traded once, and what lies in the database is sealed.

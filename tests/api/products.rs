@@ -90,10 +90,46 @@ async fn a_product_tells_why_every_value_is_what_it_is() {
     ] {
         assert_eq!(name[key], value, "{key} in {name}");
     }
+    let stock = product["fields"].as_array().unwrap().iter().find(|field| field["field"] == "stock").unwrap();
+    assert_eq!(stock["rule"], "sum", "pieces that were sold here and there are counted together: {stock}");
     let write = name["write_id"].as_str().unwrap();
     let ledger = api.get("/ledger?limit=200").await;
     let found = ledger["items"].as_array().unwrap().iter().find(|entry| entry["id"] == write).unwrap();
     assert_eq!((&found["after"], &found["at"]), (&json!("Named on the web"), &name["since"]), "{found}");
+}
+
+#[tokio::test]
+async fn a_product_that_arrived_hidden_says_so_until_somebody_has_enabled_it() {
+    let api = Api::with_a_mug().await;
+    let id = api.get("/products").await["items"][0]["id"].as_str().unwrap().to_owned();
+    let enabled = async || {
+        let product = api.get(&format!("/products/{id}")).await;
+        let fields = product["fields"].as_array().unwrap();
+        let explained =
+            fields.iter().filter(|field| field["field"] != "enabled" && !field["differs"].is_null());
+        assert_eq!(explained.count(), 0, "only what differs is explained: {product}");
+        fields.iter().find(|field| field["field"] == "enabled").unwrap().clone()
+    };
+    let field = enabled().await;
+    assert_eq!((&field["r_series"], &field["e_series"]), (&json!(true), &json!(false)), "{field}");
+    assert_eq!(field["differs"]["code"], "arrived_hidden", "{field}");
+    assert!(field["differs"]["reason"].as_str().unwrap().contains("arrive on the web disabled"), "{field}");
+
+    let order = json!({"ids": [id], "enabled": true});
+    api.send("POST", &api.at("/products/mass-update"), Some(order)).await.expect(202);
+    api.world.settle().await;
+    let field = enabled().await;
+    assert_eq!((&field["e_series"], &field["differs"]), (&json!(true), &json!(null)), "{field}");
+
+    // Two that are tied stay as they were, too.
+    api.world.stage.e.create_product(json!({"name": "Teapot", "sku": "POT-1", "price": 5, "enabled": false}));
+    api.world.settle().await;
+    api.world.stage.r.create_item(item("Teapot", "POT-1", "5", 2));
+    api.world.settle().await;
+    let tied = api.get("/products?sku=POT-1").await["items"][0]["id"].as_str().unwrap().to_owned();
+    let tied = api.get(&format!("/products/{tied}")).await;
+    let field = tied["fields"].as_array().unwrap().iter().find(|field| field["field"] == "enabled").unwrap();
+    assert_eq!(field["differs"]["code"], "tied_hidden", "{tied}");
 }
 
 #[tokio::test]

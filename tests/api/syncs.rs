@@ -32,6 +32,45 @@ async fn a_run_is_started_followed_and_ends() {
     assert_ne!(next["id"], started["id"], "a new one after the end");
 }
 
+/// What a run came to is history: products that wait or are parked later are none of its business.
+#[tokio::test]
+async fn a_run_that_has_ended_keeps_its_last_numbers() {
+    let api = Api::with_a_mug().await;
+    api.world.stage.r.create_matrix(crate::flow::variants::shirt()).unwrap();
+    api.world.settle().await;
+    let newest = api.get("/status").await["sync"].clone();
+    assert_eq!((&newest["state"], &newest["progress"]["done"]), (&json!("done"), &json!(1)), "{newest}");
+    let started = api.send("POST", &api.at("/syncs"), Some(json!({"mode": "apply"}))).await.expect(202);
+    api.world.settle().await;
+    let path = format!("/syncs/{}", started["id"].as_str().unwrap());
+    let ended = api.get(&path).await;
+    let (total, status) = (ended["progress"]["total"].clone(), api.get("/status").await);
+    assert!(total.as_i64() > Some(1) && ended["progress"]["done"] == total, "{ended}");
+    assert_eq!(ended["summary"]["linked"], status["linked"], "both count the same way: {ended} {status}");
+
+    // Everything is to be looked at again, and one product is parked.
+    for product in api.get("/products").await["items"].as_array().unwrap() {
+        let ask = api.at(&format!("/products/{}/sync", product["id"].as_str().unwrap()));
+        api.send("POST", &ask, None).await.expect(202);
+    }
+    assert_eq!(api.get(&path).await, ended, "while its products wait");
+    let web = api.world.product_of(1).unwrap().id;
+    api.world.stage.e.reprice(web, crate::support::decimal("0"));
+    api.world.settle().await;
+    assert_eq!(api.get("/status").await["parked"], 1);
+    assert_eq!(api.get(&path).await, ended, "after one was parked");
+    assert_eq!(api.get("/status").await["sync"], ended, "wherever it is shown");
+
+    // One that was broken off has come as far as it had come.
+    let started = api.send("POST", &api.at("/syncs"), Some(json!({"mode": "apply"}))).await.expect(202);
+    let path = format!("/syncs/{}", started["id"].as_str().unwrap());
+    let cancel = api.at(&format!("{path}/cancel"));
+    let cancelled = api.send("POST", &cancel, None).await.expect(200);
+    assert_eq!(cancelled["progress"]["done"], 0, "{cancelled}");
+    api.world.settle().await;
+    assert_eq!(api.get(&path).await, cancelled);
+}
+
 #[tokio::test]
 async fn runs_are_guarded_and_know_what_they_cannot_take() {
     let api = Api::with_a_mug().await;

@@ -35,6 +35,7 @@ impl World {
     async fn needs_attention(&self) -> String {
         let status = self.get("/status").await;
         assert_eq!(status["state"], "needs_attention", "{status}");
+        assert_eq!(status["in_step"], false, "nobody looks: {status}");
         status["state_reason"].as_str().unwrap().to_owned()
     }
 

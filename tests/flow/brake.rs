@@ -350,9 +350,8 @@ async fn the_cap_is_exact_among_workers() {
 async fn a_record_that_stays_busy_is_parked_after_some_tries() {
     let world = World::with_a_mug().await;
     let id = world.stage.r.items()[0].item_id;
-    for _ in 0..40 {
-        world.stage.r.faults().next(Aim::Write, Fault::Status { status: 409, retry_after: None });
-    }
+    let busy = Fault::Status { status: 409, retry_after: None };
+    world.stage.r.faults().chances(vec![(Aim::Write, busy, 1.0)]);
     world.stage.e.rename(world.product_of(id).unwrap().id, "Renamed");
     world.clear_calls();
     world.settle().await;

@@ -18,6 +18,7 @@
 
 mod backup;
 mod doctor;
+mod first_start;
 mod house;
 mod laws;
 mod merchants;

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use super::OauthError;
 use crate::catalog::Side;
 use crate::ids::ConnectionId;
-use crate::platforms::{eseries, rseries};
+use crate::platforms::{CallError, eseries, rseries};
 
 /// `state` is the grant's id and 32 random bytes: found by the one, proved by the other.
 pub(super) fn state_of(grant: ConnectionId, random: &[u8; 32]) -> String {
@@ -66,6 +67,21 @@ pub(super) fn in_words(side: Side, error: &str) -> String {
     }
     let error: String = error.chars().filter(|letter| !letter.is_control()).take(100).collect();
     format!("{side} did not let Concord in ({error}): nothing was connected. Start anew.")
+}
+
+/// A platform that cannot be asked now, in the same words.
+pub(super) fn not_now(why: &str) -> OauthError {
+    OauthError::NotNow(format!("{why}. Nothing was connected; start anew in a while."))
+}
+
+/// A call that failed, in words for the person at the browser.
+pub(super) fn call(error: CallError) -> OauthError {
+    match error {
+        CallError::Later { why, .. } | CallError::Unclear { why } => not_now(&why),
+        CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why } => {
+            OauthError::Refused(format!("{why}. Nothing was connected; start anew."))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Connections: made, shown, changed, paused, forgotten; their status.
+//! Connections: made, shown, changed, paused, forgotten.
 
 use axum::Extension;
 use axum::extract::State;
@@ -13,15 +13,15 @@ use utoipa_axum::routes;
 use super::{List, connection};
 use crate::catalog::Side;
 use crate::clock::Instant;
+use crate::connections::Settings;
 use crate::connections::connect::{ConnectError, Request};
 use crate::connections::oauth::Redeemed;
-use crate::connections::{Settings, care};
 use crate::http::Desk;
 use crate::http::acts::Noted;
 use crate::http::problem::{Json, Path, Problem};
 use crate::ids::{ConnectionId, SyncId};
 use crate::store::connections::{self as rows, State as Standing};
-use crate::store::{Db, categories, conflicts, dirty, ledger, links, settings_history, syncs, trees};
+use crate::store::{Db, settings_history};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -29,7 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
         .routes(routes!(get_connection, delete_connection))
         .routes(routes!(pause_connection))
         .routes(routes!(resume_connection))
-        .routes(routes!(get_status))
 }
 
 /// Two accounts to be connected.
@@ -249,9 +248,12 @@ pub(super) async fn show_present(db: &mut Db, row: rows::Row) -> Result<Connecti
     responses((status = 201, description = "Connected", body = CreatedConnection),
               (status = 400, description = "The body is no JSON", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
-              (status = 409, description = "One of the accounts is connected already", body = Problem),
+              (status = 409, description = "One of the accounts is connected already, or a grant is used up",
+                  body = Problem),
               (status = 415, description = "The body is not labelled as JSON", body = Problem),
-              (status = 422, description = "Not accepted by a platform, or contradictory", body = Problem)))]
+              (status = 422, description = "Not accepted by a platform, or contradictory", body = Problem),
+              (status = 503, description = "A platform cannot be asked now: nothing was connected; come again after \
+                                            the seconds in Retry-After", body = Problem)))]
 async fn create_connection(
     State(desk): State<Desk>,
     Json(new): Json<NewConnection>,
@@ -275,7 +277,8 @@ async fn create_connection(
         settings: new.settings,
         grants,
     };
-    let connected = desk.accounts.connect(request).await.map_err(refusal)?;
+    let connected = desk.accounts.connect(request).await;
+    let connected = connected.map_err(|error| refusal(error, desk.clock.now()))?;
     desk.wake.notify_one();
     let id = connected.connection_id;
     let webhooks = Webhooks {
@@ -288,12 +291,21 @@ async fn create_connection(
     Ok((StatusCode::CREATED, Extension(noted), axum::Json(made)).into_response())
 }
 
-pub(super) fn refusal(error: ConnectError) -> Problem {
+/// Why two accounts were not connected, or not connected anew.
+pub(super) fn refusal(error: ConnectError, now: Instant) -> Problem {
     match error {
         ConnectError::NotProved { side, reason } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", side.says(&reason)).of(side)
         }
+        ConnectError::NotNow { side, until, why } => {
+            let wait = until.map(|until| (until - now).to_std().unwrap_or_default());
+            Problem::platform_away(side, &why, wait)
+        }
         ConnectError::Invalid(words) => Problem::invalid(words),
+        ConnectError::GrantSpent(side) => {
+            Problem::new(StatusCode::CONFLICT, "conflict", ConnectError::GrantSpent(side).to_string())
+                .of(side)
+        }
         ConnectError::Taken(side) => {
             Problem::new(StatusCode::CONFLICT, "taken", ConnectError::Taken(side).to_string()).of(side)
         }
@@ -394,103 +406,4 @@ async fn set_state(
     desk.accounts.hurry();
     desk.wake.notify_one();
     Ok(axum::Json(shown))
-}
-
-/// How a connection is doing.
-#[derive(Debug, Serialize, ToSchema)]
-struct Status {
-    /// `active`, `paused` or `needs_attention`.
-    state: Standing,
-    /// Why it is not active.
-    state_reason: Option<String>,
-    /// Nothing waits or runs, no run is under way, no write is open, and the last sweep found nothing.
-    in_step: bool,
-    /// Products that wait for a visit.
-    waiting: i64,
-    /// Products being visited.
-    running: i64,
-    /// Products that are parked with a reason, or have a field that is held.
-    parked: i64,
-    /// Products with both halves.
-    linked: i64,
-    /// Writes whose outcome is not known yet.
-    open_writes: i64,
-    /// Conflicts that wait for a choice.
-    conflicts_open: i64,
-    /// Seconds since the oldest product that waits was last known to be in step.
-    oldest_unproven_seconds: i64,
-    /// When the last complete sweep ended.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    swept_at: Option<Instant>,
-    /// Changes that the last sweep found and no notice had told.
-    found_by_sweep: i64,
-    /// How the tokens are.
-    tokens: Tokens,
-    /// Whether the sweep is kept from taking more away.
-    brake: super::brake::Brake,
-    /// The shop's categories.
-    categories: super::categories::CategoryCounts,
-    /// The plan.
-    plan: super::plan::Plan,
-    /// The newest run over the whole catalogue.
-    sync: Option<super::syncs::SyncView>,
-}
-
-/// How the tokens of a connection are.
-#[derive(Debug, Serialize, ToSchema)]
-struct Tokens {
-    /// Until when R-Series takes the refresh token if it is not used. With use the connection lasts.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    r_series_unused_until: Option<Instant>,
-    /// What to do about them, if anything.
-    warning: Option<String>,
-}
-
-/// How is it doing?
-#[utoipa::path(get, path = "/connections/{connection_id}/status", tag = "connections", operation_id = "get_status",
-    security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
-    responses((status = 200, description = "Its status", body = Status),
-              (status = 401, description = "No or a wrong access token", body = Problem),
-              (status = 404, description = "No such connection", body = Problem)))]
-async fn get_status(
-    State(desk): State<Desk>,
-    Path(id): Path<ConnectionId>,
-) -> Result<axum::Json<Status>, Problem> {
-    let now = desk.clock.now();
-    let mut db = desk.store.begin().await?;
-    let row = connection(&mut db, id).await?;
-    let counts = dirty::counts(&mut db, id, now).await?;
-    let linked = links::count_linked(&mut db, id).await?;
-    let held = links::count_held(&mut db, id).await?;
-    let open_writes = ledger::count_open(&mut db, id).await?;
-    let conflicts_open = conflicts::count_open(&mut db, id).await?;
-    let under_way = syncs::under_way(&mut db, id).await?;
-    let sync = super::syncs::newest(&mut db, id, now).await?;
-    let brake = super::brake::state(&mut db, &row, linked).await?;
-    let plan = super::plan::state(&mut db, &row).await?;
-    let categories = categories::counts(&mut db, id).await?.into();
-    let tree_waits = trees::at_work(&mut db, id, now).await?;
-    let care = care(&mut db, id, now).await?;
-    Ok(axum::Json(Status {
-        state: row.state,
-        state_reason: row.state_reason,
-        in_step: counts.waiting + counts.running + open_writes + row.sweep_found == 0
-            && !tree_waits
-            && row.swept_at.is_some()
-            && !matches!(under_way, Some((_, syncs::Mode::Apply))),
-        waiting: counts.waiting,
-        running: counts.running,
-        parked: counts.parked + held,
-        linked,
-        open_writes,
-        conflicts_open,
-        oldest_unproven_seconds: counts.oldest_seconds,
-        swept_at: row.swept_at,
-        found_by_sweep: row.sweep_found,
-        tokens: Tokens { r_series_unused_until: care.r_unused_until, warning: care.warning },
-        brake,
-        categories,
-        plan,
-        sync,
-    }))
 }

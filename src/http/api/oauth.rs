@@ -83,6 +83,13 @@ pub(super) fn not_granted(side: Side, error: OauthError) -> Problem {
         error @ OauthError::NotConfigured(_) => {
             Problem::new(StatusCode::CONFLICT, "not-configured", error.to_string()).of(side)
         }
+        OauthError::NotNow(words) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "platform", words).of(side)
+        }
+        OauthError::Unfit(words) => Problem::invalid(words).of(side),
+        error @ OauthError::Spent(_) => {
+            Problem::new(StatusCode::CONFLICT, "conflict", error.to_string()).of(side)
+        }
         error => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-proved", error.to_string()).of(side),
     }
 }
@@ -193,7 +200,9 @@ struct ECredentials {
               (status = 404, description = "No such connection", body = Problem),
               (status = 409, description = "The tokens belong to another account", body = Problem),
               (status = 415, description = "The body is not labelled as JSON", body = Problem),
-              (status = 422, description = "Not accepted by a platform", body = Problem)))]
+              (status = 422, description = "Not accepted by a platform", body = Problem),
+              (status = 503, description = "A platform cannot be asked now: nothing was changed; come again after \
+                                            the seconds in Retry-After", body = Problem)))]
 async fn replace_credentials(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
@@ -213,7 +222,7 @@ async fn replace_credentials(
         grants: Vec::new(),
     };
     desk.accounts.reconnect(&row, replacement).await.map_err(|error| match error {
-        ReconnectError::NotProved(error) => refusal(error),
+        ReconnectError::NotProved(error) => refusal(error, desk.clock.now()),
         ReconnectError::Store(error) => error.into(),
         ReconnectError::OtherAccount { side, .. } => {
             Problem::new(StatusCode::CONFLICT, "other-account", error.to_string()).of(side)

@@ -1,5 +1,7 @@
 //! Products: their state, what both sides show, and what a run would do.
 
+mod fields;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -7,21 +9,20 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::fields::FieldDetail;
 use super::{List, Paging, connection, page};
-use crate::catalog::{Facts, Field, Hold, Rule, Side, Value, Way};
+use crate::catalog::Facts;
 use crate::clock::Instant;
 use crate::connections::Settings;
 use crate::decide::report::{Line, report};
 use crate::http::Desk;
 use crate::http::problem::{Path, Problem, Query};
-use crate::ids::{ConflictId, ConnectionId, EntryId, ProductId};
-use crate::ledger::Origin;
+use crate::ids::{ConnectionId, ProductId};
 use crate::platforms::CallError;
 use crate::reconcile::PreviewError;
-use crate::store::conflicts::{Conflict, State as Standing};
 use crate::store::dirty::Asker;
 use crate::store::links::{ListQuery, Listed};
-use crate::store::{Db, conflicts, dirty, edits, images, ledger, links, room};
+use crate::store::{Db, dirty, edits, images, links, room};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -229,84 +230,6 @@ impl From<images::Image> for ImageDetail {
     }
 }
 
-/// One field of a product: what is, and why.
-#[derive(Debug, Serialize, ToSchema)]
-struct FieldDetail {
-    /// The field.
-    field: Field,
-    /// What R-Series showed when last in step.
-    r_series: Option<serde_json::Value>,
-    /// What E-Series showed when last in step.
-    e_series: Option<serde_json::Value>,
-    /// The same, as the merge sees it: per side.
-    shadow: ShadowPair,
-    /// Where the value came from.
-    origin: Option<Origin>,
-    /// Since when.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    since: Option<Instant>,
-    /// The write that brought it.
-    write_id: Option<EntryId>,
-    /// What led to that write.
-    cause: Option<String>,
-    /// In which direction it is carried.
-    way: Way,
-    /// Who wins when both sides changed.
-    rule: Rule,
-    /// Why it stays as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hold: Option<Hold>,
-    /// The value that lost when both sides last changed it, and where it can be chosen instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    loser: Option<Loser>,
-    /// The conflict that waits for a choice: `POST …/conflicts/{conflict_id}/resolve`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    open_conflict: Option<ConflictId>,
-    /// When both sides were last proven to be in step in it.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    proven_at: Option<Instant>,
-}
-
-/// A value that lost.
-#[derive(Debug, Serialize, ToSchema)]
-struct Loser {
-    /// The conflict: `POST …/conflicts/{conflict_id}/resolve` puts the value back.
-    conflict_id: ConflictId,
-    /// Whose value it was.
-    side: Side,
-    /// The value.
-    value: serde_json::Value,
-    /// It can still be chosen; it cannot once an operator has, or the sides became the same by themselves.
-    can_choose: bool,
-    /// When it lost.
-    #[schema(value_type = String, format = DateTime)]
-    at: Instant,
-}
-
-impl Loser {
-    fn of(conflict: &Conflict) -> Option<Self> {
-        let side = conflict.winner?.other();
-        let value = if side == Side::RSeries { &conflict.r_value } else { &conflict.e_value };
-        let can_choose = conflict.state == Standing::Decided;
-        Some(Self {
-            conflict_id: conflict.conflict_id,
-            side,
-            value: value.clone(),
-            can_choose,
-            at: conflict.at,
-        })
-    }
-}
-
-/// A value per side.
-#[derive(Debug, Serialize, ToSchema)]
-struct ShadowPair {
-    /// R-Series.
-    r_series: Option<serde_json::Value>,
-    /// E-Series.
-    e_series: Option<serde_json::Value>,
-}
-
 pub(super) async fn listed(db: &mut Db, id: ConnectionId, product: ProductId) -> Result<Listed, Problem> {
     let query = ListQuery { product_id: Some(product), limit: 1, ..ListQuery::default() };
     links::list(db, id, &query).await?.pop().ok_or_else(|| Problem::not_found("product"))
@@ -328,33 +251,7 @@ async fn get_product(
     let listed = listed(&mut db, id, product).await?;
     let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
     let rules = settings.rules();
-    let conflicts = conflicts::newest(&mut db, id, product).await?;
-    let mut fields = Vec::new();
-    for field in Field::ALL {
-        let value = |side: Side| listed.link.shadow.side(side).get(field).map(Value::to_json);
-        // What the product does not have needs no explanation.
-        let known = Side::BOTH.into_iter().any(|side| value(side).is_some());
-        let last = if known { ledger::explanation(&mut db, id, product, field).await? } else { None };
-        let last = last.as_ref();
-        let conflict = conflicts.iter().find(|conflict| conflict.field == field);
-        let open = conflict.filter(|conflict| conflict.state == Standing::Open);
-        fields.push(FieldDetail {
-            field,
-            r_series: value(Side::RSeries),
-            e_series: value(Side::ESeries),
-            shadow: ShadowPair { r_series: value(Side::RSeries), e_series: value(Side::ESeries) },
-            origin: last.map(|entry| entry.origin),
-            since: last.map(|entry| entry.at),
-            write_id: last.map(|entry| entry.entry_id),
-            cause: last.and_then(|entry| entry.cause.clone()),
-            way: rules.way(field),
-            rule: rules.rule(field),
-            hold: listed.link.holds.get(&field).cloned(),
-            loser: conflict.and_then(Loser::of),
-            open_conflict: open.map(|conflict| conflict.conflict_id),
-            proven_at: listed.link.proven_at.filter(|_| known),
-        });
-    }
+    let fields = fields::of(&mut db, &listed.link, &rules).await?;
     let standing = listed.link.standing;
     let query = ListQuery { variants_of: Some(product), limit: MOST_VARIANTS, ..ListQuery::default() };
     let variants = links::list(&mut db, id, &query).await?;

@@ -109,7 +109,9 @@ fn if_match(headers: &HeaderMap, generation: i64) -> Result<bool, Problem> {
               (status = 404, description = "No such connection", body = Problem),
               (status = 409, description = "Somebody else changed it at the same moment", body = Problem),
               (status = 412, description = "It is not as If-Match says any more", body = Problem),
-              (status = 422, description = "Contradictory, or not possible on a platform", body = Problem)))]
+              (status = 422, description = "Contradictory, or not possible on a platform", body = Problem),
+              (status = 503, description = "The platform that has to be asked cannot be asked now: nothing was \
+                                            changed; come again after the seconds in Retry-After", body = Problem)))]
 async fn update_connection(
     State(desk): State<Desk>,
     Extension(caller): Extension<Caller>,
@@ -133,7 +135,8 @@ async fn update_connection(
             WebSales::Sale => {
                 // No transaction is kept open while the platform is asked.
                 drop(db);
-                let proved = desk.accounts.prove_web_sales(&row).await.map_err(refusal)?;
+                let proved = desk.accounts.prove_web_sales(&row).await;
+                let proved = proved.map_err(|error| refusal(error, desk.clock.now()))?;
                 db = desk.store.begin().await?;
                 proved
             }

@@ -20,7 +20,7 @@ use crate::http::problem::{Json, Path, Problem, Query};
 use crate::ids::{ConnectionId, ProductId, SyncId};
 use crate::reconcile::{Forecast, seconds_for};
 use crate::store::syncs::{self, Mode, Phase, Sync};
-use crate::store::{Db, StoreError, brakes, reviews, sync_items};
+use crate::store::{Db, StoreError, sync_items};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -57,13 +57,14 @@ pub(super) struct SyncView {
     /// `running`, `done`, `failed`, `cancelled`, or `awaiting_approval`: all is done but what the brake holds, until
     /// an operator releases it.
     state: String,
-    /// How far it is.
+    /// How far it is; of a run that has ended, how far it came.
     progress: Progress,
     /// Estimated seconds until it is done: by how fast it was so far, and never less than the limits of both platforms
     /// take. Not known while the catalogue is being listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     eta_seconds: Option<i64>,
-    /// What it came to.
+    /// What it has come to. The numbers of a run that has ended stay as they were then, whatever becomes of its
+    /// products: how these are now is in the connection's status.
     summary: Summary,
 }
 
@@ -84,7 +85,7 @@ struct Summary {
     phase: &'static str,
     /// Of the items listed, those that are variants of a matrix.
     variants: i64,
-    /// Products with both halves.
+    /// Products with both halves: of those with variants each variant, as in the connection's status.
     linked: i64,
     /// Products parked with a reason.
     parked: i64,
@@ -170,30 +171,21 @@ fn eta(sync: &Sync, done: i64, now: Instant) -> Option<i64> {
 }
 
 async fn show(db: &mut Db, sync: Sync, now: Instant) -> Result<SyncView, StoreError> {
-    let progress = syncs::progress(&mut *db, sync.connection_id).await?;
-    let held = brakes::on(&mut *db, sync.connection_id).await?.map_or(0, |on| on.held);
-    let reviews = reviews::count(db, sync.connection_id).await?;
-    let judged = || sync.counts.get("items").and_then(serde_json::Value::as_i64).unwrap_or_default();
-    let done = match (sync.mode, sync.phase) {
-        (Mode::Preview, _) if sync.state == "done" => sync.total,
-        (Mode::Preview, _) => judged().min(sync.total),
-        (_, Phase::Visit) => sync.total.saturating_sub(progress.items_waiting).max(0),
-        _ => 0,
-    };
-    let eta = eta(&sync, done, now);
+    let tally = syncs::tally(db, &sync).await?;
+    let eta = eta(&sync, tally.done, now);
     Ok(SyncView {
         id: sync.sync_id,
         mode: sync.mode,
-        progress: Progress { done, total: sync.total },
+        progress: Progress { done: tally.done, total: sync.total },
         eta_seconds: eta,
         summary: Summary {
             phase: sync.phase.as_str(),
             variants: sync.variants,
-            linked: progress.linked,
-            parked: progress.parked,
-            reviews,
-            failing: progress.failing,
-            held,
+            linked: tally.linked,
+            parked: tally.parked,
+            reviews: tally.reviews,
+            failing: tally.failing,
+            held: tally.held,
             unreadable: sync.unreadable,
             preview: preview_of(&sync),
             started_at: sync.started_at,

@@ -169,9 +169,9 @@ pub const KINDS: &[Kind] = &[
         "platform",
         &[502, 503],
         "A platform cannot be asked",
-        "R-Series or E-Series refuses the call (502), or cannot be asked now: it is away, or its rate limit is used \
-         up (503).",
-        "On 503 come again; on 502 look at the connection's status.",
+        "R-Series or E-Series refuses the call (502), or cannot be asked now: it is away, or its rate limit, or \
+         Concord's own allowance of calls to it, is used up (503). That says nothing about what was sent.",
+        "On 503 come again after the seconds in Retry-After; on 502 look at the connection's status.",
     ),
     kind(
         "query",

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::wire::{Product, ProductWrite, Profile, Variation};
 use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
+use crate::platforms::error::ALLOWANCE_SPENT;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Unreadable, list};
 use crate::platforms::transport::{Answer, Body, Transport, TransportError};
@@ -289,7 +290,7 @@ impl Client {
         by: Option<Instant>,
     ) -> Result<Answer, CallError> {
         let admitted = self.gate.admit(1.0, self.clock.now());
-        admitted.map_err(|until| CallError::Later { until, why: "E-Series: our share of calls".into() })?;
+        admitted.map_err(|until| CallError::Later { until, why: Side::ESeries.says(ALLOWANCE_SPENT) })?;
         let sending = self.transport.send_body(method.clone(), url, Some(&self.token), body, by);
         let answer = match calls::counted(Side::ESeries, &self.clock, sending).await {
             Ok(answer) => answer,
@@ -302,6 +303,7 @@ impl Client {
         let why = format!("E-Series: {error}");
         match error {
             TransportError::ForeignHost(_) => CallError::Refused { status: 0, code: None, why },
+            TransportError::NoToken => CallError::Account { why },
             TransportError::TooLate => CallError::Later { until: self.clock.now(), why },
             TransportError::Lost(_) if !method.is_safe() => {
                 self.gate.outage(self.clock.now());

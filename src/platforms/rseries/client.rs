@@ -14,6 +14,7 @@ use super::matrix::one_of;
 use super::wire::{Item, ItemWrite, LogRow, PriceLevel, Shop};
 use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
+use crate::platforms::error::ALLOWANCE_SPENT;
 use crate::platforms::gate::Gate;
 use crate::platforms::read::{Record, Unreadable, list};
 use crate::platforms::transport::{Answer, Transport, TransportError};
@@ -312,8 +313,7 @@ impl Client {
         let mut renewals = 0;
         loop {
             let admitted = self.gate.admit(cost, self.clock.now());
-            admitted
-                .map_err(|until| CallError::Later { until, why: "R-Series: our share of calls".into() })?;
+            admitted.map_err(|until| CallError::Later { until, why: Side::RSeries.says(ALLOWANCE_SPENT) })?;
             calls::count_drips(cost);
             let sending = self.transport.send(method.clone(), url.clone(), Some(&token), body, by);
             let sent = calls::counted(Side::RSeries, &self.clock, sending).await;
@@ -335,6 +335,7 @@ impl Client {
         let why = format!("R-Series: {error}");
         match error {
             TransportError::ForeignHost(_) => CallError::Refused { status: 0, code: None, why },
+            TransportError::NoToken => CallError::Account { why },
             TransportError::TooLate => CallError::Later { until: self.clock.now(), why },
             TransportError::Lost(_) if !method.is_safe() => {
                 self.gate.outage(self.clock.now());

@@ -61,7 +61,7 @@ impl Place {
         let mut locks = vec![lock(&data_dir.join("concord.lock"), &data_dir, clock).await?];
 
         let pointer = data_dir.join("cluster-location");
-        let pointed = read_if_there(&pointer)?.map(|path| PathBuf::from(path.trim_end_matches('\n')));
+        let pointed = home_of(&data_dir)?;
         let inside = data_dir.join("postgres");
         let mut home = pointed.clone().unwrap_or_else(|| inside.clone());
         let made_by = version_of(&home.join("data"))?;
@@ -127,9 +127,8 @@ impl Place {
     /// The superuser's password, made on the first start.
     pub(super) fn password(&self, ids: &SharedIds) -> Result<SecretString, ClusterError> {
         let path = self.home.join("password");
-        let kept = read_if_there(&path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        if let Some(kept) = kept {
-            return Ok(kept.into());
+        if let Some(kept) = kept_password(&self.home)? {
+            return Ok(kept);
         }
         if self.inhabited {
             return Err(ClusterError::PasswordMissing { path });
@@ -186,6 +185,28 @@ impl Place {
         let usual = (!self.account.drops).then(std::env::temp_dir).map(|folder| folder.join(&name));
         usual.filter(|folder| folder.is_absolute() && fits(folder)).unwrap_or(Path::new("/tmp").join(&name))
     }
+}
+
+/// The home of the cluster under a data directory, if one was made. Looking makes nothing.
+pub(super) fn inhabited(data_dir: &Path) -> Result<Option<PathBuf>, ClusterError> {
+    if !data_dir.try_exists().map_err(ClusterError::io("looking at", data_dir))? {
+        return Ok(None);
+    }
+    let data_dir = data_dir.canonicalize().map_err(ClusterError::io("finding", data_dir))?;
+    let home = home_of(&data_dir)?.unwrap_or_else(|| data_dir.join("postgres"));
+    Ok(version_of(&home.join("data"))?.map(|_| home))
+}
+
+/// Where the cluster had to go, if it could not live inside its data directory.
+fn home_of(data_dir: &Path) -> Result<Option<PathBuf>, ClusterError> {
+    let kept = read_if_there(&data_dir.join("cluster-location"))?;
+    Ok(kept.map(|path| PathBuf::from(path.trim_end_matches('\n'))))
+}
+
+/// The superuser's password, if it was made.
+pub(super) fn kept_password(home: &Path) -> Result<Option<SecretString>, ClusterError> {
+    let kept = read_if_there(&home.join("password"))?.map(|text| text.trim().to_owned());
+    Ok(kept.filter(|text| !text.is_empty()).map(SecretString::from))
 }
 
 /// Whether a socket in this folder has a short enough path, and Postgres' list syntax needs no care.

@@ -260,6 +260,22 @@ pub(super) async fn is_durable(access: &Access) -> Result<bool, sqlx::Error> {
         .await
 }
 
+/// How to connect to the server that somebody runs on this folder and that is ready; none when there is none.
+pub(super) async fn visit(
+    data: &Path,
+    password: &SecretString,
+    clock: &SharedClock,
+) -> Result<Option<Access>, ClusterError> {
+    let Some(PidFile { pid, port: Some(port), stage: Stage::Ready }) = PidFile::read(data)? else {
+        return Ok(None);
+    };
+    if !matches!(look_at(pid, data), Seen::Postmaster | Seen::Unknown) {
+        return Ok(None);
+    }
+    let access = Access { port, password: password.clone() };
+    Ok(greet(&access, data, clock).await.is_ok().then_some(access))
+}
+
 /// Proves that the server on this port is the one of this cluster, with our password.
 async fn greet(access: &Access, data: &Path, clock: &SharedClock) -> Result<(), sqlx::Error> {
     let ask = async {
