@@ -8,6 +8,7 @@ use tracing::info;
 use super::accounts::Accounts;
 use super::connect::{ConnectError, Problem, not_proved, prove_e, prove_r};
 use super::settings::{Settings, WebSales};
+use super::shops::Shops;
 use super::tokens::{E_ACCESS, NewTokens, R_ACCESS, R_REFRESH};
 use crate::catalog::Side;
 use crate::ids::ConnectionId;
@@ -73,8 +74,9 @@ impl Accounts {
                     wanted: row.r_account_id,
                 });
             }
-            let wanted = (row.r_account_id, row.r_shop_ids.as_slice(), Some(row.r_primary_shop_id));
-            prove_r(&client, wanted).await.map_err(|problem| refused(Side::RSeries, problem))?;
+            let wanted = |open: &[i64]| Shops::first(open, &row.r_shop_ids, Some(row.r_primary_shop_id));
+            let proved = prove_r(&client, row.r_account_id, wanted).await;
+            proved.map_err(|problem| refused(Side::RSeries, problem))?;
             let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
             if settings.web_sales == WebSales::Sale {
                 let proved = super::booking::prove(&client, row.r_primary_shop_id).await;

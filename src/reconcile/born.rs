@@ -297,6 +297,7 @@ impl Corridor {
             (link.r_item_id, link.r_matrix_id) = half;
             link.standing = Standing::Linked;
             link.shadow = shadow.clone();
+            link.r_stock_shops = Some(visit.account.context.shop_ids.clone());
             match links::save(&mut db, &link, now).await {
                 Ok(()) => {}
                 Err(error) if matches!(error.constraint(), Some("links_r_item" | "links_r_matrix")) => {
