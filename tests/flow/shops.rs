@@ -203,3 +203,49 @@ async fn what_was_trampled_is_put_back_in_the_shop_in_which_it_was() {
     world.settle().await;
     assert_eq!(counts(&world, id), (5, 3, Some(8)));
 }
+
+#[tokio::test]
+async fn another_sku_source_reaches_every_product_that_nobody_touches() {
+    let items = (0..8).map(|n| NewItem {
+        manufacturer_sku: format!("MADE-{n}"),
+        ..item(&format!("Cup {n}"), &format!("CUP-{n}"), "5", 3)
+    });
+    let world = World::with(Plan::default(), items.collect()).await;
+    world.sweep().await;
+    patch(&world, json!({"settings": {"sku_source": "manufacturer_sku"}})).await;
+    assert_eq!(world.get("/status").await["waiting"], 8);
+    world.settle().await;
+    let skus = || {
+        let mut skus: Vec<_> = world.stage.e.products().iter().map(|product| product.sku.clone()).collect();
+        skus.sort();
+        skus
+    };
+    assert_eq!(skus(), (0..8).map(|n| format!("MADE-{n}")).collect::<Vec<_>>());
+    assert!(world.stage.r.items().iter().all(|item| item.custom_sku.starts_with("CUP-")));
+    world.check_queue_and_ledger().await;
+    // What changes nothing marks nothing.
+    patch(&world, json!({"name": "Another name", "settings": {"sku_source": "manufacturer_sku"}})).await;
+    assert_eq!(world.get("/status").await["waiting"], 0);
+    patch(&world, json!({"plan": "business"})).await;
+    assert_eq!(world.get("/status").await["waiting"], 8);
+    world.settle().await;
+    assert_eq!(world.get("/status").await["parked"], 0);
+}
+
+#[tokio::test]
+async fn a_rule_that_decides_resolves_the_questions_that_are_open() {
+    let world = World::with_a_mug().await;
+    patch(&world, json!({"settings": {"fields": {"name": {"rule": "ask"}}}})).await;
+    world.settle().await;
+    let id = world.stage.r.items()[0].item_id;
+    world.stage.r.rename(id, "Shop's");
+    world.stage.e.rename(world.product_of(id).unwrap().id, "Web's");
+    world.settle().await;
+    assert_eq!(world.get("/status").await["conflicts_open"], 1);
+    patch(&world, json!({"settings": {"fields": {"name": {"rule": "r_wins"}}}})).await;
+    world.settle().await;
+    assert_eq!(world.pair(id).1.name, "Shop's");
+    let status = world.get("/status").await;
+    assert_eq!((&status["conflicts_open"], &status["parked"]), (&json!(0), &json!(0)), "{status}");
+    world.check_laws().await;
+}

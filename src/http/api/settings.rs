@@ -213,9 +213,11 @@ fn not_chosen(desk: &Desk, error: ChoiceError) -> Problem {
 async fn mark_concerned(db: &mut Db, was: &Row, row: &Row, now: Instant) -> Result<bool, Problem> {
     let id = row.connection_id;
     let (before, after) = (settings_of(was), settings_of(row));
-    let concerned = Shops::of(was) != Shops::of(row);
+    let sku = before.sku_source != after.sku_source;
+    let concerned =
+        sku || before.rules() != after.rules() || was.plan != row.plan || Shops::of(was) != Shops::of(row);
     if concerned {
-        dirty::mark_all(db, id, false, now).await?;
+        dirty::mark_all(db, id, sku, now).await?;
     }
     let creates = after.born_online == BornOnline::Auto && before.born_online != BornOnline::Auto;
     if creates {
