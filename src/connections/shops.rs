@@ -91,6 +91,21 @@ impl Shops {
         };
         Ok(Self { ids, primary })
     }
+
+    /// Those of them that are still open. Where the primary one was closed, the first of the others takes its place.
+    pub(super) fn still_open(&self, open: &[i64]) -> Result<Self, String> {
+        let ids: Vec<i64> = self.ids.iter().copied().filter(|shop| open.contains(shop)).collect();
+        let Some(first) = ids.first().copied() else {
+            return Err(format!(
+                "none of the connected shops ({}) is open any more; the account has {}. Connect one of these first, by a \
+                 change of shop_ids while the present tokens still do, or make a connection of its own",
+                list(&self.ids),
+                list(open)
+            ));
+        };
+        let primary = if ids.contains(&self.primary) { self.primary } else { first };
+        Ok(Self { ids, primary })
+    }
 }
 
 fn named_or_all(open: &[i64], named: &[i64]) -> Result<Vec<i64>, String> {
@@ -163,6 +178,15 @@ mod tests {
         // A shop that was archived since hinders nobody who leaves it as it is.
         assert_eq!(now.changed(&[2, 3], &wish(None, Some(2))), Ok(shops(&[1, 2], 2)));
         assert!(now.changed(&[], &wish(Some(&[]), None)).unwrap_err().contains("no open shop"));
+    }
+
+    #[test]
+    fn what_is_still_open_stays_and_the_first_of_it_is_primary_if_need_be() {
+        let now = shops(&[1, 2, 3], 2);
+        assert_eq!(now.still_open(&[1, 2, 3, 4]), Ok(now.clone()));
+        assert_eq!(now.still_open(&[2, 3]), Ok(shops(&[2, 3], 2)));
+        assert_eq!(now.still_open(&[1, 3, 4]), Ok(shops(&[1, 3], 1)));
+        assert!(now.still_open(&[4]).unwrap_err().contains("none of the connected shops (1, 2, 3)"));
     }
 
     #[test]

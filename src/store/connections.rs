@@ -237,22 +237,22 @@ pub async fn set_state(
 }
 
 /// Other tokens are stored for it: what processes have in memory is void, whatever hindered it may be over, and the
-/// next sweep is due. One that an operator has paused stays so. `web_sale`, if given, is how sales are booked now.
-pub async fn tokens_replaced(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    web_sale: Option<&serde_json::Value>,
-    now: Instant,
-) -> Result<()> {
+/// next sweep is due. One that an operator has paused stays so. What `proved` says of shops, price level and sales of the
+/// web is how it is now.
+pub async fn tokens_replaced(db: &mut Db, proved: &Row, now: Instant) -> Result<()> {
     sqlx::query!(
         "update connections set token_generation = token_generation + 1, e_uninstalled_at = null,
              state_reason = case when state = 'needs_attention' then null else state_reason end,
              state = case when state = 'needs_attention' then 'active' else state end,
-             sweep_due_at = least(sweep_due_at, $2), updated_at = $2, web_sale = coalesce($3, web_sale)
+             sweep_due_at = least(sweep_due_at, $2), updated_at = $2, web_sale = $3,
+             r_shop_ids = $4, r_primary_shop_id = $5, r_online_level_id = $6
          where connection_id = $1",
-        connection_id.0,
+        proved.connection_id.0,
         now,
-        web_sale,
+        proved.web_sale,
+        &proved.r_shop_ids,
+        proved.r_primary_shop_id,
+        proved.r_online_level_id,
     )
     .execute(db)
     .await?;

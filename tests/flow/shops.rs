@@ -7,7 +7,7 @@ use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::rseries::NewItem;
 use serde_json::{Value, json};
 
-use crate::support::{Plan, World, item, mug};
+use crate::support::{Plan, World, decimal, item, mug};
 
 fn two_shops() -> Plan {
     Plan { shops: 2, ..Plan::default() }
@@ -28,6 +28,11 @@ async fn patch(world: &World, body: Value) -> Value {
     let (status, answer) = world.call("PATCH", &path, Some(body)).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     answer
+}
+
+async fn replace(world: &World, body: Value) -> (StatusCode, Value) {
+    let path = format!("/v1/connections/{}/credentials", world.connection);
+    world.call("PUT", &path, Some(body)).await
 }
 
 /// What shop 1, shop 2 and the web show.
@@ -202,6 +207,54 @@ async fn what_was_trampled_is_put_back_in_the_shop_in_which_it_was() {
     world.stage.e.sell(product, 1);
     world.settle().await;
     assert_eq!(counts(&world, id), (5, 3, Some(8)));
+}
+
+#[tokio::test]
+async fn connecting_anew_leaves_out_shops_that_were_archived_and_reads_the_online_level() {
+    let plan = Plan { shops: 3, online_level: None, ..two_shops() };
+    let stock = vec![(1, 6), (2, 4), (3, 2)];
+    let world = World::with(plan, vec![NewItem { stock, ..mug() }]).await;
+    world.sweep().await;
+    let id = world.stage.r.items()[0].item_id;
+    let product = world.product_of(id).unwrap().id;
+    assert_eq!(counts(&world, id).2, Some(12));
+    world.stage.r.archive_shop(1);
+    world.stage.r.set_price_level(5, "Online", false);
+    let tokens = || {
+        let (access, refresh) = world.stage.r.issue_tokens();
+        json!({"r_series": {"access_token": access, "refresh_token": refresh}})
+    };
+    let (status, connection) = replace(&world, tokens()).await;
+    assert_eq!(status, StatusCode::OK, "{connection}");
+    assert_eq!(
+        connection["r_series"],
+        json!({"account_id": "4711", "shop_ids": ["2", "3"], "primary_shop_id": "2", "online_price_level_id": "5"})
+    );
+    assert_eq!(connection["generation"], 2);
+    world.stage.e.sell(product, 1);
+    world.stage.e.reprice(product, decimal("11"));
+    world.settle().await;
+    assert_eq!(counts(&world, id), (6, 3, Some(5)));
+    assert_eq!(world.stage.r.item(id).unwrap().default_price, decimal("12.5"), "never from the web");
+    let history = world.get("/settings/history").await;
+    assert_eq!(history["items"][0]["changed_by"], "connecting anew", "{history}");
+    // The same again is no news.
+    let (_, connection) = replace(&world, tokens()).await;
+    assert_eq!(connection["generation"], 2);
+    world.check_queue_and_ledger().await;
+
+    for shop in [2, 3] {
+        world.stage.r.archive_shop(shop);
+    }
+    world.stage.r.open_shop("Harbour");
+    let (status, problem) = replace(&world, tokens()).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["detail"].as_str().unwrap().contains("none of the connected shops (2, 3)"), "{problem}");
+    // So an operator connects another one, and then it goes.
+    patch(&world, json!({"shop_ids": [], "primary_shop_id": "4"})).await;
+    assert_eq!(replace(&world, tokens()).await.0, StatusCode::OK);
+    world.settle().await;
+    assert_eq!(world.pair(id).1.quantity, Some(0));
 }
 
 #[tokio::test]
