@@ -10,6 +10,7 @@ pub mod oauth;
 pub mod reconnect;
 pub mod rotate;
 pub mod settings;
+pub mod shops;
 pub mod tenure;
 mod tokens;
 

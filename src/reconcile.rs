@@ -121,6 +121,8 @@ struct Visit<'a> {
     choice: Option<reviews::Choice>,
     /// How the shop's stock was found, to be kept when the visit settles.
     mark: Option<StockMark>,
+    /// What the shops show by which its stock was last told, where the operator has chosen others since.
+    in_old_shops: Option<doubt::OldShops>,
     /// The brake holds it, or has let it through.
     braked: bool,
     /// What an operator wants of it.
@@ -276,6 +278,7 @@ impl Corridor {
                 in_doubt: reviews.contains_key(&product),
                 choice: reviews.remove(&product).flatten(),
                 mark,
+                in_old_shops: None,
                 braked,
                 wish: wishes.remove(&product),
                 pictures: pictures.remove(&product).unwrap_or_default(),

@@ -40,11 +40,11 @@ impl Database {
                 );
             };
             let url = url.expose_secret();
-            reach::check(url).map_err(named)?;
+            reach::check(url).map_err(|reason| named(&reason))?;
             let store = Store::open(url, connections(config)).context("CONCORD_DATABASE_URL")?;
             // A database that only just starts is waited for a little; then whoever starts hears the reason.
             if store.ping().await.is_err() {
-                reach::reach(url, clock).await.map_err(named)?;
+                reach::reach(url, clock).await.map_err(|reason| named(&reason))?;
             }
             return Ok(Self { store, vault: vault(config, key)?, cluster: None });
         }
@@ -100,7 +100,7 @@ impl Database {
 }
 
 /// What is wrong with the address of the database, under the name of its setting.
-fn named(reason: String) -> anyhow::Error {
+fn named(reason: &str) -> anyhow::Error {
     anyhow::anyhow!("CONCORD_DATABASE_URL {reason}")
 }
 

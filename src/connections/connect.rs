@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::accounts::Accounts;
 use super::settings::{PLANS, Settings, WebSales};
+use super::shops::Shops;
 use super::tokens::{E_ACCESS, R_ACCESS, R_REFRESH, R_WEBHOOK};
 use crate::catalog::Side;
 use crate::clock::Instant;
@@ -116,11 +117,13 @@ impl Accounts {
 
         let (r, tokens) =
             self.new_r(request.r_account_id, request.r_access_token.clone(), request.r_refresh_token.clone());
-        let wanted = (request.r_account_id, request.r_shop_ids.as_slice(), request.r_primary_shop_id);
-        let shop = prove_r(&r, wanted).await.map_err(|error| not_proved(Side::RSeries, error))?;
+        let wanted = |open: &[i64]| Shops::first(open, &request.r_shop_ids, request.r_primary_shop_id);
+        let proved = prove_r(&r, request.r_account_id, wanted).await;
+        let ProvedAccount { shops, online_level } =
+            proved.map_err(|error| not_proved(Side::RSeries, error))?;
         let web_sale = match request.settings.web_sales {
             WebSales::Count => None,
-            WebSales::Sale => super::booking::prove(&r, shop.primary).await?,
+            WebSales::Sale => super::booking::prove(&r, shops.primary).await?,
         };
         let e = self.new_e(request.e_store_id, request.e_access_token.clone());
         let profile =
@@ -138,9 +141,9 @@ impl Accounts {
             state: connections::State::Active,
             state_reason: None,
             r_account_id: request.r_account_id,
-            r_shop_ids: shop.shop_ids,
-            r_primary_shop_id: shop.primary,
-            r_online_level_id: shop.online_level,
+            r_shop_ids: shops.ids,
+            r_primary_shop_id: shops.primary,
+            r_online_level_id: online_level,
             e_store_id: request.e_store_id,
             e_product_limit: profile.max_product_limit,
             e_price_decimals: profile.price_decimals,
@@ -182,10 +185,10 @@ impl Accounts {
     }
 }
 
-pub(super) struct ProvedShop {
-    shop_ids: Vec<i64>,
-    primary: i64,
-    online_level: Option<i64>,
+/// What an account has shown.
+pub(super) struct ProvedAccount {
+    pub(super) shops: Shops,
+    pub(super) online_level: Option<i64>,
 }
 
 /// Why something about an account could not be proved.
@@ -207,7 +210,9 @@ pub(super) fn not_proved(side: Side, problem: Problem) -> ConnectError {
         Problem::Call(CallError::Later { until, why }) => {
             return ConnectError::NotNow { side, until: Some(until), why };
         }
-        Problem::Call(CallError::Unclear { why }) => return ConnectError::NotNow { side, until: None, why },
+        Problem::Call(CallError::Busy { why } | CallError::Unclear { why }) => {
+            return ConnectError::NotNow { side, until: None, why };
+        }
         Problem::Words(words) => words,
         Problem::Call(
             CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why },
@@ -230,40 +235,27 @@ pub(super) async fn prove_e(e: &eseries::Client, store_id: i64) -> Result<Profil
     Ok(profile)
 }
 
-/// The token belongs to this account, which has these shops, and may read what a visit reads.
+/// The token belongs to this account, and may read what a visit reads. Which shops are taken, `wanted` says of those that
+/// are open.
 pub(super) async fn prove_r(
     r: &rseries::Client,
-    (account_id, wanted_shops, primary): (i64, &[i64], Option<i64>),
-) -> Result<ProvedShop, Problem> {
+    account_id: i64,
+    wanted: impl FnOnce(&[i64]) -> Result<Shops, String>,
+) -> Result<ProvedAccount, Problem> {
     let accounts = r.account_ids().await?;
-    let wanted = account_id.to_string();
-    if !accounts.contains(&wanted) {
-        let words = format!("the token belongs to account {}, not {wanted}", accounts.join(", "));
+    let account = account_id.to_string();
+    if !accounts.contains(&account) {
+        let words = format!("the token belongs to account {}, not {account}", accounts.join(", "));
         return Err(Problem::Words(words));
     }
     let shops = r.shops().await?;
     let open: Vec<i64> = shops.iter().filter(|shop| !shop.archived).map(|shop| shop.id).collect();
-    let mut shop_ids = if wanted_shops.is_empty() { open.clone() } else { wanted_shops.to_vec() };
-    shop_ids.sort_unstable();
-    shop_ids.dedup();
-    if let Some(unknown) = shop_ids.iter().find(|shop| !open.contains(shop)) {
-        return Err(no_open_shop(*unknown, &open));
-    }
-    let primary = primary.or_else(|| shop_ids.first().copied());
-    let primary = primary.ok_or_else(|| Problem::Words("the account has no open shop".into()))?;
-    if !shop_ids.contains(&primary) {
-        return Err(no_open_shop(primary, &open));
-    }
+    let shops = wanted(&open).map_err(Problem::Words)?;
     let levels = r.price_levels().await?;
     // Every token may read what was read so far; a visit needs items and their log as well.
     r.items_by_id(&[1]).await?;
     r.inventory_log_head().await?;
-    Ok(ProvedShop { shop_ids, primary, online_level: online_level(&levels) })
-}
-
-fn no_open_shop(unknown: i64, open: &[i64]) -> Problem {
-    let list: Vec<String> = open.iter().map(i64::to_string).collect();
-    Problem::Words(format!("there is no open shop {unknown}; the account has {}", list.join(", ")))
+    Ok(ProvedAccount { shops, online_level: online_level(&levels) })
 }
 
 /// Where the shops are named, the primary one must be among them: for that nobody needs to be asked.

@@ -6,14 +6,18 @@ use secrecy::SecretString;
 use tracing::info;
 
 use super::accounts::Accounts;
-use super::connect::{ConnectError, Problem, not_proved, prove_e, prove_r};
+use super::connect::{ConnectError, Problem, ProvedAccount, not_proved, prove_e, prove_r};
 use super::settings::{Settings, WebSales};
+use super::shops::Shops;
 use super::tokens::{E_ACCESS, NewTokens, R_ACCESS, R_REFRESH};
 use crate::catalog::Side;
+use crate::clock::Instant;
 use crate::ids::ConnectionId;
 use crate::platforms::transport::Transport;
 use crate::platforms::{Gate, eseries, rseries};
-use crate::store::{StoreError, connections, grants};
+use crate::store::connections::Row;
+use crate::store::settings_history::{self as history, Author};
+use crate::store::{Db, StoreError, connections, dirty, grants};
 
 /// Tokens that take the place of those that are stored.
 #[derive(Debug, Default)]
@@ -55,13 +59,14 @@ fn refused(side: Side, problem: impl Into<Problem>) -> ReconnectError {
 }
 
 impl Accounts {
-    /// Proves the tokens, stores them, and has the connection worked on again. An operator's pause stays.
+    /// Proves the tokens, stores them, and has the connection worked on again. An operator's pause stays. Shops that were
+    /// archived since are not connected any more, and the price level of the web is the one that the account has now.
     pub async fn reconnect(
         &self,
         row: &connections::Row,
         replacement: Replacement,
     ) -> Result<(), ReconnectError> {
-        let (mut r_pair, mut web_sale) = (None, None);
+        let (mut r_pair, mut proved) = (None, row.clone());
         if let Some((access, refresh)) = replacement.r {
             let (client, tokens) = self.new_r(row.r_account_id, access, refresh);
             let accounts = client.account_ids().await.map_err(|error| refused(Side::RSeries, error))?;
@@ -73,12 +78,16 @@ impl Accounts {
                     wanted: row.r_account_id,
                 });
             }
-            let wanted = (row.r_account_id, row.r_shop_ids.as_slice(), Some(row.r_primary_shop_id));
-            prove_r(&client, wanted).await.map_err(|problem| refused(Side::RSeries, problem))?;
+            let still_open = |open: &[i64]| Shops::of(row).still_open(open);
+            let account = prove_r(&client, row.r_account_id, still_open).await;
+            let ProvedAccount { shops, online_level } =
+                account.map_err(|problem| refused(Side::RSeries, problem))?;
+            shops.put(&mut proved);
+            proved.r_online_level_id = online_level;
             let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
             if settings.web_sales == WebSales::Sale {
-                let proved = super::booking::prove(&client, row.r_primary_shop_id).await;
-                web_sale = proved.map_err(ReconnectError::NotProved)?;
+                let booking = super::booking::prove(&client, proved.r_primary_shop_id).await;
+                proved.web_sale = booking.map_err(ReconnectError::NotProved)?;
             }
             r_pair = Some(tokens.pair.lock().await.clone());
         }
@@ -107,11 +116,40 @@ impl Accounts {
             }
         }
         let now = wiring.clock.now();
-        connections::tokens_replaced(&mut db, row.connection_id, web_sale.as_ref(), now).await?;
+        self.put_proved(&mut db, row, proved, now).await?;
         db.commit().await?;
         info!(connection = %row.connection_id, "connected anew");
         self.hurry();
         Ok(())
+    }
+
+    /// Stores what the account has shown, with all that follows from it. Whoever has chosen other shops since `was` was
+    /// read, or another way to book sales, has asked the account as well: that stays.
+    async fn put_proved(&self, db: &mut Db, was: &Row, proved: Row, now: Instant) -> Result<(), StoreError> {
+        let connection = was.connection_id;
+        let reads = |row: &Row| (Shops::of(row), row.r_online_level_id);
+        if reads(&proved) != reads(was) {
+            // Before the row of the connection: a visit locks them in this order.
+            dirty::mark_all(db, connection, false, now).await?;
+        }
+        let generation = history::generation(db, connection, true).await?;
+        let Some((present, generation)) = connections::get(db, connection).await?.zip(generation) else {
+            return Ok(());
+        };
+        let mut row = present.clone();
+        row.r_online_level_id = proved.r_online_level_id;
+        let chosen = |row: &Row| (Shops::of(row), row.web_sale.clone(), row.settings.clone());
+        if chosen(&present) == chosen(was) {
+            Shops::of(&proved).put(&mut row);
+            row.web_sale = proved.web_sale;
+        }
+        let author = Author {
+            name: "connecting anew",
+            id: "reconnect",
+            cause: "shops that were archived since are not connected any more",
+        };
+        history::tell(db, &self.wiring.ids, (&present, generation), &row, author, now).await?;
+        connections::tokens_replaced(db, &row, now).await
     }
 
     pub(super) fn new_r(

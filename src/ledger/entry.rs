@@ -202,6 +202,9 @@ pub enum PictureAct {
 pub struct Creation {
     /// R-Series when its facts were taken.
     pub from: Facts,
+    /// The shops over which the stock in them was summed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shops: Option<Vec<i64>>,
     /// What was sent.
     pub sent: Facts,
     /// The marker in `externalReferenceId`.

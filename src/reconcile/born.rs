@@ -269,7 +269,7 @@ impl Corridor {
                 return Ok(Stop::Account { side: Side::RSeries, why });
             }
             CallError::Later { .. } | CallError::Busy { .. } => {
-                self.close(visit, intent, Outcome::NotLanded).await?
+                self.close(visit, intent, Outcome::NotLanded).await?;
             }
         }
         Ok(self.stop(Side::RSeries, error))
@@ -299,6 +299,7 @@ impl Corridor {
             (link.r_item_id, link.r_matrix_id) = half;
             link.standing = Standing::Linked;
             link.shadow = shadow.clone();
+            link.r_stock_shops = Some(visit.account.context.shop_ids.clone());
             match links::save(&mut db, &link, now).await {
                 Ok(()) => {}
                 Err(error) if matches!(error.constraint(), Some("links_r_item" | "links_r_matrix")) => {

@@ -69,6 +69,7 @@ impl Corridor {
         remember(visit, shop.name(), &r);
         visit.link.enabled = online.product.enabled;
         let in_step = plan.is_empty() && plan.holds.is_empty();
+        visit.count_in_old_shops(&shop);
         let doubt = self.doubt_stock(visit, &r, &online, &mut plan).await?;
         self.absorb(visit, &plan, &r, &e).await?;
 
@@ -166,6 +167,9 @@ impl Corridor {
         let asked: Vec<Field> =
             plan.holds.iter().filter(|(_, hold)| hold.code == "ask").map(|(field, _)| *field).collect();
         store::conflicts::settle(&mut db, connection, product, &asked).await?;
+        if visit.link.shadow.r_series.stock() != plan.shadow.r_series.stock() {
+            visit.counted_in_present_shops();
+        }
         visit.link.shadow = plan.shadow.clone();
         visit.link.holds = holds;
         links::save(&mut db, &visit.link, now).await?;

@@ -183,6 +183,7 @@ impl Corridor {
         };
         let creation = Creation {
             from: facts.clone(),
+            shops: Some(visit.account.context.shop_ids.clone()),
             sent,
             marker: visit.marker(),
             variants,
@@ -230,6 +231,7 @@ impl Corridor {
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
         let shadow = created(facts, &creation.sent, &online.facts(&visit.reading()));
+        visit.link.r_stock_shops = creation.shops;
         self.creation_landed(visit, &intent, &online, shadow).await?;
         written(Side::ESeries, "create");
         info!(product = %visit.link.product_id, e_series = online.product.id, "created on E-Series");

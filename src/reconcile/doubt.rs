@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::sight::{Online, Sight};
+use super::sight::{InShop, Online, Sight};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Stock};
 use crate::clock::after;
@@ -27,9 +27,57 @@ impl Visit<'_> {
     /// How the shop's stock stands, for later falls to be compared with. The place in the log was read before
     /// the count.
     pub(super) fn mark(&mut self, r: &Facts) {
+        if self.in_old_shops.is_some() && self.link.holds.contains_key(&Field::Stock) {
+            // The shadow is that of the shops before, and so is the mark that belongs to it.
+            return;
+        }
         let count = r.stock().and_then(Stock::tracked);
+        if count.is_some() {
+            self.counted_in_present_shops();
+        }
         self.mark = count.zip(self.log_cursor).map(|(count, log_id)| StockMark { log_id, count });
     }
+
+    /// From now on the stock in the shadow is that of the shops which are connected now.
+    pub(super) fn counted_in_present_shops(&mut self) {
+        self.link.r_stock_shops = Some(self.account.context.shop_ids.clone());
+    }
+
+    /// Where an operator has changed the shops since the stock in the shadow was summed: what those before show now. So a
+    /// fall that comes of that change is told from one that nobody has ordered.
+    pub(super) fn count_in_old_shops(&mut self, shop: &InShop) {
+        let old = self.link.r_stock_shops.as_ref().filter(|old| **old != self.account.context.shop_ids);
+        self.in_old_shops = old.zip(shop.item()).and_then(|(old, item)| {
+            let there = old.iter().map(|shop| item.qoh(*shop)).sum::<Option<i64>>()?;
+            let now =
+                self.account.context.shop_ids.iter().map(|shop| item.qoh(*shop)).sum::<Option<i64>>()?;
+            Some(OldShops { there, now })
+        });
+    }
+
+    /// Does the stock of R-Series differ because other shops are connected?
+    pub(super) fn told_by_shops(&self) -> bool {
+        self.in_old_shops.is_some_and(|old| old.there != old.now)
+    }
+
+    /// Would E-Series, which shows `before` and is to follow by `delta`, still have pieces if the shops were as before?
+    pub(super) fn emptied_by_shops(&self, before: i64, delta: i64) -> bool {
+        self.in_old_shops.is_some_and(|old| {
+            before.saturating_add(delta).saturating_add(old.there).saturating_sub(old.now) > 0
+        })
+    }
+
+    /// Would the shops before have had enough for `delta` pieces of the web?
+    pub(super) fn would_not_run_out(&self, delta: i64) -> bool {
+        self.in_old_shops.is_some_and(|old| old.there.saturating_add(delta) > 0)
+    }
+}
+
+/// What the shops show now that an operator has exchanged for others, and what those others show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OldShops {
+    there: i64,
+    now: i64,
 }
 
 impl Corridor {
@@ -58,6 +106,12 @@ impl Corridor {
             }
         }
         let r_fall = falls(Side::RSeries, r.stock().and_then(Stock::tracked));
+        let r_fall = match visit.in_old_shops {
+            // It comes of the shops that were connected or disconnected, and not of anything that happened there.
+            Some(old) if old.there > 0 => None,
+            Some(old) => r_fall.map(|(before, _)| (before, old.there)),
+            None => r_fall,
+        };
         let e_fall = falls(Side::ESeries, online.stock().tracked());
         let reason = match (r_fall, e_fall) {
             (Some((before, now)), _) => self.unexplained_on_r(visit, before, now).await?,
@@ -119,7 +173,9 @@ impl Corridor {
             }
             Err(error) => return Err(self.stop(Side::RSeries, error)),
         };
-        let shops = &visit.account.context.shop_ids;
+        // The mark is a count in the shops of the shadow.
+        let old = visit.link.r_stock_shops.as_ref().filter(|_| visit.in_old_shops.is_some());
+        let shops = old.unwrap_or(&visit.account.context.shop_ids);
         let changes: Vec<i64> =
             rows.iter().filter(|row| shops.contains(&row.shop_id)).map(|row| row.change).collect();
         let needed = now.saturating_sub(mark.map_or(before, |mark| mark.count));
@@ -173,7 +229,8 @@ impl Corridor {
         entry.detail =
             Some(serde_json::json!({"closes": intent.entry_id, "owed_no_more": visit.link.owed_on_r}));
         visit.link.shadow.settle(Field::Stock, r.clone(), e.clone());
-        visit.link.owed_on_r = 0;
+        (visit.link.owed_on_r, visit.link.owed_shop_id) = (0, None);
+        visit.counted_in_present_shops();
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
         dirty::fence(&mut db, &visit.claim, now).await?;

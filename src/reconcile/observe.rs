@@ -164,6 +164,7 @@ impl Corridor {
         match found {
             Ok(online) => {
                 let shadow = created(&creation.from, &creation.sent, &online.facts(&visit.reading()));
+                visit.link.r_stock_shops.clone_from(&creation.shops);
                 self.creation_landed(visit, intent, &online, shadow).await
             }
             // It was there, or what it belongs to was, and somebody has deleted it since.
@@ -260,7 +261,7 @@ impl Corridor {
         let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
         match judge::absolute_write(look.seen, written, &rows) {
             StockOutcome::Landed { trampled } => {
-                self.stock_landed_on_r(visit, intent, delta, owed, trampled).await
+                self.stock_landed_on_r(visit, intent, (delta, owed, trampled), shop_id).await
             }
             StockOutcome::NotSeen => {
                 self.give_time(intent, SETTLE)?;
@@ -302,13 +303,13 @@ impl Corridor {
         &self,
         visit: &mut Visit<'_>,
         intent: &Entry,
-        delta: i64,
-        owed: i64,
-        trampled: i64,
+        (delta, owed, trampled): (i64, i64, i64),
+        shop_id: i64,
     ) -> Result<(), Stop> {
         visit.link.shadow.carry_stock(delta);
         let trampled = if planted(Mistake::NoRepair) { 0 } else { trampled };
         visit.link.owed_on_r = visit.link.owed_on_r.saturating_sub(owed).saturating_add(trampled);
+        visit.link.owed_shop_id = (visit.link.owed_on_r != 0).then_some(shop_id);
         self.close(visit, intent, Outcome::Landed).await
     }
 

@@ -172,7 +172,7 @@ impl Corridor {
         visit.link.lose_online_half();
         if visit.link.standing == Standing::Archived {
             // Archiving has set the count to nothing: what was to be put back is part of that.
-            visit.link.owed_on_r = 0;
+            (visit.link.owed_on_r, visit.link.owed_shop_id) = (0, None);
         }
         self.close(visit, intent, Outcome::Landed).await?;
         info!(product = %visit.link.product_id, "removed from E-Series");

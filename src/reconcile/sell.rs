@@ -60,7 +60,8 @@ impl Corridor {
         let seen = r.stock().and_then(crate::catalog::Stock::tracked);
         intent.before = seen.map(|seen| serde_json::json!(seen));
         intent.after = seen.map(|seen| serde_json::json!(seen.saturating_add(delta)));
-        let act = seen.and_then(|seen| Act::of_stock(seen, delta));
+        let act =
+            seen.and_then(|seen| Act::of_stock(seen, delta)).filter(|_| !visit.would_not_run_out(delta));
         self.intend_within_cap(visit, std::slice::from_ref(&intent), act).await?;
         let write = SaleWrite {
             shop_id,

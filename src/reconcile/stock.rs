@@ -28,16 +28,23 @@ impl Corridor {
         intent.field = Some(Field::Stock);
         intent.before = Some(serde_json::json!(before));
         intent.after = Some(serde_json::json!(before.saturating_add(delta)));
+        if edit.is_none() && visit.told_by_shops() {
+            intent.cause = Some("other shops are connected than before".into());
+        }
         match edit {
             Some(edit) => self.intend_edit(visit, &mut intent, edit).await?,
             None => {
-                let act = Act::of_stock(before, delta);
+                let act = Act::of_stock(before, delta).filter(|_| !visit.emptied_by_shops(before, delta));
                 self.intend_within_cap(visit, std::slice::from_ref(&intent), act).await?;
             }
         }
         match visit.account.e.add_stock(half, delta, intent.entry_id.0).await {
             Ok(DeltaOutcome::Applied) => {
-                visit.link.shadow.carry_stock(if edit.is_some() { 0 } else { delta });
+                if edit.is_none() {
+                    visit.link.shadow.carry_stock(delta);
+                    // All that R-Series had to tell is carried.
+                    visit.counted_in_present_shops();
+                }
                 self.close(visit, &intent, Outcome::Landed).await?;
                 written(Side::ESeries, "stock");
                 Ok(())
@@ -69,8 +76,8 @@ impl Corridor {
         }
     }
 
-    /// Adds pieces on R-Series, where only an absolute count can be written: look, write, and read in the
-    /// log what that did. What it trampled stays owed.
+    /// Adds pieces on R-Series, in the primary shop. What an earlier write trampled when another shop was that is put
+    /// back there first.
     pub(super) async fn add_stock_on_r(
         &self,
         visit: &mut Visit<'_>,
@@ -78,8 +85,30 @@ impl Corridor {
         before: i64,
         edit: Option<&Edit>,
     ) -> Result<(), Stop> {
+        let primary = visit.account.context.primary_shop_id;
+        let owing = visit.link.owed_shop_id.filter(|shop| visit.link.owed_on_r != 0 && *shop != primary);
+        if let Some(owing) = owing {
+            self.add_stock_in(visit, owing, (0, before), None).await?;
+            if delta == 0 {
+                return Ok(());
+            }
+            if visit.link.owed_on_r != 0 {
+                return Err(Stop::Again("the shop that was the primary one is not put right yet"));
+            }
+        }
+        self.add_stock_in(visit, primary, (delta, before), edit).await
+    }
+
+    /// The same in one shop, where only an absolute count can be written: look, write, and read in the log what that
+    /// did. What it trampled stays owed.
+    async fn add_stock_in(
+        &self,
+        visit: &mut Visit<'_>,
+        shop_id: i64,
+        (delta, before): (i64, i64),
+        edit: Option<&Edit>,
+    ) -> Result<(), Stop> {
         let Some(item_id) = visit.link.r_item_id else { return Err(Stop::Again("no R-Series half")) };
-        let shop_id = visit.account.context.primary_shop_id;
         let owed = visit.link.owed_on_r;
         let r = &visit.account.r;
         let look = act::look_at_stock(r, item_id, shop_id).await;
@@ -104,14 +133,14 @@ impl Corridor {
             Some(edit) => self.intend_edit(visit, &mut intent, edit).await?,
             None => {
                 // What all shops have counts, and not the one in which sales on the web are booked.
-                let act = Act::of_stock(before, delta);
+                let act = Act::of_stock(before, delta).filter(|_| !visit.would_not_run_out(delta));
                 self.intend_within_cap(visit, std::slice::from_ref(&intent), act).await?;
             }
         }
         let carried = if edit.is_some() { 0 } else { delta };
         if written_count == look.seen {
             // What is owed and what is new cancel each other: nothing to write, all accounted for.
-            return self.stock_landed_on_r(visit, &intent, carried, owed, 0).await;
+            return self.stock_landed_on_r(visit, &intent, (carried, owed, 0), shop_id).await;
         }
         match act::write_stock_on_r(r, item_id, shop_id, look, written_count, by).await {
             Ok(StockVerdict::Landed { trampled }) => {
@@ -119,7 +148,7 @@ impl Corridor {
                     metrics::counter!("concord_trampled_repairs_total").increment(1);
                     info!(product = %visit.link.product_id, trampled, "somebody sold meanwhile: put back");
                 }
-                self.stock_landed_on_r(visit, &intent, carried, owed, trampled).await?;
+                self.stock_landed_on_r(visit, &intent, (carried, owed, trampled), shop_id).await?;
                 written(Side::RSeries, "stock");
                 Ok(())
             }

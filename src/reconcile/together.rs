@@ -82,13 +82,16 @@ impl Corridor {
         let entry = store::ledger::creation_before(&mut db, connection, parent, own).await?;
         drop(db);
         let Some(entry) = entry else { return Ok(false) };
-        let Some(Detail::Creation(Creation { variants, .. })) = entry.recovery() else { return Ok(false) };
+        let Some(Detail::Creation(Creation { variants, shops, .. })) = entry.recovery() else {
+            return Ok(false);
+        };
         let item_id = visit.link.r_item_id;
         let Some(variant) = variants.into_iter().find(|variant| Some(variant.item_id) == item_id) else {
             return Ok(false);
         };
         let online = Online { product: product.clone(), variation: Some(variation.clone()) };
         let shadow = created(&variant.from, &variant.sent, &online.facts(&visit.reading()));
+        visit.link.r_stock_shops = shops;
         let told = self.creation_of_variant(visit, entry.entry_id, &variant.sent);
         self.creation_landed(visit, &told, &online, shadow).await?;
         // What is to be replaced is looked at again; all else may be as old as the look of the group.

@@ -313,6 +313,11 @@ impl RSeriesSandbox {
         })
     }
 
+    /// Archives a shop. What it has in stock stays there.
+    pub fn archive_shop(&self, id: i64) {
+        self.inner.look(|state| state.archived_shops.insert(id));
+    }
+
     /// Adds or replaces a price level. The one that is not 1 or 2 and cannot be archived is the online level.
     pub fn set_price_level(&self, id: i64, name: &str, can_be_archived: bool) {
         let level = PriceLevel { name: name.to_owned(), archived: false, can_be_archived };

@@ -193,27 +193,22 @@ pub async fn by_store(db: &mut Db, e_store_id: i64) -> Result<Option<ConnectionI
     Ok(id.map(ConnectionId))
 }
 
-/// Changes name and settings.
-pub async fn update(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    name: &str,
-    plan: &str,
-    settings: &serde_json::Value,
-    web_sale: Option<&serde_json::Value>,
-    now: Instant,
-) -> Result<()> {
+/// Changes what an operator chooses: name, plan, settings, shops, and what follows from them for sales of the web.
+pub async fn update(db: &mut Db, row: &Row, now: Instant) -> Result<()> {
     sqlx::query!(
         "update connections set name = $2, plan = $3, settings = $4, updated_at = $5, web_sale = $6,
+             r_shop_ids = $7, r_primary_shop_id = $8,
              sweep_due_at = least(sweep_due_at, $5),
              e_full_at = case when (plan, settings) is distinct from ($3, $4) then null else e_full_at end
          where connection_id = $1",
-        connection_id.0,
-        name,
-        plan,
-        settings,
+        row.connection_id.0,
+        row.name,
+        row.plan,
+        row.settings,
         now,
-        web_sale,
+        row.web_sale,
+        &row.r_shop_ids,
+        row.r_primary_shop_id,
     )
     .execute(db)
     .await?;
@@ -242,22 +237,22 @@ pub async fn set_state(
 }
 
 /// Other tokens are stored for it: what processes have in memory is void, whatever hindered it may be over, and the
-/// next sweep is due. One that an operator has paused stays so. `web_sale`, if given, is how sales are booked now.
-pub async fn tokens_replaced(
-    db: &mut Db,
-    connection_id: ConnectionId,
-    web_sale: Option<&serde_json::Value>,
-    now: Instant,
-) -> Result<()> {
+/// next sweep is due. One that an operator has paused stays so. What `proved` says of shops, price level and sales of the
+/// web is how it is now.
+pub async fn tokens_replaced(db: &mut Db, proved: &Row, now: Instant) -> Result<()> {
     sqlx::query!(
         "update connections set token_generation = token_generation + 1, e_uninstalled_at = null,
              state_reason = case when state = 'needs_attention' then null else state_reason end,
              state = case when state = 'needs_attention' then 'active' else state end,
-             sweep_due_at = least(sweep_due_at, $2), updated_at = $2, web_sale = coalesce($3, web_sale)
+             sweep_due_at = least(sweep_due_at, $2), updated_at = $2, web_sale = $3,
+             r_shop_ids = $4, r_primary_shop_id = $5, r_online_level_id = $6
          where connection_id = $1",
-        connection_id.0,
+        proved.connection_id.0,
         now,
-        web_sale,
+        proved.web_sale,
+        &proved.r_shop_ids,
+        proved.r_primary_shop_id,
+        proved.r_online_level_id,
     )
     .execute(db)
     .await?;

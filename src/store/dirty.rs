@@ -128,6 +128,38 @@ pub async fn mark_behind(
     Ok(())
 }
 
+/// Minutes by which the products of a connection whose settings were changed stand behind what notices and polls tell.
+const BEHIND_NEWS: i16 = 60;
+
+/// Marks every product that a change of the settings concerns: those with both halves, those that are waited for
+/// anyway, as they may be tied at this moment under the settings before, and, where `unlinked`, items without a
+/// product too.
+pub async fn mark_all(db: &mut Db, connection_id: ConnectionId, unlinked: bool, now: Instant) -> Result<u64> {
+    let done = sqlx::query!(
+        "insert into dirty as d (connection_id, product_id, due_at, marked_at, behind, r_told_at)
+         select l.connection_id, l.product_id, $2, $2, $3, $2
+         from links l left join dirty w on w.connection_id = l.connection_id and w.product_id = l.product_id
+         where l.connection_id = $1 and coalesce(l.r_item_id, l.r_matrix_id) is not null
+           and (l.e_product_id is not null or (w.product_id is not null and w.parked_at is null)
+                or ($4 and l.standing not in ('archived', 'gone_in_shop')))
+         order by l.product_id
+         on conflict (connection_id, product_id) do update set
+             generation = d.generation + 1,
+             due_at = case when d.parked_at is null then least(d.due_at, excluded.due_at) else excluded.due_at end,
+             behind = case when d.parked_at is null then d.behind else excluded.behind end,
+             r_told_at = greatest(d.r_told_at, excluded.r_told_at),
+             attempts = case when d.parked_at is null then d.attempts else 0 end,
+             parked_at = null, park_code = null, park_reason = null",
+        connection_id.0,
+        now,
+        BEHIND_NEWS,
+        unlinked,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Claims up to `limit` due products of one active connection: of those with something due the one that was
 /// served longest ago, leaving out `closed` connections and, if given, all but `only` these. So a connection with
 /// 50,000 marks gets one group a round, as one with a single mark does. Within a connection, what a run marked stands

@@ -83,6 +83,10 @@ pub struct Link {
     pub holds: Holds,
     /// Pieces to put back on R-Series.
     pub owed_on_r: i64,
+    /// The shop in which they are to be put back; the primary one unless it is known.
+    pub owed_shop_id: Option<i64>,
+    /// The shops over which the stock in the shadow was summed, while it is known.
+    pub r_stock_shops: Option<Vec<i64>>,
     /// Name when last looked at.
     pub name: String,
     /// SKU when last looked at.
@@ -107,6 +111,8 @@ struct Row {
     shadow: serde_json::Value,
     holds: serde_json::Value,
     owed_on_r: i64,
+    owed_shop_id: Option<i64>,
+    r_stock_shops: Option<Vec<i64>>,
     name: String,
     sku: String,
     enabled: bool,
@@ -128,6 +134,8 @@ impl TryFrom<Row> for Link {
             shadow: typed(row.shadow, "links.shadow")?,
             holds: typed(row.holds, "links.holds")?,
             owed_on_r: row.owed_on_r,
+            owed_shop_id: row.owed_shop_id,
+            r_stock_shops: row.r_stock_shops,
             name: row.name,
             sku: row.sku,
             enabled: row.enabled,
@@ -143,7 +151,7 @@ pub async fn load(db: &mut Db, connection_id: ConnectionId, products: &[ProductI
     let rows = sqlx::query_as!(
         Row,
         "select connection_id, product_id, r_item_id, r_matrix_id, e_product_id, e_combination_id, parent_id,
-                standing, shadow, holds, owed_on_r, name, sku, enabled, proven_at
+                standing, shadow, holds, owed_on_r, owed_shop_id, r_stock_shops, name, sku, enabled, proven_at
          from links where connection_id = $1 and product_id = any($2)",
         connection_id.0,
         &products,
@@ -162,7 +170,7 @@ pub async fn by_e_half(
     let row = sqlx::query_as!(
         Row,
         "select connection_id, product_id, r_item_id, r_matrix_id, e_product_id, e_combination_id, parent_id,
-                standing, shadow, holds, owed_on_r, name, sku, enabled, proven_at
+                standing, shadow, holds, owed_on_r, owed_shop_id, r_stock_shops, name, sku, enabled, proven_at
          from links
          where connection_id = $1 and e_product_id = $2 and e_combination_id is not distinct from $3",
         connection_id.0,
@@ -231,7 +239,7 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
                 linked_at = case when coalesce($3::bigint, $14) is null or $4::bigint is null then null
                                  else coalesce(linked_at, $13) end,
                 r_matrix_id = $14, e_combination_id = $15, parent_id = $16,
-                r_seen_at = greatest(r_seen_at, $17)
+                r_seen_at = greatest(r_seen_at, $17), owed_shop_id = $18, r_stock_shops = $19
          where connection_id = $1 and product_id = $2",
         link.connection_id.0,
         link.product_id.0,
@@ -250,6 +258,8 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
         link.e_combination_id,
         link.parent_id.map(|parent| parent.0),
         link.r_seen_at,
+        link.owed_shop_id,
+        link.r_stock_shops.as_deref(),
     )
     .execute(db)
     .await?;

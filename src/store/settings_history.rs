@@ -1,8 +1,12 @@
-//! How a connection's name, plan and settings came to be what they are.
+//! How a connection's name, plan, shops and settings came to be what they are.
 
-use super::{Db, Result};
+use serde_json::json;
+
+use super::connections::Row;
+use super::{Db, Result, ledger};
 use crate::clock::Instant;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, EntryId, SharedIds};
+use crate::ledger::{Entry, Kind, Origin};
 
 /// A change.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,10 +17,60 @@ pub struct Change {
     pub at: Instant,
     /// Name of the key that changed it.
     pub changed_by: String,
-    /// Name, plan and settings before.
+    /// Name, plan, shops and settings before.
     pub before: serde_json::Value,
     /// The same afterwards.
     pub after: serde_json::Value,
+}
+
+/// What of a connection has a history.
+fn chosen(row: &Row) -> serde_json::Value {
+    let shops: Vec<String> = row.r_shop_ids.iter().map(i64::to_string).collect();
+    json!({ "name": row.name, "plan": row.plan, "settings": row.settings,
+            "shop_ids": shops, "primary_shop_id": row.r_primary_shop_id.to_string() })
+}
+
+/// Who changes a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Author<'a> {
+    /// What people call him.
+    pub name: &'a str,
+    /// The id of his key.
+    pub id: &'a str,
+    /// What is said of the change in the ledger.
+    pub cause: &'a str,
+}
+
+/// The word in the detail of the ledger entry of a change.
+const ACT: &str = "change_settings";
+
+/// Keeps a change and tells of it in the ledger, unless nothing is other than it was. The generation that it led to.
+pub async fn tell(
+    db: &mut Db,
+    ids: &SharedIds,
+    (was, generation): (&Row, i64),
+    row: &Row,
+    author: Author<'_>,
+    now: Instant,
+) -> Result<i64> {
+    let (before, after) = (chosen(was), chosen(row));
+    if before == after {
+        return Ok(generation);
+    }
+    let generation = generation.saturating_add(1);
+    let connection = row.connection_id;
+    let changed_by = author.name.to_owned();
+    let change = Change { generation, at: now, changed_by, before: before.clone(), after: after.clone() };
+    insert(&mut *db, connection, &change).await?;
+    let entry = Entry {
+        cause: Some(format!("{} ({})", author.cause, author.name)),
+        detail: Some(json!({ "act": ACT, "generation": generation, "by": author.id })),
+        before: Some(before),
+        after: Some(after),
+        ..Entry::about_all(connection, EntryId::new(ids, now), now, Kind::Operator, Origin::Operator)
+    };
+    ledger::insert(db, &entry).await?;
+    Ok(generation)
 }
 
 /// The present generation; locks it until the transaction ends if it is to be changed.
@@ -43,7 +97,7 @@ pub async fn generations(db: &mut Db) -> Result<Vec<(ConnectionId, i64)>> {
 }
 
 /// Counts a change and keeps it.
-pub async fn insert(db: &mut Db, connection_id: ConnectionId, change: &Change) -> Result<()> {
+async fn insert(db: &mut Db, connection_id: ConnectionId, change: &Change) -> Result<()> {
     sqlx::query!(
         "update connections set generation = $2 where connection_id = $1",
         connection_id.0,

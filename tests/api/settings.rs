@@ -1,5 +1,6 @@
 //! Settings: versioned, kept with their history, and looked ahead at.
 
+use concord::sandbox::faults::{Aim, Fault};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -189,4 +190,60 @@ async fn of_two_changes_at_the_same_moment_one_is_told() {
         }
     }
     panic!("no two changes ever met");
+}
+
+#[tokio::test]
+async fn shops_are_those_of_the_account_and_asked_for_only_if_they_are_named() {
+    let api = Api::with_a_mug().await;
+    let r = &api.world.stage.r;
+    assert_eq!(r.open_shop("Harbour"), 2);
+    r.open_shop("Closed");
+    r.archive_shop(3);
+    api.world.clear_calls();
+    api.patch(None, json!({"name": "Mine", "plan": "business", "settings": {}})).await.expect(200);
+    assert!(r.calls().is_empty(), "nobody had to be asked");
+
+    for (body, word) in [
+        (json!({"shop_ids": ["1", "7"]}), "no open shop 7"),
+        (json!({"shop_ids": ["1", "3"]}), "no open shop 3; the account has 1, 2"),
+        (json!({"primary_shop_id": "2"}), "must be one of shop_ids"),
+        (json!({"shop_ids": ["2"]}), "shop 1 is the primary shop"),
+        (json!({"shop_ids": ["1"], "primary_shop_id": "2"}), "must be one of shop_ids"),
+    ] {
+        let answer = api.patch(None, body).await;
+        assert_eq!((answer.status, &answer.json["side"]), (422, &json!("r_series")), "{}", answer.text);
+        assert!(answer.json["detail"].as_str().unwrap().contains(word), "{}", answer.text);
+    }
+    for wrong in [json!({"shop_ids": ["a"]}), json!({"shop_ids": "1"}), json!({"primary_shop_id": -1})] {
+        api.patch(None, wrong).await.expect(422);
+    }
+    let busy = || Fault::Status { status: 503, retry_after: None };
+    (0..10).for_each(|_| r.faults().next(Aim::Any, busy()));
+    let answer = api.patch(None, json!({"shop_ids": ["1", "2"]})).await;
+    assert_eq!((answer.status, &answer.json["type"]), (503, &json!("/problems/platform")), "{}", answer.text);
+    assert!(!answer.header("retry-after").is_empty());
+    r.faults().heal();
+    api.world.clock.advance(std::time::Duration::from_secs(60));
+    let before = api.get("").await;
+    assert_eq!((&before["r_series"]["shop_ids"], &before["generation"]), (&json!(["1"]), &json!(2)));
+
+    let changed = api.patch(Some("\"2\""), json!({"shop_ids": [2, "1"], "primary_shop_id": 2})).await;
+    let shops = &changed.json["r_series"];
+    assert_eq!(
+        (changed.status, &shops["shop_ids"], &shops["primary_shop_id"]),
+        (200, &json!(["1", "2"]), &json!("2")),
+        "{}",
+        changed.text
+    );
+    let history = api.get("/settings/history").await;
+    let newest = &history["items"][0];
+    assert_eq!(
+        (&newest["generation"], &newest["before"]["shop_ids"]),
+        (&json!(3), &json!(["1"])),
+        "{newest}"
+    );
+    assert_eq!(newest["after"]["primary_shop_id"], "2");
+    api.send("POST", &api.at("/settings/preview"), Some(json!({"settings": {}, "shop_ids": ["1"]})))
+        .await
+        .expect(422);
 }

@@ -27,6 +27,7 @@ mod preview;
 mod races;
 mod replicas;
 mod retention;
+mod shops;
 mod stock_doubts;
 mod stock_races;
 mod stock_sales;

@@ -77,7 +77,7 @@ pub(super) fn not_now(why: &str) -> OauthError {
 /// A call that failed, in words for the person at the browser.
 pub(super) fn call(error: CallError) -> OauthError {
     match error {
-        CallError::Later { why, .. } | CallError::Unclear { why } => not_now(&why),
+        CallError::Later { why, .. } | CallError::Busy { why } | CallError::Unclear { why } => not_now(&why),
         CallError::Account { why } | CallError::Refused { why, .. } | CallError::Gone { why } => {
             OauthError::Refused(format!("{why}. Nothing was connected; start anew."))
         }

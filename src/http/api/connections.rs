@@ -120,7 +120,7 @@ async fn tokens(
 /// A platform's id: the platforms print theirs as texts or numbers, so both are taken.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(value_type = String)]
-struct NumberOrText(i64);
+pub(super) struct NumberOrText(pub(super) i64);
 
 impl<'de> Deserialize<'de> for NumberOrText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -165,7 +165,7 @@ struct Webhooks {
 pub(super) struct Connection {
     /// Id.
     id: ConnectionId,
-    /// Counts changes of name, plan and settings; in quotes it is the ETag.
+    /// Counts changes of name, plan, shops and settings; in quotes it is the ETag.
     generation: i64,
     /// What you call it.
     name: String,

@@ -12,25 +12,25 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::connections::{Connection, refusal, show, tagged};
+use super::connections::{Connection, NumberOrText, refusal, show, tagged};
 use super::{List, Paging, connection, page};
 use crate::catalog::{Field, Side, Value};
 use crate::clock::Instant;
-use crate::connections::Settings;
 use crate::connections::connect::check_name;
 use crate::connections::settings::{PLANS, WebSales};
+use crate::connections::shops::{Shops, Wish};
+use crate::connections::{BornOnline, Settings};
 use crate::decide::foresee::{Effect, Foreseen, foresee};
 use crate::http::Desk;
 use crate::http::acts::Noted;
 use crate::http::auth::Caller;
 use crate::http::problem::{Json, Path, Problem, Query};
-use crate::ids::{ConnectionId, EntryId, ProductId};
-use crate::ledger::{Entry, Kind, Origin};
+use crate::ids::{ConnectionId, ProductId};
 use crate::store::connections::{self as rows, Row};
 use crate::store::dirty::{self, Asker};
 use crate::store::foresight::{self, Known};
-use crate::store::settings_history::{self as history, Change};
-use crate::store::{categories, ledger, links, trees};
+use crate::store::settings_history::{self as history, Author, Change};
+use crate::store::{Db, categories, links, trees};
 
 pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new()
@@ -55,9 +55,21 @@ struct ChangeConnection {
     plan: Option<String>,
     /// All settings: what is left out goes back to its default.
     settings: Option<Settings>,
+    /// R-Series shops whose stock is summed on the web; none of them means all that are open now.
+    shop_ids: Option<Vec<NumberOrText>>,
+    /// The R-Series shop in which stock sold on the web is booked: one of those that are connected.
+    primary_shop_id: Option<NumberOrText>,
 }
 
 impl ChangeConnection {
+    fn shops(&self) -> Wish {
+        let ids = self.shop_ids.as_ref();
+        Wish {
+            shop_ids: ids.map(|ids| ids.iter().map(|id| id.0).collect()),
+            primary: self.primary_shop_id.map(|id| id.0),
+        }
+    }
+
     fn check(&self) -> Result<(), Problem> {
         if let Some(name) = &self.name {
             check_name(name).map_err(Problem::invalid)?;
@@ -70,14 +82,6 @@ impl ChangeConnection {
             None => Ok(()),
         }
     }
-}
-
-/// The word in the detail of the ledger entry of a change.
-const ACT: &str = "change_settings";
-
-/// What of a connection has a history.
-fn chosen(row: &Row) -> serde_json::Value {
-    json!({ "name": row.name, "plan": row.plan, "settings": row.settings })
 }
 
 /// Is this the generation that the request means?
@@ -98,7 +102,10 @@ fn if_match(headers: &HeaderMap, generation: i64) -> Result<bool, Problem> {
 /// Change a connection
 ///
 /// Every change is kept, with who made it. With `If-Match`, it is made only if nobody has changed the connection since
-/// it was read.
+/// it was read. Other ways, rules, SKUs, shops or another plan are applied to all products that are linked, in turn
+/// behind what notices tell of. With other shops the stock on the web becomes the sum over these, and what was sold on
+/// the web and is not booked yet is booked in the shop that is the primary one then. R-Series is asked only if the body
+/// names `shop_ids` or `primary_shop_id`, or sales from the web are to be booked as sales.
 #[utoipa::path(patch, path = "/connections/{connection_id}", tag = "connections",
     operation_id = "update_connection", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path),
@@ -120,29 +127,19 @@ async fn update_connection(
     Json(change): Json<ChangeConnection>,
 ) -> Result<Response, Problem> {
     let mut db = desk.store.begin().await?;
-    let mut row = connection(&mut db, id).await?;
+    let was = connection(&mut db, id).await?;
     let generation = history::generation(&mut db, id, false).await?;
     let generation = generation.ok_or_else(|| Problem::not_found("connection"))?;
+    // No transaction is kept open while the platform is asked.
+    drop(db);
     change.check()?;
     let conditional = if_match(&headers, generation)?;
-    let before = chosen(&row);
-    let was = row.clone();
-    row.name = change.name.unwrap_or(row.name);
-    row.plan = change.plan.unwrap_or(row.plan);
-    if let Some(settings) = change.settings {
-        row.web_sale = match settings.web_sales {
-            WebSales::Count => None,
-            WebSales::Sale => {
-                // No transaction is kept open while the platform is asked.
-                drop(db);
-                let proved = desk.accounts.prove_web_sales(&row).await;
-                let proved = proved.map_err(|error| refusal(error, desk.clock.now()))?;
-                db = desk.store.begin().await?;
-                proved
-            }
-        };
-        row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
-    }
+    let row = changed(&desk, &was, change).await?;
+
+    let now = desk.clock.now();
+    let mut db = desk.store.begin().await?;
+    // Before the row of the connection: a visit locks them in this order.
+    let marked = mark_concerned(&mut db, &was, &row, now).await?;
     let present = history::generation(&mut db, id, true).await?;
     let present = present.ok_or_else(|| Problem::not_found("connection"))?;
     if present != generation {
@@ -153,43 +150,71 @@ async fn update_connection(
             "somebody else changed it at the same moment; read it again",
         ));
     }
-    let now = desk.clock.now();
-    let web_sale = row.web_sale.as_ref();
-    rows::update(&mut db, id, &row.name, &row.plan, &row.settings, web_sale, now).await?;
+    rows::update(&mut db, &row, now).await?;
     // Another plan may have room for categories that were refused.
     categories::try_again(&mut db, id).await?;
     trees::mark(&mut db, id, true, now).await?;
-    if creates_unasked(&row) && !creates_unasked(&was) {
-        // What was born online so far is created as well.
-        let born = links::only_online(&mut db, id).await?;
-        dirty::mark(&mut db, id, &born, Asker::Other, now, now).await?;
-    }
-    let after = chosen(&row);
-    let mut shown = generation;
-    if after != before {
-        shown = generation.saturating_add(1);
-        let change = Change {
-            generation: shown,
-            at: now,
-            changed_by: caller.name.clone(),
-            before: before.clone(),
-            after: after.clone(),
-        };
-        history::insert(&mut db, id, &change).await?;
-        let entry_id = EntryId::new(&desk.ids, now);
-        let mut entry = Entry::about_all(id, entry_id, now, Kind::Operator, Origin::Operator);
-        entry.cause = Some(format!("an operator changed the settings ({})", caller.name));
-        entry.detail = Some(json!({ "act": ACT, "generation": shown, "by": caller.id() }));
-        (entry.before, entry.after) = (Some(before), Some(after));
-        ledger::insert(&mut db, &entry).await?;
-    }
+    let key = caller.id();
+    let author = Author { name: &caller.name, id: &key, cause: "an operator changed the settings" };
+    let shown = history::tell(&mut db, &desk.ids, (&was, generation), &row, author, now).await?;
     db.commit().await?;
+    if marked {
+        desk.accounts.hurry();
+        desk.wake.notify_one();
+    }
     let noted = Noted { connection: Some(id), detail: Some(json!({ "generation": shown })) };
     Ok((Extension(noted), tagged(show(row, shown))).into_response())
 }
 
-fn creates_unasked(row: &Row) -> bool {
-    row.settings.get("born_online").and_then(serde_json::Value::as_str) == Some("auto")
+/// The connection as it is to be. R-Series is asked for what only it can say: its shops, and whether it takes sales.
+async fn changed(desk: &Desk, was: &Row, change: ChangeConnection) -> Result<Row, Problem> {
+    let mut row = was.clone();
+    let wish = change.shops();
+    row.name = change.name.unwrap_or(row.name);
+    row.plan = change.plan.unwrap_or(row.plan);
+    if !wish.is_empty() {
+        let shops = desk.accounts.choose_shops(was, &wish).await;
+        shops.map_err(|error| refusal(error, desk.clock.now()))?.put(&mut row);
+    }
+    let moved = row.r_primary_shop_id != was.r_primary_shop_id;
+    let set = change.settings.is_some();
+    let settings = change.settings.unwrap_or_else(|| settings_of(was));
+    if set || moved {
+        // The register is one of the primary shop.
+        row.web_sale = match settings.web_sales {
+            WebSales::Count => None,
+            WebSales::Sale => {
+                desk.accounts.prove_web_sales(&row).await.map_err(|error| refusal(error, desk.clock.now()))?
+            }
+        };
+    }
+    if set {
+        row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
+    }
+    Ok(row)
+}
+
+/// Has the products visited for which a change makes a difference; false where there is none.
+async fn mark_concerned(db: &mut Db, was: &Row, row: &Row, now: Instant) -> Result<bool, Problem> {
+    let id = row.connection_id;
+    let (before, after) = (settings_of(was), settings_of(row));
+    let sku = before.sku_source != after.sku_source;
+    let concerned =
+        sku || before.rules() != after.rules() || was.plan != row.plan || Shops::of(was) != Shops::of(row);
+    if concerned {
+        dirty::mark_all(db, id, sku, now).await?;
+    }
+    let creates = after.born_online == BornOnline::Auto && before.born_online != BornOnline::Auto;
+    if creates {
+        // What was born online so far is created as well.
+        let born = links::only_online(db, id).await?;
+        dirty::mark(db, id, &born, Asker::Other, now, now).await?;
+    }
+    Ok(concerned || creates)
+}
+
+fn settings_of(row: &Row) -> Settings {
+    serde_json::from_value(row.settings.clone()).unwrap_or_default()
 }
 
 fn check_plan(plan: &str) -> Result<(), Problem> {
@@ -199,7 +224,7 @@ fn check_plan(plan: &str) -> Result<(), Problem> {
     Err(Problem::invalid(format!("plan must be one of {}", PLANS.join(", "))))
 }
 
-/// A change of name, plan or settings.
+/// A change of name, plan, shops or settings.
 #[derive(Debug, Serialize, ToSchema)]
 struct SettingsChange {
     /// The generation that it led to.
@@ -209,7 +234,7 @@ struct SettingsChange {
     at: Instant,
     /// The name of the key that changed it.
     changed_by: String,
-    /// `name`, `plan` and `settings` before.
+    /// `name`, `plan`, `shop_ids`, `primary_shop_id` and `settings` before.
     #[schema(value_type = Object)]
     before: serde_json::Value,
     /// The same afterwards.
@@ -300,7 +325,8 @@ const READ_AT_ONCE: i64 = 500;
 /// What would other settings mean?
 ///
 /// Calculated from what is known of both sides, without asking either platform: which values would be carried, would
-/// wait for a choice, would be left alone, or stay apart. Nothing is changed.
+/// wait for a choice, would be left alone, or stay apart. Nothing is changed. What other shops would mean is not told
+/// here: counts are known by their sum alone, so only R-Series could tell what it would be.
 #[utoipa::path(post, path = "/connections/{connection_id}/settings/preview", tag = "connections",
     operation_id = "preview_settings", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), Paging), request_body = PreviewSettings,
@@ -318,7 +344,7 @@ async fn preview_settings(
     preview.settings.check().map_err(Problem::invalid)?;
     let mut db = desk.store.begin().await?;
     let row = connection(&mut db, id).await?;
-    let present: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+    let present = settings_of(&row);
     let mut then = row.clone();
     if let Some(plan) = &preview.plan {
         check_plan(plan)?;

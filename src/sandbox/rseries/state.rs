@@ -1,6 +1,6 @@
 //! Everything the platform knows, as ordered tables, and how a field of a record is looked up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -45,6 +45,7 @@ pub(super) struct State {
     pub(super) stock: BTreeMap<i64, StockRow>,
     pub(super) log: BTreeMap<i64, LogRow>,
     pub(super) shops: BTreeMap<i64, String>,
+    pub(super) archived_shops: BTreeSet<i64>,
     pub(super) price_levels: BTreeMap<i64, PriceLevel>,
     pub(super) tax_classes: BTreeMap<i64, String>,
     pub(super) matrices: BTreeMap<i64, Matrix>,
@@ -95,6 +96,7 @@ impl State {
             stock: BTreeMap::new(),
             log: BTreeMap::new(),
             shops,
+            archived_shops: BTreeSet::new(),
             price_levels,
             tax_classes: BTreeMap::from([(1, "Item".to_owned()), (2, "Labor".to_owned())]),
             matrices: BTreeMap::new(),
@@ -258,7 +260,8 @@ impl State {
             "serviceRate" => Cell::Integer(0),
             "timeZone" => Cell::Text("Europe/Berlin".to_owned()),
             "labelTitle" => Cell::Text("Shop Name".to_owned()),
-            "taxLabor" | "labelMsrp" | "archived" | "zebraBrowserPrint" => Cell::Boolean(false),
+            "archived" => Cell::Boolean(self.archived_shops.contains(&id)),
+            "taxLabor" | "labelMsrp" | "zebraBrowserPrint" => Cell::Boolean(false),
             "timeStamp" => Cell::Time(self.opened_at),
             "companyRegistrationNumber" | "vatNumber" => Cell::Text(String::new()),
             _ => return None,

@@ -62,7 +62,7 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
            select * from (
              select l.connection_id, l.product_id, l.r_item_id, l.r_matrix_id, l.e_product_id, l.e_combination_id,
                     l.parent_id, l.standing, l.shadow, l.holds,
-                    l.owed_on_r, l.name, l.sku, l.enabled, l.proven_at,
+                    l.owed_on_r, l.owed_shop_id, l.r_stock_shops, l.name, l.sku, l.enabled, l.proven_at,
                     own.waiting or coalesce(kids.waiting, false) as "waiting!",
                     own.park_code, own.park_reason,
                     (own.conflicts + coalesce(kids.conflicts, 0))::bigint as "conflicts!",
@@ -124,6 +124,8 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                 shadow: row.shadow,
                 holds: row.holds,
                 owed_on_r: row.owed_on_r,
+                owed_shop_id: row.owed_shop_id,
+                r_stock_shops: row.r_stock_shops,
                 name: row.name,
                 sku: row.sku,
                 enabled: row.enabled,

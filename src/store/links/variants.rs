@@ -76,7 +76,7 @@ pub async fn of_parent(db: &mut Db, connection_id: ConnectionId, parent: Product
     let rows = sqlx::query_as!(
         Row,
         "select connection_id, product_id, r_item_id, r_matrix_id, e_product_id, e_combination_id, parent_id,
-                standing, shadow, holds, owed_on_r, name, sku, enabled, proven_at
+                standing, shadow, holds, owed_on_r, owed_shop_id, r_stock_shops, name, sku, enabled, proven_at
          from links where connection_id = $1 and parent_id = $2 order by product_id",
         connection_id.0,
         parent.0,
