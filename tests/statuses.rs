@@ -1,11 +1,6 @@
 //! Every status that `openapi/openapi.json` documents has been produced by a test. Run by `make test` after all others,
 //! which write down what they were answered (`tests/support/statuses.rs`).
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that meets something unforeseen fails, and that is what it is for"
-)]
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;
