@@ -49,8 +49,11 @@ impl Shops {
     pub(super) fn first(open: &[i64], named: &[i64], primary: Option<i64>) -> Result<Self, String> {
         let ids = named_or_all(open, named)?;
         let primary = primary.or_else(|| ids.first().copied());
-        let primary = primary.filter(|primary| ids.contains(primary));
-        let primary = primary.ok_or("primary_shop_id must be one of shop_ids")?;
+        let primary = match primary {
+            Some(primary) if !ids.contains(&primary) => return Err(no_such(primary, open)),
+            Some(primary) => primary,
+            None => return Err("the account has no open shop".into()),
+        };
         Ok(Self { ids, primary })
     }
 
