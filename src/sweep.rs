@@ -139,7 +139,7 @@ impl Sweep {
     async fn round(&self, row: &connections::Row) -> Result<bool, StoreError> {
         let now = self.clock.now();
         // Until then nobody else begins the same round; a crash costs one interval.
-        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let settings = Settings::of(row);
         let next = after(now, settings.sweep_every().unwrap_or(self.interval));
         let mut db = self.store.begin().await?;
         let closed = self.accounts.closed_until(row.connection_id, now);
@@ -212,7 +212,7 @@ impl Sweep {
         row: &connections::Row,
         now: Instant,
     ) -> Result<(), StoreError> {
-        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let settings = Settings::of(row);
         let Some(every) = settings.full_look_every() else { return Ok(()) };
         let sync = SyncId::new(&self.ids, now);
         if syncs::start_full_look(db, row.connection_id, sync, before(now, every), now).await? {

@@ -232,7 +232,7 @@ impl Accounts {
                 token
             }
         };
-        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let settings = Settings::of(row);
         let wiring = &self.wiring;
         let r_transport = Transport::new(wiring.http.clone(), wiring.apps.r_series_url.clone());
         let e_transport = Transport::new(wiring.http.clone(), wiring.apps.e_series_url.clone());

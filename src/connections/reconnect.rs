@@ -84,7 +84,7 @@ impl Accounts {
                 account.map_err(|problem| refused(Side::RSeries, problem))?;
             shops.put(&mut proved);
             proved.r_online_level_id = online_level;
-            let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+            let settings = Settings::of(row);
             if settings.web_sales == WebSales::Sale {
                 let booking = super::booking::prove(&client, proved.r_primary_shop_id).await;
                 proved.web_sale = booking.map_err(ReconnectError::NotProved)?;

@@ -152,6 +152,12 @@ pub struct FieldSetting {
 }
 
 impl Settings {
+    /// Those of a connection; the defaults where what is stored cannot be read.
+    #[must_use]
+    pub fn of(row: &Row) -> Self {
+        serde_json::from_value(row.settings.clone()).unwrap_or_default()
+    }
+
     /// Refuses settings that make no sense, in words.
     pub fn check(&self) -> Result<(), String> {
         self.caps.check()?;

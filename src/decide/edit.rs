@@ -1,6 +1,6 @@
 //! What an operator wants one field to show: an undo, or a choice in a conflict.
 
-use super::plan::{Change, Plan, Refusal, Step};
+use super::plan::{Change, Plan, Refusal};
 use super::shadow::Shadow;
 use crate::catalog::{Facts, Field, Hold, Rules, Side, Value};
 
@@ -124,13 +124,7 @@ impl Plan {
     /// settled: a side that is not written is in step as it is.
     pub fn edit(&mut self, edit: &Edit, was: &Shadow, (r, e): (&Facts, &Facts)) {
         let field = edit.field;
-        for step in &mut self.steps {
-            if let Step::Update { changes, .. } = step {
-                changes.retain(|change| change.field != field);
-            }
-        }
-        self.steps.retain(|step| !matches!(step, Step::Update { changes, .. } if changes.is_empty()));
-        self.holds.retain(|(held, _)| *held != field);
+        self.overrule(field);
         self.absorbed.retain(|(absorbed, _)| *absorbed != field);
         for (side, facts) in [(Side::ESeries, e), (Side::RSeries, r)] {
             let Some(shown) = facts.get(field) else { continue };
@@ -145,14 +139,7 @@ impl Plan {
                 None => shadow.forget(field),
             }
             let change = Change { field, before: shown.clone(), after: after.clone(), conflict: false };
-            let there = self.steps.iter_mut().find_map(|step| match step {
-                Step::Update { side: at, changes } if *at == side => Some(changes),
-                _ => None,
-            });
-            match there {
-                Some(changes) => changes.push(change),
-                None => self.steps.push(Step::Update { side, changes: vec![change] }),
-            }
+            self.also(side, change);
         }
     }
 }
@@ -161,6 +148,7 @@ impl Plan {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::plan::Step;
     use super::*;
     use crate::catalog::{Rule, Way};
     use crate::decide::{self, check};

@@ -115,27 +115,37 @@ impl Plan {
     /// An operator wants the product to be offered, or not to be: on the web, and in the shop where the web's choice
     /// is carried there. What the merge had to say of that is settled.
     pub fn wish(&mut self, enabled: bool, (r, e): (&Facts, &Facts), rules: &Rules) {
-        for step in &mut self.steps {
-            if let Step::Update { changes, .. } = step {
-                changes.retain(|change| change.field != Field::Enabled);
-            }
-        }
-        self.steps.retain(|step| !matches!(step, Step::Update { changes, .. } if changes.is_empty()));
-        self.holds.retain(|(field, _)| *field != Field::Enabled);
+        self.overrule(Field::Enabled);
         let after = Value::Flag(enabled);
         for (side, shown) in [(Side::ESeries, e), (Side::RSeries, r)] {
             let follows = side == Side::ESeries || rules.way(Field::Enabled).carries_from(Side::ESeries);
             let before = shown.get(Field::Enabled).filter(|shown| follows && !shown.same(&after));
             let Some(before) = before.cloned() else { continue };
             let change = Change { field: Field::Enabled, before, after: after.clone(), conflict: false };
-            let there = self.steps.iter_mut().find_map(|step| match step {
-                Step::Update { side: at, changes } if *at == side => Some(changes),
-                _ => None,
-            });
-            match there {
-                Some(changes) => changes.push(change),
-                None => self.steps.push(Step::Update { side, changes: vec![change] }),
+            self.also(side, change);
+        }
+    }
+
+    /// What the merge had to say of this field is settled otherwise: its writes and its hold go.
+    pub(super) fn overrule(&mut self, field: Field) {
+        for step in &mut self.steps {
+            if let Step::Update { changes, .. } = step {
+                changes.retain(|change| change.field != field);
             }
+        }
+        self.steps.retain(|step| !matches!(step, Step::Update { changes, .. } if changes.is_empty()));
+        self.holds.retain(|(held, _)| *held != field);
+    }
+
+    /// Makes this change along with what else is written on that side.
+    pub(super) fn also(&mut self, side: Side, change: Change) {
+        let there = self.steps.iter_mut().find_map(|step| match step {
+            Step::Update { side: at, changes } if *at == side => Some(changes),
+            _ => None,
+        });
+        match there {
+            Some(changes) => changes.push(change),
+            None => self.steps.push(Step::Update { side, changes: vec![change] }),
         }
     }
 

@@ -27,7 +27,7 @@ impl Sweep {
         row: &connections::Row,
     ) -> Result<usize, Broken> {
         let connection = account.connection_id;
-        let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+        let settings = Settings::of(row);
         let now = self.clock.now();
         let mut db = self.store.begin().await?;
         let position = cursors::get(&mut db, connection, FEED).await?;

@@ -1,34 +1,11 @@
 //! Killed at any point while something born online is created in the shop: never twice, never half.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use concord::clock::Clock as _;
 use serde_json::json;
 
 use super::born_online::quiet;
-use crate::support::World;
-use crate::support::stopper::{Leashed, Walk};
-
-/// Works until the worker has passed `points` points and dies there. False when nothing was left to do before.
-async fn work_until_death(world: &World, salt: u64, points: usize) -> bool {
-    let mut worker = Leashed::new(world, salt, Arc::new(world.clock.clone()));
-    let mut passed = 0;
-    loop {
-        match worker.walk(world).await {
-            Walk::Standing if passed == points => {
-                worker.die(world).await;
-                return true;
-            }
-            Walk::Standing => passed += 1,
-            Walk::Ended(did) => {
-                if !did.unwrap() {
-                    return false;
-                }
-            }
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_death_at_any_point_never_makes_a_second_item() {
@@ -44,7 +21,7 @@ async fn a_death_at_any_point_never_makes_a_second_item() {
             let next = world.stage.next_due().unwrap_or(world.clock.now());
             world.clock.set(next.max(world.clock.now()));
         }
-        let died = work_until_death(&world, points as u64, points).await;
+        let died = world.die_after(points as u64, points).await;
         world.stage.e.sell(product, 1);
         world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
@@ -85,7 +62,7 @@ async fn a_death_at_any_point_never_makes_half_a_matrix_or_two() {
             world.clock.set(next.max(world.clock.now()));
             world.stage.deliver_due().await;
         }
-        let died = work_until_death(&world, points as u64, points).await;
+        let died = world.die_after(points as u64, points).await;
         let sold = world.stage.e.variations(product)[0]["id"].as_i64().unwrap();
         world.stage.e.sell_variation(product, sold, 1);
         world.restart_worker(points as u64);

@@ -7,7 +7,6 @@ use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::picture;
 use serde_json::{Value, json};
 
-use super::crash::work_until_death;
 use crate::support::{Plan, World, mug};
 
 /// A number, however it is printed.
@@ -532,7 +531,7 @@ async fn a_death_at_any_point_of_a_look_changes_nothing_in_the_end() {
             world.stage.r.delete_category(last);
         }
         world.clock.advance(Duration::from_secs(61));
-        let died = work_until_death(&world, points as u64, points * 3).await;
+        let died = world.die_after(points as u64, points * 3).await;
         world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
         world.settle().await;

@@ -1,12 +1,10 @@
 //! kill -9 at every point of the corridor, then a restart: the same end as without.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use concord::sandbox::faults::{Aim, Fault, Faults};
 
 use crate::support::mortal::mortal;
-use crate::support::stopper::{Leashed, Walk};
 use crate::support::{Plan, World, decimal, item, mug};
 
 /// Everything that can change in one visit: a sale on both sides, a price on one, a name on the other.
@@ -29,27 +27,6 @@ fn check_end(world: &World, item_id: i64, awaits: usize) {
     assert_eq!(item.online_price, None, "the Online price was never touched");
 }
 
-/// Works until the worker has passed `points` points and dies there, or until nothing is left to do. True when
-/// it died.
-pub async fn work_until_death(world: &World, salt: u64, points: usize) -> bool {
-    let mut worker = Leashed::new(world, salt, Arc::new(world.clock.clone()));
-    let mut passed = 0;
-    loop {
-        match worker.walk(world).await {
-            Walk::Standing if passed == points => {
-                worker.die(world).await;
-                return true;
-            }
-            Walk::Standing => passed += 1,
-            Walk::Ended(did) => {
-                if !did.unwrap() {
-                    return false;
-                }
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_death_at_any_point_of_a_visit_changes_nothing_in_the_end() {
     let mut world = World::with_a_mug().await;
@@ -65,7 +42,7 @@ async fn a_death_at_any_point_of_a_visit_changes_nothing_in_the_end() {
         world.settle().await;
 
         stir(&world, id).await;
-        let died = work_until_death(&world, points as u64, points).await;
+        let died = world.die_after(points as u64, points).await;
         world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
         world.settle().await;
@@ -88,7 +65,7 @@ async fn a_death_at_any_point_of_a_creation_never_makes_a_second_product() {
         let id = world.stage.r.create_item(item("Fresh", &sku, "3", 4));
         let delivered = world.stage.deliver_due().await;
         assert!(delivered.iter().all(|delivery| delivery.accepted), "{delivered:?}");
-        let died = work_until_death(&world, points as u64, points).await;
+        let died = world.die_after(points as u64, points).await;
         // A sale on the web before anybody has noticed that the product is there.
         let sold = match world.product_of(id) {
             Some(product) => world.stage.e.sell(product.id, 1),

@@ -1,33 +1,11 @@
 //! Deaths, and answers that are lost, while pictures are carried: the same end as without.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::picture;
 
-use crate::support::stopper::{Leashed, Walk};
 use crate::support::{Plan, World, item};
-
-/// Works until the worker has passed `points` points and dies there. False when nothing was left to do before.
-async fn die_after(world: &World, points: usize) -> bool {
-    let mut worker = Leashed::new(world, points as u64, Arc::new(world.clock.clone()));
-    let mut passed = 0;
-    loop {
-        match worker.walk(world).await {
-            Walk::Standing if passed == points => {
-                worker.die(world).await;
-                return true;
-            }
-            Walk::Standing => passed += 1,
-            Walk::Ended(did) => {
-                if !did.unwrap() {
-                    return false;
-                }
-            }
-        }
-    }
-}
 
 /// Something of everything: one goes, one comes, the order changes, and somebody has added one online.
 fn stir(world: &World, id: i64, images: &mut Vec<i64>) {
@@ -56,7 +34,7 @@ async fn a_death_at_any_point_ends_with_the_shops_pictures_each_uploaded_once() 
         stir(&world, id, &mut images);
         world.clear_calls();
         world.stage.deliver_due().await;
-        let died = die_after(&world, points).await;
+        let died = world.die_after(points as u64, points).await;
         world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
         world.settle().await;
@@ -80,7 +58,7 @@ async fn a_death_at_any_point_of_a_creation_leaves_each_picture_once() {
         let images = [world.add_image(id), world.add_image(id)];
         world.clear_calls();
         world.stage.deliver_due().await;
-        let died = die_after(&world, points).await;
+        let died = world.die_after(points as u64, points).await;
         world.restart_worker(points as u64);
         world.clock.advance(Duration::from_secs(61));
         world.settle().await;

@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 use concord::clock::Clock;
 use serde_json::{Value, json};
 
-use super::crash::work_until_death;
 use super::variants::shirt;
 use crate::support::{Plan, World, decimal, item, mug};
 
@@ -281,7 +280,7 @@ async fn a_death_at_any_point_of_an_undo_changes_nothing_in_the_end() {
             let (status, answer) = world.undo(entry).await;
             assert_eq!(status, 202, "{points}: {answer}");
         }
-        let died = work_until_death(&world, 50_000 + points as u64, points).await;
+        let died = world.die_after(50_000 + points as u64, points).await;
         world.restart_worker(50_000 + points as u64);
         world.clock.advance(std::time::Duration::from_secs(61));
         world.settle().await;

@@ -207,3 +207,25 @@ impl Leashed {
         passed
     }
 }
+
+impl World {
+    /// Works until a worker has passed `points` points and dies there. False when nothing was left to do before.
+    pub async fn die_after(&self, salt: u64, points: usize) -> bool {
+        let mut worker = Leashed::new(self, salt, Arc::new(self.clock.clone()));
+        let mut passed = 0;
+        loop {
+            match worker.walk(self).await {
+                Walk::Standing if passed == points => {
+                    worker.die(self).await;
+                    return true;
+                }
+                Walk::Standing => passed += 1,
+                Walk::Ended(did) => {
+                    if !did.unwrap() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -45,7 +45,7 @@ pub(super) async fn state(db: &mut Db, row: &Row, linked: i64) -> Result<Brake, 
     let Some(on) = brakes::on(db, row.connection_id).await? else {
         return Ok(Brake { on: false, since: None, reason: None, held: 0 });
     };
-    let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+    let settings = Settings::of(row);
     let reason = on.act.reason(&settings.caps, linked);
     Ok(Brake { on: true, since: Some(on.since), reason: Some(reason), held: on.held })
 }

@@ -51,7 +51,7 @@ async fn decide(
     let link = listed(&mut db, id, product).await?.link;
     let applies = match choice {
         Choice::CreateOnRSeries => {
-            let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
+            let settings = Settings::of(&row);
             let parent = links::parents(&mut db, id, &[product]).await?.remove(&product);
             born_online(&link, settings.born_online, parent.is_none_or(|parent| parent.r_matrix_id.is_some()))
         }

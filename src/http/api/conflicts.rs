@@ -169,7 +169,7 @@ async fn resolve_conflict(
         values.expected.set(choose.other(), other);
         values
     } else {
-        let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
+        let settings = Settings::of(&row);
         Values::spread(found.field, choose, other, &chosen, &link.shadow, &settings.rules())
     };
     let what = What::Values(values);

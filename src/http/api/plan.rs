@@ -36,7 +36,7 @@ pub(super) struct Plan {
 pub(super) async fn state(db: &mut Db, row: &Row) -> Result<Plan, StoreError> {
     let used = room::used(db, row.connection_id, None, false).await?;
     let waiting = room::waiting(db, row.connection_id).await?;
-    let settings: Settings = serde_json::from_value(row.settings.clone()).unwrap_or_default();
+    let settings = Settings::of(row);
     let limits = settings::limits(row, &settings);
     let over = |limit: Option<i64>, used: i64| limit.map_or(0, |limit| used.saturating_sub(limit).max(0));
     let (by_plan, by_store) = ((limits.most_pieces(), used.pieces), (limits.products, used.products));

@@ -249,7 +249,7 @@ async fn get_product(
     let mut db = desk.store.begin().await?;
     let row = connection(&mut db, id).await?;
     let listed = listed(&mut db, id, product).await?;
-    let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
+    let settings = Settings::of(&row);
     let rules = settings.rules();
     let fields = fields::of(&mut db, &listed.link, &rules).await?;
     let standing = listed.link.standing;

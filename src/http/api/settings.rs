@@ -178,7 +178,7 @@ async fn changed(desk: &Desk, was: &Row, change: ChangeConnection) -> Result<Row
     }
     let moved = row.r_primary_shop_id != was.r_primary_shop_id;
     let set = change.settings.is_some();
-    let settings = change.settings.unwrap_or_else(|| settings_of(was));
+    let settings = change.settings.unwrap_or_else(|| Settings::of(was));
     if set || moved {
         // The register is one of the primary shop.
         row.web_sale = match settings.web_sales {
@@ -197,7 +197,7 @@ async fn changed(desk: &Desk, was: &Row, change: ChangeConnection) -> Result<Row
 /// Has the products visited for which a change makes a difference; false where there is none.
 async fn mark_concerned(db: &mut Db, was: &Row, row: &Row, now: Instant) -> Result<bool, Problem> {
     let id = row.connection_id;
-    let (before, after) = (settings_of(was), settings_of(row));
+    let (before, after) = (Settings::of(was), Settings::of(row));
     let sku = before.sku_source != after.sku_source;
     let concerned =
         sku || before.rules() != after.rules() || was.plan != row.plan || Shops::of(was) != Shops::of(row);
@@ -211,10 +211,6 @@ async fn mark_concerned(db: &mut Db, was: &Row, row: &Row, now: Instant) -> Resu
         dirty::mark(db, id, &born, Asker::Other, now, now).await?;
     }
     Ok(concerned || creates)
-}
-
-fn settings_of(row: &Row) -> Settings {
-    serde_json::from_value(row.settings.clone()).unwrap_or_default()
 }
 
 fn check_plan(plan: &str) -> Result<(), Problem> {
@@ -344,7 +340,7 @@ async fn preview_settings(
     preview.settings.check().map_err(Problem::invalid)?;
     let mut db = desk.store.begin().await?;
     let row = connection(&mut db, id).await?;
-    let present = settings_of(&row);
+    let present = Settings::of(&row);
     let mut then = row.clone();
     if let Some(plan) = &preview.plan {
         check_plan(plan)?;

@@ -90,7 +90,7 @@ pub(super) async fn place(
 
 async fn rules(db: &mut Db, id: ConnectionId) -> Result<crate::catalog::Rules, Problem> {
     let row = connection(db, id).await?;
-    let settings: Settings = serde_json::from_value(row.settings).unwrap_or_default();
+    let settings = Settings::of(&row);
     Ok(settings.rules())
 }
 
