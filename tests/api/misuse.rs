@@ -178,7 +178,12 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
 #[tokio::test]
 async fn every_operation_says_when_the_database_is_away() {
     let api = Api::with_a_mug().await;
+    let web = api.world.stage.e.products().first().unwrap().id;
+    api.world.stage.e.rename(web, "Not to be lost");
     api.world.store.close().await;
+    // What cannot be written down is not acknowledged: the platform sends it again.
+    let told = api.world.stage.deliver_due().await;
+    assert_eq!(told.iter().map(|delivery| delivery.status).collect::<Vec<_>>(), [Some(503)]);
     let token = ("authorization", &*bearer());
     for operation in Operation::with(503) {
         let body = example(&operation.documented);
