@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_write_that_changed_nothing_is_told_from_one_that_was_cut() {
-        let long = "Long ".repeat(20);
+        let long = "Long ".repeat(30);
         let before = looks(&long, 5, 20);
         let renamed = |name: &str| Changes { name: Some(name.into()), ..Changes::default() };
         assert!(ignored(&renamed("B"), &before, &before));
