@@ -1,3 +1,5 @@
+//! The way of a notice: who is told, when, how often, and what goes wrong on the way.
+
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use axum::body::Bytes;
