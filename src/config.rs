@@ -38,7 +38,7 @@ pub struct Config {
     /// R-Series sign-in
     #[arg(long, env = "CONCORD_R_SERIES_AUTH_URL", default_value = "https://cloud.lightspeedapp.com")]
     pub r_series_auth_url: Url,
-    /// Where R-Series keeps its pictures: the only host from which any are read
+    /// Where R-Series keeps its pictures: the only host from which any of the shop's are read
     #[arg(long, env = "CONCORD_R_SERIES_IMAGES_URL", default_value = "https://res.cloudinary.com")]
     pub r_series_images_url: Url,
     /// R-Series application, for renewing tokens
@@ -50,6 +50,14 @@ pub struct Config {
     /// E-Series API, without version segments
     #[arg(long, env = "CONCORD_E_SERIES_API_URL", default_value = "https://app.ecwid.com")]
     pub e_series_api_url: Url,
+    /// Where E-Series keeps its pictures, separated by commas: what exists there alone is read before it goes
+    #[arg(
+        long,
+        env = "CONCORD_E_SERIES_IMAGES_URLS",
+        value_delimiter = ',',
+        default_value = "https://images-cdn.ecwid.com,https://d2j6dbq0eux0bg.cloudfront.net"
+    )]
+    pub e_series_images_urls: Vec<Url>,
     /// E-Series sign-in
     #[arg(long, env = "CONCORD_E_SERIES_AUTH_URL", default_value = "https://my.ecwid.com")]
     pub e_series_auth_url: Url,

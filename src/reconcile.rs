@@ -65,6 +65,7 @@ use crate::store::dirty::Claim;
 use crate::store::links::{self, Link, Parent, Standing};
 use crate::store::matching as matching_store;
 use crate::store::reviews;
+use crate::store::shop_counts::ShopCounts;
 use crate::store::stock_marks::StockMark;
 use crate::store::wishes::{self, Wish};
 use crate::store::{self, Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
@@ -121,6 +122,8 @@ struct Visit<'a> {
     choice: Option<reviews::Choice>,
     /// How the shop's stock was found, to be kept when the visit settles.
     mark: Option<StockMark>,
+    /// What each shop was seen to have, to be kept likewise.
+    shop_counts: Option<ShopCounts>,
     /// What the shops show by which its stock was last told, where the operator has chosen others since.
     in_old_shops: Option<doubt::OldShops>,
     /// The brake holds it, or has let it through.
@@ -278,6 +281,7 @@ impl Corridor {
                 in_doubt: reviews.contains_key(&product),
                 choice: reviews.remove(&product).flatten(),
                 mark,
+                shop_counts: None,
                 in_old_shops: None,
                 braked,
                 wish: wishes.remove(&product),

@@ -222,6 +222,7 @@ pub(super) fn apps(config: &Config) -> PlatformApps {
         // E-Series reads over HTTPS alone (e-series-api.md, section 6.2); from elsewhere it is given the bytes.
         r_series_images_public: config.r_series_images_url.scheme() == "https",
         r_series_images_url: config.r_series_images_url.clone(),
+        e_series_images_urls: config.e_series_images_urls.clone(),
         e_series_url: config.e_series_api_url.clone(),
         e_series_auth_url: config.e_series_auth_url.clone(),
         e_series_id: config.e_series_client_id.clone(),

@@ -17,7 +17,7 @@ use crate::clock::{Instant, SharedClock, after};
 use crate::ids::{ConnectionId, SharedIds};
 use crate::mapping::Context;
 use crate::platforms::gate::Tally;
-use crate::platforms::pictures::PictureHost;
+use crate::platforms::pictures::{PictureHost, StorePictures};
 use crate::platforms::transport::{HttpClient, Transport};
 use crate::platforms::{CallError, Gate, eseries, rseries};
 use crate::store::{Store, StoreError, connections};
@@ -37,10 +37,12 @@ pub struct PlatformApps {
     pub r_series_auth_url: Url,
     /// The R-Series application, for renewing tokens.
     pub r_series: Option<rseries::oauth::App>,
-    /// Where R-Series keeps its pictures: the only host from which any are read.
+    /// Where R-Series keeps its pictures: the only host from which any of the shop's are read.
     pub r_series_images_url: Url,
     /// E-Series can read pictures from there by itself.
     pub r_series_images_public: bool,
+    /// Where E-Series keeps its pictures: what exists there alone is read from these hosts before it goes.
+    pub e_series_images_urls: Vec<Url>,
     /// Base of the E-Series API.
     pub e_series_url: Url,
     /// Base of E-Series' sign-in.
@@ -134,6 +136,8 @@ pub struct Account {
     pub grant: Arc<Grant>,
     /// Where the shop's pictures are.
     pub pictures: Arc<PictureHost>,
+    /// Where those are that the store shows.
+    pub store_pictures: StorePictures,
     /// What becomes of what is born on E-Series.
     pub born_online: BornOnline,
     /// What becomes of what is deleted there.
@@ -257,6 +261,7 @@ impl Accounts {
             limits: limits(row, &settings),
             grant: kept.grant.clone(),
             pictures: kept.pictures.clone(),
+            store_pictures: StorePictures::new(&self.wiring.http, &self.wiring.apps.e_series_images_urls),
             born_online: settings.born_online,
             gone_online: settings.gone_online,
             r: rseries::Client::new(r_transport, row.r_account_id, kept.r_gate.clone(), known.r, clock()),

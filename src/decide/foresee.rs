@@ -1,8 +1,10 @@
-//! What other settings would mean for values as they are known: the same merge, asked twice.
+//! What other settings would mean for values as they are known: the same merge, asked twice; and what other shops would.
+
+use std::collections::BTreeMap;
 
 use super::merge::{Verdict, merge};
 use super::shadow::Shadow;
-use crate::catalog::{Facts, Field, Rules, Side, Value};
+use crate::catalog::{Facts, Field, Rules, Side, Stock, Value};
 
 /// What would become of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -16,7 +18,8 @@ pub enum Effect {
     LeftAlone,
     /// The sides differ, and would until one of them changes: from then on the new setting decides.
     Apart,
-    /// Another field of R-Series would be read; what it holds shows at the next look.
+    /// Another field of R-Series would be read, or the counts of other shops, which nobody has looked at yet; what they
+    /// hold shows at the next look.
     ReadAnew,
 }
 
@@ -37,7 +40,8 @@ pub struct Foreseen {
 
 /// What `then` would change about a product that is as `shadow` says, but for news that waits for a choice.
 ///
-/// Stock is left out: it is a sum, and a setting of its way moves nothing by itself.
+/// Stock is left out: it is a sum, and a setting of its way moves nothing by itself. Other shops do
+/// ([`foresee_shops`]).
 #[must_use]
 pub fn foresee(
     shadow: &Shadow,
@@ -84,6 +88,30 @@ pub fn foresee(
         found.push(Foreseen { field, effect, r, e, writes });
     }
     found
+}
+
+/// What it would mean for the stock if it were summed over the shops `then`, and no longer over `now`: E-Series follows by
+/// the difference. `counts` is what each shop has, if that is known.
+#[must_use]
+pub fn foresee_shops(
+    shadow: &Shadow,
+    counts: Option<&BTreeMap<i64, i64>>,
+    (now, then): (&[i64], &[i64]),
+    rules: &Rules,
+) -> Option<Foreseen> {
+    let e = shadow.e_series.get(Field::Stock).cloned();
+    let told = shadow.r_series.stock().and_then(Stock::tracked).filter(|_| now != then)?;
+    let carries = rules.way(Field::Stock).carries_from(Side::RSeries);
+    // What is not counted on E-Series has no number that could follow.
+    let writes = (carries && e.as_ref().is_some_and(|e| matches!(e, Value::Stock(Stock::Tracked(_)))))
+        .then_some(Side::ESeries);
+    let found = |effect, r| Some(Foreseen { field: Field::Stock, effect, r, e: e.clone(), writes });
+    let Some(counts) = counts else { return found(Effect::ReadAnew, None) };
+    let sum = |shops: &[i64]| shops.iter().filter_map(|shop| counts.get(shop)).sum::<i64>();
+    let moved = sum(then).saturating_sub(sum(now));
+    let effect = if writes.is_some() { Effect::Carried } else { Effect::LeftAlone };
+    let r = Value::Stock(Stock::Tracked(told.saturating_add(moved)));
+    if moved == 0 { None } else { found(effect, Some(r)) }
 }
 
 #[cfg(test)]
@@ -141,6 +169,30 @@ mod tests {
     fn what_stands_apart_is_named_where_its_setting_changes() {
         let (off, both) = (rules(Way::Off, Rule::RWins), rules(Way::Both, Rule::RWins));
         assert_eq!(seen(&shadow("a", "b"), &[], &off, &both), [(Field::Name, Effect::Apart, None)]);
+    }
+
+    #[test]
+    fn other_shops_move_the_stock_by_what_they_have() {
+        let stock = |pieces| Value::Stock(Stock::Tracked(pieces));
+        let mut shadow = Shadow::default();
+        shadow.settle(Field::Stock, stock(6), stock(5));
+        let counts = BTreeMap::from([(1, 6), (2, -4)]);
+        let both = rules(Way::Both, Rule::RWins);
+        let seen = |counts: Option<&BTreeMap<i64, i64>>, then: &[i64], rules: &Rules| {
+            let found = foresee_shops(&shadow, counts, (&[1], then), rules)?;
+            assert_eq!(found.e, Some(stock(5)));
+            Some((found.effect, found.r, found.writes))
+        };
+        let e = Some(Side::ESeries);
+        assert_eq!(seen(Some(&counts), &[1, 2], &both), Some((Effect::Carried, Some(stock(2)), e)));
+        assert_eq!(seen(Some(&counts), &[2], &both), Some((Effect::Carried, Some(stock(-4)), e)));
+        assert_eq!(seen(Some(&counts), &[1], &both), None, "the same shops");
+        assert_eq!(seen(Some(&counts), &[1, 3], &both), None, "a shop that has none");
+        assert_eq!(seen(None, &[2], &both), Some((Effect::ReadAnew, None, e)));
+        let off = rules(Way::EToR, Rule::RWins);
+        assert_eq!(seen(Some(&counts), &[2], &off), Some((Effect::LeftAlone, Some(stock(-4)), None)));
+        shadow.settle(Field::Stock, Value::Stock(Stock::Unlimited), Value::Stock(Stock::Unlimited));
+        assert_eq!(foresee_shops(&shadow, Some(&counts), (&[1], &[2]), &both), None, "nothing is counted");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::platforms::eseries::wire::{Gallery, Medium};
 use crate::platforms::rseries::wire::Image;
@@ -47,10 +48,36 @@ pub fn is_marker(external_id: &str) -> bool {
     external_id.starts_with(OURS)
 }
 
-/// The `externalId` of a picture that existed online alone and was put back.
+/// The `externalId` of a picture that existed online alone and was put back with its product.
 #[must_use]
 pub fn kept_marker(number: usize) -> String {
     format!("{KEPT}{number}")
+}
+
+/// The same of one that is put back by itself: it was at this address.
+#[must_use]
+pub fn kept_marker_of(url: &str) -> String {
+    let digest = hex::encode(Sha256::digest(url.as_bytes()));
+    format!("{KEPT}{}", digest.chars().take(16).collect::<String>())
+}
+
+/// Where the pictures are that a record shows of a product and its variations, or of one variation, without those that
+/// are known for the shop's.
+#[must_use]
+pub fn not_ours(record: &Value) -> Vec<String> {
+    let gallery = kept(record);
+    let unmarked = |medium: &&Medium| !medium.external_id.as_deref().is_some_and(is_marker);
+    let of_product = gallery.iter().filter(unmarked).map(|medium| medium.url.clone());
+    let variations = record.get("combinations").and_then(Value::as_array).into_iter().flatten();
+    // A variation shows no more than this of its picture; a product has its own among the gallery.
+    let own = gallery.is_empty().then_some(record);
+    let of_variations =
+        own.into_iter().chain(variations).filter_map(|it| it.get("originalImageUrl")?.as_str());
+    let mut urls: Vec<String> = of_product.chain(of_variations.map(str::to_owned)).collect();
+    urls.retain(|url| !url.is_empty());
+    urls.sort_unstable();
+    urls.dedup();
+    urls
 }
 
 /// The first `most` pictures, in the order that the shop has given them: by `ordering`, then `imageID`.

@@ -12,7 +12,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Domains of the vendor, and of where it keeps pictures (r-series-api.md, sections 1.1 and 4.6; e-series-api.md,
 /// section 1.1).
-const VENDORS: [&str; 6] = [
+const VENDORS: [&str; 7] = [
+    "cloudfront.net",
     "cloudinary.com",
     "lightspeedapp.com",
     "lightspeedhq.com",

@@ -1,5 +1,6 @@
-//! Where R-Series keeps its pictures: one host, from which Concord reads and to which it points E-Series, and no
-//! other. An address is taken from a record, so it is only followed where the installation says that pictures are.
+//! Where the platforms keep their pictures: of R-Series one host, from which Concord reads and to which it points
+//! E-Series; of E-Series some, from which Concord reads what exists there alone before it goes. An address is taken from a
+//! record, so it is only followed where the installation says that pictures are.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,9 +24,12 @@ pub struct PictureHost {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPicture {
     /// Its address is none, or not on the host of the pictures: nothing was asked.
-    #[error("its address is not on the host of the shop's pictures")]
+    #[error("its address is on no host of which the installation says that pictures are there")]
     ForeignHost,
-    /// The host does not give it out.
+    /// The host does not have it.
+    #[error("its host answers {0}")]
+    Missing(u16),
+    /// The host does not give it out now.
     #[error("{0}")]
     Unreachable(String),
     /// More bytes than E-Series takes.
@@ -58,15 +62,43 @@ impl PictureHost {
 
     /// Reads a picture.
     pub async fn fetch(&self, address: &Url) -> Result<Vec<u8>, NoPicture> {
-        let answer =
-            self.transport.fetch(address.clone(), LARGEST + 1).await.map_err(|error| match error {
-                TransportError::ForeignHost(_) => NoPicture::ForeignHost,
-                error => NoPicture::Unreachable(error.to_string()),
-            })?;
-        match answer.status {
-            StatusCode::OK if answer.body.len() > LARGEST => Err(NoPicture::TooLarge),
-            StatusCode::OK => Ok(answer.body),
-            status => Err(NoPicture::Unreachable(format!("its host answers {}", status.as_u16()))),
+        read(&self.transport, address).await
+    }
+}
+
+/// The hosts of the pictures that a store shows.
+#[derive(Debug, Clone)]
+pub struct StorePictures {
+    hosts: Vec<Transport>,
+}
+
+impl StorePictures {
+    /// Pictures are below these addresses, and nowhere else.
+    #[must_use]
+    pub fn new(http: &HttpClient, bases: &[Url]) -> Self {
+        let hosts = bases.iter().map(|base| Transport::new(http.clone(), base.clone()));
+        Self { hosts: hosts.collect() }
+    }
+
+    /// Reads a picture from one of them.
+    pub async fn fetch(&self, address: &str) -> Result<Vec<u8>, NoPicture> {
+        let found = self.hosts.iter().find_map(|host| Some((host, host.own_url(address).ok()?)));
+        let (host, address) = found.ok_or(NoPicture::ForeignHost)?;
+        read(host, &address).await
+    }
+}
+
+async fn read(host: &Transport, address: &Url) -> Result<Vec<u8>, NoPicture> {
+    let answer = host.fetch(address.clone(), LARGEST + 1).await.map_err(|error| match error {
+        TransportError::ForeignHost(_) => NoPicture::ForeignHost,
+        error => NoPicture::Unreachable(error.to_string()),
+    })?;
+    match answer.status {
+        StatusCode::OK if answer.body.len() > LARGEST => Err(NoPicture::TooLarge),
+        StatusCode::OK => Ok(answer.body),
+        status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            Err(NoPicture::Missing(status.as_u16()))
         }
+        status => Err(NoPicture::Unreachable(format!("its host answers {}", status.as_u16()))),
     }
 }

@@ -98,11 +98,13 @@ impl Corridor {
             }
         }
         self.carry_pictures(visit).await?;
+        self.put_back_wanted(visit).await?;
         if let Some(reason) = doubt {
             return Err(self.still_in_doubt(visit, reason).await?);
         }
         visit.refused_edits();
         visit.mark(&r);
+        visit.count_by_shop(&shop);
         self.note_flag(visit, &r).await?;
         if let InShop::Matrix { items, .. } = &shop {
             self.see_to_variants(visit, items, Some(&online.product)).await?;

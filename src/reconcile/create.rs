@@ -236,6 +236,7 @@ impl Corridor {
         written(Side::ESeries, "create");
         info!(product = %visit.link.product_id, e_series = online.product.id, "created on E-Series");
         visit.mark(facts);
+        visit.count_by_shop(shop);
         if let InShop::Matrix { items, .. } = shop {
             self.see_to_variants(visit, items, Some(&online.product)).await?;
         }

@@ -16,6 +16,7 @@ use crate::decide::brake::Act;
 use crate::decide::{Plan, Step, fall};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::platforms::CallError;
+use crate::platforms::rseries::wire::ItemShop;
 use crate::store::dirty::{self, STOCK_UNEXPLAINED};
 use crate::store::stock_marks::{self, StockMark};
 use crate::store::{self, brakes, links};
@@ -36,6 +37,16 @@ impl Visit<'_> {
             self.counted_in_present_shops();
         }
         self.mark = count.zip(self.log_cursor).map(|(count, log_id)| StockMark { log_id, count });
+    }
+
+    /// What each shop has, connected or not, for a preview of other shops.
+    pub(super) fn count_by_shop(&mut self, shop: &InShop) {
+        let rows = shop.item().and_then(|item| item.shops.as_ref());
+        // Shop 0 is the sum over all (r-series-api.md, section 6).
+        let counted = |rows: &Vec<ItemShop>| {
+            rows.iter().filter(|row| row.shop_id != 0).map(|row| (row.shop_id, row.qoh)).collect()
+        };
+        self.shop_counts = rows.map(counted).or_else(|| self.shop_counts.take());
     }
 
     /// From now on the stock in the shadow is that of the shops which are connected now.

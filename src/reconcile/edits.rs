@@ -148,7 +148,7 @@ impl Corridor {
         Ok(())
     }
 
-    async fn outcome_of(&self, visit: &Visit<'_>, edit: &Edit) -> Result<Option<Outcome>, Stop> {
+    pub(super) async fn outcome_of(&self, visit: &Visit<'_>, edit: &Edit) -> Result<Option<Outcome>, Stop> {
         let mut db = self.store.begin().await?;
         let connection = visit.link.connection_id;
         let Some(write) = edits::of(&mut db, connection, &[visit.link.product_id])
@@ -162,7 +162,7 @@ impl Corridor {
         Ok(edits::outcome(&mut db, connection, write).await?)
     }
 
-    /// Commits the intent of adding an operator's pieces, and under which write they go.
+    /// Commits the intent of adding an operator's pieces, or of showing a picture again, and under which write it goes.
     pub(super) async fn intend_edit(
         &self,
         visit: &Visit<'_>,

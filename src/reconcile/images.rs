@@ -7,8 +7,9 @@
 
 mod back;
 mod hang;
+mod keep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::info;
 
@@ -41,6 +42,8 @@ pub(super) struct Pictures {
     images: Option<Vec<Image>>,
     /// Calls were made for them, which may have taken a while.
     pub(super) busy: bool,
+    /// Those that exist online alone and could not be kept, by their addresses: told once.
+    not_kept: BTreeSet<String>,
 }
 
 /// Whose pictures a product shows.
@@ -73,6 +76,11 @@ struct Wall {
 }
 
 impl Wall {
+    /// What hangs there, where none of the shop's is to be hung.
+    fn bare(half: (i64, Option<i64>), media: Vec<Medium>) -> Self {
+        Self { half, wanted: Vec::new(), records: Vec::new(), media, named: BTreeMap::new(), fresh: true }
+    }
+
     /// Which of the wanted pictures this is: by the `externalId` that it was given, else by where its original is.
     fn picture(&self, medium: &Medium) -> Option<usize> {
         let marker = medium.external_id.as_deref();
@@ -173,7 +181,7 @@ impl Corridor {
                 Owner::Item(id) => of_items.remove(&id),
                 Owner::Matrix(id) => of_matrices.remove(&id),
             };
-            Some((link.product_id, Pictures { known: Some(known), images, busy: false }))
+            Some((link.product_id, Pictures { known: Some(known), images, ..Pictures::default() }))
         });
         Ok(pictures.collect())
     }
@@ -211,7 +219,7 @@ impl Corridor {
         }
         let gallery = self.gallery(visit, half.0).await?;
         let listed = wanted.clone();
-        let mut wall = Wall { half, wanted, records, media: Vec::new(), named: BTreeMap::new(), fresh: true };
+        let mut wall = Wall { wanted, records, ..Wall::bare(half, Vec::new()) };
         let done = match half.1 {
             Some(variation) => {
                 self.carry_to_variation(visit, &mut wall, (variation, &gallery), changed).await?;

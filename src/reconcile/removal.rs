@@ -115,8 +115,18 @@ impl Corridor {
     ) -> Result<(), Stop> {
         let product_id = online.product.id;
         let combination_id = online.variation.as_ref().map(|variation| variation.id);
-        let e = &visit.account.e;
-        let kept = match e.raw_product(product_id).await {
+        let account = visit.account;
+        let e = &account.e;
+        let mut raw = e.raw_product(product_id).await;
+        while let Ok(record) = &raw {
+            let record = combination_id.map_or_else(|| record.clone(), |id| variation_of(record, id));
+            if !self.keep_pictures(visit, product_id, &record).await? {
+                break;
+            }
+            // Reading takes its time: what is removed is what is there now.
+            raw = e.raw_product(product_id).await;
+        }
+        let kept = match raw {
             Ok(raw) if !Product::read(&raw).is_ok_and(|now| as_wanted(&now)) => {
                 return Err(Stop::Again("it was sold while it was about to be removed"));
             }

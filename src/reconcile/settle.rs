@@ -10,7 +10,8 @@ use crate::ledger::{Entry, Kind, Origin};
 use crate::store::decisions::{Choice, Decision};
 use crate::store::links::Standing;
 use crate::store::{
-    self, Db, StoreError, brakes, connections, decisions, dirty, inbox, links, reviews, stock_marks, wishes,
+    self, Db, StoreError, brakes, connections, decisions, dirty, inbox, links, reviews, shop_counts,
+    stock_marks, wishes,
 };
 
 impl Visit<'_> {
@@ -41,6 +42,9 @@ impl Corridor {
         if let Some(mark) = visit.mark {
             let link = &visit.link;
             stock_marks::put(&mut db, link.connection_id, link.product_id, mark).await?;
+        }
+        if let Some(counts) = &visit.shop_counts {
+            shop_counts::put(&mut db, visit.link.connection_id, visit.link.product_id, counts).await?;
         }
         self.explain(&mut db, visit).await?;
         if visit.braked {

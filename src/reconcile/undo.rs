@@ -10,7 +10,8 @@ use super::sight::{Reading, Sight, Sights};
 use crate::catalog::{Facts, Field, Rules, Side, Stock, Value};
 use crate::decide::edit::{Edit as Values, Pair};
 use crate::ids::{ConnectionId, EntryId, ProductId};
-use crate::ledger::{Detail, Entry, Kind, Outcome};
+use crate::ledger::{Detail, Entry, Kind, Outcome, PictureAct};
+use crate::mapping::images as pictures;
 use crate::store::edits::{Edit, What};
 use crate::store::links::Link;
 
@@ -68,9 +69,10 @@ pub fn undoable(entry: &Entry) -> Result<(), Refused> {
         return never("The tree of categories is the shop's: what is changed there follows.");
     }
     match (entry.kind, entry.recovery()) {
-        (Kind::Write, Some(Detail::Picture { .. })) => never(
-            "Pictures are the shop's: change them there, or upload the address in this entry in the E-Series admin.",
+        (Kind::Write, Some(Detail::Picture { .. })) if taken_down(entry).is_none() => never(
+            "No picture was taken down here that existed online alone. Pictures are the shop's: change them there.",
         ),
+        (Kind::Write, Some(Detail::Picture { .. })) => Ok(()),
         (Kind::Create, _) if entry.side == Some(Side::RSeries) => {
             never("Concord deletes nothing in the shop: archive the item there, and it goes from the web.")
         }
@@ -85,6 +87,18 @@ pub fn undoable(entry: &Entry) -> Result<(), Refused> {
     }
 }
 
+/// Where the picture was that this write took down or replaced, unless it was the shop's.
+fn taken_down(entry: &Entry) -> Option<String> {
+    let Some(Detail::Picture { act: PictureAct::Remove(_) | PictureAct::Hang { .. }, .. }) = entry.recovery()
+    else {
+        return None;
+    };
+    let before = entry.before.as_ref()?;
+    let marker = before.get("external_id").and_then(serde_json::Value::as_str);
+    let url = before.get("url")?.as_str().filter(|url| !url.is_empty())?;
+    (!marker.is_some_and(pictures::is_marker)).then(|| url.to_owned())
+}
+
 /// What it takes to undo these writes of one product, and which of them are left, by what was last in step.
 /// `new_id` makes ids of edits.
 pub fn undo(
@@ -97,10 +111,11 @@ pub fn undo(
     let mut refused = Vec::new();
     let mut writes = BTreeMap::<Field, Vec<&Entry>>::new();
     let mut stock = BTreeMap::<Side, Vec<&Entry>>::new();
-    let mut created = Vec::new();
+    let (mut created, mut hung) = (Vec::new(), Vec::new());
     for entry in entries {
         match (undoable(entry), entry.kind, entry.field, entry.side) {
             (Err(why), ..) => refused.push(why),
+            (Ok(()), Kind::Write, Some(Field::Images), _) => hung.push(entry),
             (Ok(()), Kind::Write, Some(field), Some(_)) => writes.entry(field).or_default().push(entry),
             (Ok(()), Kind::Stock, _, Some(side)) => stock.entry(side).or_default().push(entry),
             (Ok(()), Kind::Create, _, Some(Side::ESeries)) => created.push(entry),
@@ -137,11 +152,17 @@ pub fn undo(
             return (Vec::new(), refused);
         }
         // Whatever else was written to it goes with it.
-        let all: Vec<&Entry> =
-            writes.into_values().chain(stock.into_values()).flatten().chain(created).collect();
+        let others = writes.into_values().chain(stock.into_values()).flatten();
+        let all: Vec<&Entry> = others.chain(hung).chain(created).collect();
         return (vec![edit(What::Remove, newest_first(&all))], refused);
     }
     let mut edits = Vec::new();
+    // In the order in which they hung: what was taken down last stood before the others.
+    hung.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.entry_id));
+    let urls: Vec<String> = hung.iter().filter_map(|entry| taken_down(entry)).collect();
+    if !urls.is_empty() {
+        edits.push(edit(What::Pictures(urls), newest_first(&hung)));
+    }
     for (field, mut entries) in writes {
         entries.sort_unstable_by_key(|entry| entry.entry_id);
         let mut values = Values { field, want: Pair::default(), expected: Pair::default() };
@@ -213,7 +234,7 @@ fn unfit(
             let counted = shown.stock().and_then(Stock::tracked).is_some();
             (!counted).then(|| format!("{side} does not count the stock of this product."))
         }
-        What::Remove => None,
+        What::Remove | What::Pictures(_) => None,
     }
 }
 

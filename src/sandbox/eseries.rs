@@ -49,7 +49,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::any;
+use axum::routing::{any, get};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use rust_decimal::Decimal;
@@ -201,6 +201,7 @@ impl ESeriesSandbox {
             next_variation_id: 88_001,
             next_category_id: 7_001,
             next_picture: 4_400_001,
+            cdn: "https://images.cdn.example".into(),
             next_auto_sku: 0,
         };
         let faults = Faults::seeded(seed.wrapping_add(2), clock.clone());
@@ -211,6 +212,7 @@ impl ESeriesSandbox {
     pub fn router(&self) -> Router {
         Router::new()
             .route("/api/{*rest}", any(api::answer))
+            .route("/images/{*rest}", get(api::picture))
             .with_state(self.clone())
             .layer(from_fn_with_state(self.faults.clone(), faults::meet))
     }
@@ -228,6 +230,11 @@ impl ESeriesSandbox {
     /// Where webhooks go from now on; `None` sends none.
     pub fn set_webhook_url(&self, url: Option<String>) {
         self.with(|store| store.webhook_url = url);
+    }
+
+    /// Where it is served: its pictures are there as well.
+    pub fn set_base_url(&self, url: &str) {
+        self.with(|store| store.cdn = url.trim_end_matches('/').into());
     }
 
     /// A new token with the app's scopes, without OAuth. Installs the app again if it was removed.

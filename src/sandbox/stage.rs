@@ -98,6 +98,7 @@ impl Stage {
         let r_server = Server::start(r_listener, r_router)?;
         let e_server = Server::start(e_listener, e_router)?;
         r.set_base_url(r_server.url());
+        e.set_base_url(&e_server.url());
 
         let stop = CancellationToken::new();
         let mut stage = Self { r, e, relay, r_server, e_server, deliverers: Vec::new(), stop };

@@ -23,6 +23,8 @@ pub enum What {
     },
     /// The product is to leave the web, and not to be created there again.
     Remove,
+    /// Pictures that existed online alone and were taken down are to be shown again: where they were.
+    Pictures(Vec<String>),
 }
 
 impl What {
@@ -31,6 +33,7 @@ impl What {
             Self::Values(_) => "values",
             Self::Stock { .. } => "stock",
             Self::Remove => "remove",
+            Self::Pictures(_) => "pictures",
         }
     }
 
@@ -41,6 +44,7 @@ impl What {
             Self::Values(edit) => Some(edit.field),
             Self::Stock { .. } => Some(Field::Stock),
             Self::Remove => None,
+            Self::Pictures(_) => Some(Field::Images),
         }
     }
 }
@@ -60,7 +64,7 @@ pub struct Edit {
     pub conflict: Option<(ConflictId, Side)>,
     /// The operator's entry that asked for it.
     pub order_id: EntryId,
-    /// Of stock, the write under which the pieces were sent last.
+    /// Of stock and of a variation's picture, the write under which it was sent last.
     pub write_id: Option<EntryId>,
 }
 
@@ -84,14 +88,19 @@ pub async fn put(db: &mut Db, connection_id: ConnectionId, edits: &[Edit]) -> Re
         let (values, side, delta) = match &edit.what {
             What::Values(values) => (Some(values), None, None),
             What::Stock { side, delta } => (None, Some(*side), Some(*delta)),
-            What::Remove => (None, None, None),
+            What::Remove | What::Pictures(_) => (None, None, None),
+        };
+        let pictures = match &edit.what {
+            What::Pictures(urls) => Some(urls.as_slice()),
+            _ => None,
         };
         let of = |pair: fn(&Values) -> &Pair, side: Side| json(values.and_then(|it| pair(it).side(side)));
         let undoes: Vec<uuid::Uuid> = edit.undoes.iter().map(|entry| entry.0).collect();
         let done = sqlx::query!(
             "insert into edits (connection_id, edit_id, product_id, act, field, side, r_value, e_value, r_expected,
-                                e_expected, delta, undoes, conflict_id, choice, order_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) on conflict do nothing",
+                                e_expected, delta, undoes, conflict_id, choice, order_id, pictures)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+             on conflict do nothing",
             connection_id.0,
             edit.edit_id,
             edit.product_id.0,
@@ -107,6 +116,7 @@ pub async fn put(db: &mut Db, connection_id: ConnectionId, edits: &[Edit]) -> Re
             edit.conflict.map(|(conflict, _)| conflict.0),
             edit.conflict.map(|(_, choice)| choice.as_str()),
             edit.order_id.0,
+            pictures,
         )
         .execute(&mut *db)
         .await?;
@@ -134,7 +144,7 @@ pub async fn of(
     let products: Vec<uuid::Uuid> = products.iter().map(|product| product.0).collect();
     let rows = sqlx::query!(
         "select edit_id, product_id, act, field, side, r_value, e_value, r_expected, e_expected, delta, undoes,
-                conflict_id, choice, order_id, write_id
+                conflict_id, choice, order_id, write_id, pictures
          from edits where connection_id = $1 and product_id = any($2) order by edit_id",
         connection_id.0,
         &products,
@@ -160,6 +170,7 @@ pub async fn of(
             }),
             ("stock", _, Some(side)) => What::Stock { side, delta: row.delta.unwrap_or_default() },
             ("remove", ..) => What::Remove,
+            ("pictures", ..) => What::Pictures(row.pictures.unwrap_or_default()),
             (act, ..) => return Err(StoreError::Unreadable(format!("edits.act = {act:?}"))),
         };
         edits.entry(ProductId(row.product_id)).or_default().push(Edit {

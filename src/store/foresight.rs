@@ -1,5 +1,6 @@
 //! What is known of all products of a connection, for looking ahead.
 
+use super::shop_counts::ShopCounts;
 use super::{Db, Result, typed, word};
 use crate::catalog::{Field, Value};
 use crate::decide::Shadow;
@@ -16,6 +17,8 @@ pub struct Known {
     pub sku: String,
     /// What each side showed when last in step.
     pub shadow: Shadow,
+    /// What each shop of R-Series has, if it was seen.
+    pub counts: Option<ShopCounts>,
 }
 
 /// Up to `limit` products that are on both sides, variants too, in the order of their ids.
@@ -26,10 +29,11 @@ pub async fn known(
     limit: i64,
 ) -> Result<Vec<Known>> {
     let rows = sqlx::query!(
-        "select product_id, name, sku, shadow from links
-         where connection_id = $1 and e_product_id is not null and coalesce(r_item_id, r_matrix_id) is not null
-           and ($2::uuid is null or product_id > $2)
-         order by product_id limit $3",
+        r#"select l.product_id, l.name, l.sku, l.shadow, c.counts as "counts?"
+           from links l left join shop_counts c using (connection_id, product_id)
+           where l.connection_id = $1 and l.e_product_id is not null
+             and coalesce(l.r_item_id, l.r_matrix_id) is not null and ($2::uuid is null or l.product_id > $2)
+           order by l.product_id limit $3"#,
         connection_id.0,
         after.map(|product| product.0),
         limit,
@@ -43,6 +47,7 @@ pub async fn known(
                 name: row.name,
                 sku: row.sku,
                 shadow: typed(row.shadow, "links.shadow")?,
+                counts: row.counts.map(|counts| typed(counts, "shop_counts.counts")).transpose()?,
             })
         })
         .collect()

@@ -1,6 +1,6 @@
 //! Pictures: whose are news, what the shop was seen to have, and what was uploaded where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Db, Result, word};
 use crate::clock::Instant;
@@ -337,6 +337,23 @@ pub async fn of(db: &mut Db, connection_id: ConnectionId, product_id: ProductId)
             at: row.at,
         })
         .collect())
+}
+
+/// Where the shop's pictures stand on a product of E-Series and its variations, as far as that is known.
+pub async fn urls_on(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    e_product_id: i64,
+) -> Result<BTreeSet<String>> {
+    let urls = sqlx::query_scalar!(
+        r#"select e_url as "e_url!" from images
+           where connection_id = $1 and e_product_id = $2 and state = 'online' and e_url is not null"#,
+        connection_id.0,
+        e_product_id,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(urls.into_iter().collect())
 }
 
 /// Writes down what became of a picture.

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::Sweep;
 use crate::clock::{Instant, after, before};
-use crate::store::{StoreError, retention};
+use crate::store::{StoreError, kept_pictures, retention};
 
 /// How long what was written down is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ const SOON: Duration = Duration::from_secs(5 * 60);
 const MONTHS_AHEAD: u32 = 3;
 /// Most notices that are forgotten at a time.
 const MOST_NOTICES: i64 = 10_000;
+/// The same of pictures that were kept.
+const MOST_PICTURES: i64 = 500;
 
 /// When it is done again, in this process.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +90,9 @@ impl Sweep {
             if gone > 0 {
                 info!(gone, "old months of the ledger are dropped");
             }
+            let mut db = self.store.begin().await?;
+            kept_pictures::forget(&mut db, before(now, keep), MOST_PICTURES).await?;
+            db.commit().await?;
         }
         let Some(keep) = self.retention.inbox else { return Ok(false) };
         let mut db = self.store.begin().await?;

@@ -243,7 +243,55 @@ async fn shops_are_those_of_the_account_and_asked_for_only_if_they_are_named() {
         "{newest}"
     );
     assert_eq!(newest["after"]["primary_shop_id"], "2");
-    api.send("POST", &api.at("/settings/preview"), Some(json!({"settings": {}, "shop_ids": ["1"]})))
-        .await
-        .expect(422);
+}
+
+/// Other shops are looked ahead at by what each of them had, and what is foreseen comes true.
+#[tokio::test]
+async fn a_preview_tells_what_other_shops_would_mean() {
+    let api = Api::with_a_mug().await;
+    let r = &api.world.stage.r;
+    let id = r.items()[0].item_id;
+    assert_eq!(r.open_shop("Harbour"), 2);
+    r.restock(id, 2, 7);
+    api.world.sweep().await;
+    let (one, web) = (api.world.pair(id).0.stock[&1], api.world.pair(id).1.quantity.unwrap());
+    assert_eq!(one, web, "the second shop does not take part yet");
+    let ask = |shops: Value, primary: Option<&str>| json!({"settings": {}, "shop_ids": shops, "primary_shop_id": primary});
+    let at = api.at("/settings/preview");
+    let before = (api.world.ledger().await, api.get("").await);
+    api.world.clear_calls();
+
+    let same = api.send("POST", &at, Some(ask(json!(["1"]), None))).await.expect(200);
+    assert_eq!(same["counts"], json!({}), "{same}");
+    for (shops, primary, sum) in [(json!([]), None, one + 7), (json!(["2"]), Some("2"), 7)] {
+        let then = api.send("POST", &at, Some(ask(shops, primary))).await.expect(200);
+        assert_eq!(then["counts"], json!({"stock": {"carried": 1}}), "{then}");
+        let value = &then["items"][0];
+        assert_eq!(
+            (&value["r_series"], &value["e_series"], &value["writes"]),
+            (&json!(sum), &json!(web), &json!("e_series")),
+            "{value}"
+        );
+    }
+    for (shops, primary, word) in
+        [(json!(["7"]), None, "no open shop 7"), (json!(["2"]), None, "shop 1 is the primary shop")]
+    {
+        let refused = api.send("POST", &at, Some(ask(shops, primary))).await.expect(422);
+        assert!(refused["detail"].as_str().unwrap().contains(word), "{refused}");
+    }
+    let busy = || Fault::Status { status: 503, retry_after: None };
+    (0..10).for_each(|_| r.faults().next(Aim::Any, busy()));
+    let answer = api.send("POST", &at, Some(ask(json!([]), None))).await;
+    assert_eq!(answer.json["type"], "/problems/platform", "{}", answer.text);
+    answer.expect(503);
+    r.faults().heal();
+    api.world.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!((api.world.ledger().await, api.get("").await), before, "a preview changed something");
+    assert_eq!(api.world.writes(), 0);
+    assert_eq!(api.world.stage.e.calls(), Vec::new(), "E-Series is not asked");
+
+    let body = json!({"shop_ids": ["2"], "primary_shop_id": "2"});
+    api.send("PATCH", &api.at(""), Some(body)).await.expect(200);
+    api.world.settle().await;
+    assert_eq!(api.world.pair(id).1.quantity, Some(7), "what was foreseen came true");
 }

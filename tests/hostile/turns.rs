@@ -123,6 +123,7 @@ impl Neighbours {
                 r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
                 r_series_images_url: address.parse().unwrap(),
                 r_series_images_public: false,
+                e_series_images_urls: Vec::new(),
                 e_series_url: address.parse().unwrap(),
                 e_series_auth_url: address.parse().unwrap(),
                 e_series_id: Some(e.client_id),

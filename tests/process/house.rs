@@ -214,6 +214,7 @@ impl Recipe {
             ("CONCORD_R_SERIES_CLIENT_SECRET", r.client_secret),
             ("CONCORD_E_SERIES_API_URL", stage.e_url()),
             ("CONCORD_E_SERIES_AUTH_URL", stage.e_url()),
+            ("CONCORD_E_SERIES_IMAGES_URLS", stage.e_url()),
             ("CONCORD_E_SERIES_CLIENT_ID", e.client_id),
             ("CONCORD_E_SERIES_CLIENT_SECRET", e.client_secret),
             ("CONCORD_SWEEP_SECONDS", "2".to_owned()),

@@ -486,6 +486,7 @@ fn parts(stage: &Stage, store: &Store, clock: &ManualClock, ids: SharedIds, publ
             r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
             r_series_images_url: stage.r_url().parse().unwrap(),
             r_series_images_public: public_pictures,
+            e_series_images_urls: vec![stage.e_url().parse().unwrap()],
             e_series_url: stage.e_url().parse().unwrap(),
             e_series_auth_url: stage.e_url().parse().unwrap(),
             e_series_id: Some(e.client_id),

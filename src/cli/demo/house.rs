@@ -162,6 +162,7 @@ fn apps(stage: &Stage) -> anyhow::Result<PlatformApps> {
         r_series: Some(App { client_id: r.client_id, client_secret: r.client_secret.into() }),
         r_series_images_url: stage.r_url().parse()?,
         r_series_images_public: false,
+        e_series_images_urls: vec![stage.e_url().parse()?],
         e_series_url: stage.e_url().parse()?,
         e_series_auth_url: stage.e_url().parse()?,
         e_series_id: Some(e.client_id),

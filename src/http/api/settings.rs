@@ -20,7 +20,7 @@ use crate::connections::connect::check_name;
 use crate::connections::settings::{PLANS, WebSales};
 use crate::connections::shops::{Shops, Wish};
 use crate::connections::{BornOnline, Settings};
-use crate::decide::foresee::{Effect, Foreseen, foresee};
+use crate::decide::foresee::{Effect, Foreseen, foresee, foresee_shops};
 use crate::http::Desk;
 use crate::http::acts::Noted;
 use crate::http::auth::Caller;
@@ -61,15 +61,15 @@ struct ChangeConnection {
     primary_shop_id: Option<NumberOrText>,
 }
 
-impl ChangeConnection {
-    fn shops(&self) -> Wish {
-        let ids = self.shop_ids.as_ref();
-        Wish {
-            shop_ids: ids.map(|ids| ids.iter().map(|id| id.0).collect()),
-            primary: self.primary_shop_id.map(|id| id.0),
-        }
+/// The shops that a body names.
+fn wish(shop_ids: Option<&Vec<NumberOrText>>, primary: Option<NumberOrText>) -> Wish {
+    Wish {
+        shop_ids: shop_ids.map(|ids| ids.iter().map(|id| id.0).collect()),
+        primary: primary.map(|id| id.0),
     }
+}
 
+impl ChangeConnection {
     fn check(&self) -> Result<(), Problem> {
         if let Some(name) = &self.name {
             check_name(name).map_err(Problem::invalid)?;
@@ -169,13 +169,10 @@ async fn update_connection(
 /// The connection as it is to be. R-Series is asked for what only it can say: its shops, and whether it takes sales.
 async fn changed(desk: &Desk, was: &Row, change: ChangeConnection) -> Result<Row, Problem> {
     let mut row = was.clone();
-    let wish = change.shops();
+    let wish = wish(change.shop_ids.as_ref(), change.primary_shop_id);
     row.name = change.name.unwrap_or(row.name);
     row.plan = change.plan.unwrap_or(row.plan);
-    if !wish.is_empty() {
-        let shops = desk.accounts.choose_shops(was, &wish).await;
-        shops.map_err(|error| refusal(error, desk.clock.now()))?.put(&mut row);
-    }
+    choose_shops(desk, &wish, &mut row).await?;
     let moved = row.r_primary_shop_id != was.r_primary_shop_id;
     let set = change.settings.is_some();
     let settings = change.settings.unwrap_or_else(|| Settings::of(was));
@@ -192,6 +189,15 @@ async fn changed(desk: &Desk, was: &Row, change: ChangeConnection) -> Result<Row
         row.settings = serde_json::to_value(settings).map_err(|error| Problem::invalid(error.to_string()))?;
     }
     Ok(row)
+}
+
+/// Puts the shops that are wished for in the place of those that are; R-Series is asked for them.
+async fn choose_shops(desk: &Desk, wish: &Wish, row: &mut Row) -> Result<(), Problem> {
+    if !wish.is_empty() {
+        let shops = desk.accounts.choose_shops(row, wish).await;
+        shops.map_err(|error| refusal(error, desk.clock.now()))?.put(row);
+    }
+    Ok(())
 }
 
 /// Has the products visited for which a change makes a difference; false where there is none.
@@ -274,6 +280,10 @@ struct PreviewSettings {
     /// The plan, if that would be another too.
     #[schema(pattern = "^(venture|business|unlimited)$")]
     plan: Option<String>,
+    /// The R-Series shops whose stock would be summed, if these would be others; none of them means all that are open.
+    shop_ids: Option<Vec<NumberOrText>>,
+    /// The shop in which stock sold on the web would be booked.
+    primary_shop_id: Option<NumberOrText>,
 }
 
 /// A value for which the settings make a difference.
@@ -320,15 +330,18 @@ const READ_AT_ONCE: i64 = 500;
 
 /// What would other settings mean?
 ///
-/// Calculated from what is known of both sides, without asking either platform: which values would be carried, would
-/// wait for a choice, would be left alone, or stay apart. Nothing is changed. What other shops would mean is not told
-/// here: counts are known by their sum alone, so only R-Series could tell what it would be.
+/// Calculated from what is known of both sides: which values would be carried, would wait for a choice, would be left
+/// alone, or stay apart. With other shops, `stock` is what R-Series would show then, by what each shop had when the product
+/// was last looked at. Nothing is changed, and no platform is asked, but R-Series for its shops if the body names
+/// `shop_ids` or `primary_shop_id`.
 #[utoipa::path(post, path = "/connections/{connection_id}/settings/preview", tag = "connections",
     operation_id = "preview_settings", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), Paging), request_body = PreviewSettings,
     responses((status = 200, description = "What they would mean", body = SettingsPreview),
               (status = 404, description = "No such connection", body = Problem),
-              (status = 422, description = "Contradictory", body = Problem)))]
+              (status = 422, description = "Contradictory, or not possible on R-Series", body = Problem),
+              (status = 503, description = "R-Series cannot be asked for its shops now; come again after the seconds \
+                                            in Retry-After", body = Problem)))]
 async fn preview_settings(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
@@ -340,12 +353,16 @@ async fn preview_settings(
     preview.settings.check().map_err(Problem::invalid)?;
     let mut db = desk.store.begin().await?;
     let row = connection(&mut db, id).await?;
+    // No transaction is kept open while the platform is asked.
+    drop(db);
     let present = Settings::of(&row);
     let mut then = row.clone();
     if let Some(plan) = &preview.plan {
         check_plan(plan)?;
         then.plan.clone_from(plan);
     }
+    choose_shops(&desk, &wish(preview.shop_ids.as_ref(), preview.primary_shop_id), &mut then).await?;
+    let mut db = desk.store.begin().await?;
     then.settings = serde_json::to_value(&preview.settings).unwrap_or_default();
     let plan_now = super::plan::state(&mut db, &row).await?;
     let plan_then = super::plan::state(&mut db, &then).await?;
@@ -370,7 +387,9 @@ async fn preview_settings(
         for product in products {
             answer.products += 1;
             let open = waiting.get(&product.product_id).map(Vec::as_slice).unwrap_or_default();
-            let found = foresee(&product.shadow, open, &now_rules, &then_rules, sku);
+            let mut found = foresee(&product.shadow, open, &now_rules, &then_rules, sku);
+            let shops = (row.r_shop_ids.as_slice(), then.r_shop_ids.as_slice());
+            found.extend(foresee_shops(&product.shadow, product.counts.as_ref(), shops, &then_rules));
             for one in &found {
                 *answer.counts.entry(one.field).or_default().entry(word(one.effect)).or_default() += 1;
             }

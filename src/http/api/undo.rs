@@ -99,7 +99,8 @@ async fn rules(db: &mut Db, id: ConnectionId) -> Result<crate::catalog::Rules, P
 /// Both sides are looked at first; where the value has moved on since, nothing is done. The side that was written gets
 /// back what it showed before. The other side gets the same where the field's way carries changes to it, so both end in
 /// step; where it does not, the two stay apart until a change is carried again. Of the stock, the pieces are added or
-/// taken as a change, never set. The creation of a product is undone by removing it on E-Series: everything it had is
+/// taken as a change, never set. A picture that existed online alone and was taken down, because the shop changed its own,
+/// is shown again behind those that are there. The creation of a product is undone by removing it on E-Series: everything it had is
 /// kept, and `retry` creates it again.
 #[utoipa::path(post, path = "/connections/{connection_id}/ledger/{entry_id}/undo", tag = "ledger",
     operation_id = "undo_entry", security(("bearer" = [])),
@@ -229,7 +230,7 @@ struct EditView {
     field: Option<Field>,
     /// What R-Series is to show; null: it is not written.
     r_series: Option<serde_json::Value>,
-    /// What E-Series is to show; null: it is not written.
+    /// What E-Series is to show; null: it is not written. Of pictures, where those were that are hung again.
     e_series: Option<serde_json::Value>,
     /// Of stock, the side to which pieces are added first; they reach the other one from there.
     side: Option<Side>,
@@ -252,11 +253,12 @@ impl EditView {
     fn of(edit: &Edit) -> Self {
         let value = |side: Side| match &edit.what {
             What::Values(values) => values.want.side(side).map(Value::to_json),
+            What::Pictures(urls) => (side == Side::ESeries).then(|| urls.as_slice().into()),
             What::Stock { .. } | What::Remove => None,
         };
         let (side, delta) = match edit.what {
             What::Stock { side, delta } => (Some(side), Some(delta)),
-            What::Values(_) | What::Remove => (None, None),
+            What::Values(_) | What::Remove | What::Pictures(_) => (None, None),
         };
         Self {
             product_id: edit.product_id,

@@ -35,6 +35,9 @@ impl Corridor {
         (place, picture): (usize, &Picture),
         replaced: Option<&Medium>,
     ) -> Result<bool, Stop> {
+        if let Some(replaced) = replaced {
+            self.keep_before(visit, wall, replaced).await?;
+        }
         let host = visit.account.pictures.clone();
         let address = match host.own(&picture.address) {
             Ok(address) => address,
@@ -146,6 +149,7 @@ impl Corridor {
         act: PictureAct,
         (place, medium): (usize, &Medium),
     ) -> Result<bool, Stop> {
+        self.keep_before(visit, wall, medium).await?;
         let mut intent = self.picture_intent(visit, wall.half, act);
         intent.before = Some(told(place, medium));
         self.intend(visit, std::slice::from_ref(&intent)).await?;
@@ -320,7 +324,7 @@ fn told(place: usize, medium: &Medium) -> Json {
 fn no_picture(error: &NoPicture) -> Hold {
     let code = match error {
         NoPicture::ForeignHost => "picture_foreign_host",
-        NoPicture::Unreachable(_) => UNREACHABLE,
+        NoPicture::Missing(_) | NoPicture::Unreachable(_) => UNREACHABLE,
         NoPicture::TooLarge => "picture_too_large",
     };
     Hold::new(code, format!("{error}."))

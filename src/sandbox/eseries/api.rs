@@ -87,6 +87,18 @@ pub(super) async fn answer(State(sandbox): State<ESeriesSandbox>, request: Reque
     sandbox.with(|store| serve(store, &parts, &bytes, fetched, now))
 }
 
+/// The CDN: a picture as it was uploaded. None of the API's calls.
+pub(super) async fn picture(State(sandbox): State<ESeriesSandbox>, request: Request) -> Response {
+    let (bytes, answer) =
+        sandbox.with(|store| (store.on_cdn(request.uri().path()), store.config.habits.pictures_answer));
+    let answer = answer.and_then(|status| StatusCode::from_u16(status).ok());
+    match (answer, bytes) {
+        (Some(status), _) => status.into_response(),
+        (None, Some(bytes)) => ([(header::CONTENT_TYPE, "image/*")], bytes.to_vec()).into_response(),
+        (None, None) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 /// Fetches what a call will want, if it may call at all.
 async fn fetched(sandbox: &ESeriesSandbox, parts: &Parts, bytes: &Bytes) -> fetch::Fetches {
     let path = segments(parts.uri.path());

@@ -111,6 +111,8 @@ pub struct Habits {
     pub first_gallery_image_becomes_main: bool,
     /// When the main picture is deleted, the first of the gallery takes its place (unknown).
     pub gallery_fills_empty_main: bool,
+    /// What the hosts of its pictures answer in place of a picture; without a number they give it out.
+    pub pictures_answer: Option<u16>,
     /// `externalUrl` must be HTTPS (section 6.2); to be switched off where pictures come from this machine.
     pub external_urls_need_https: bool,
     /// Pictures given by an address are fetched; otherwise they are taken for granted, without a hash.
@@ -189,6 +191,7 @@ impl Default for Habits {
             most_gallery_images: None,
             first_gallery_image_becomes_main: true,
             gallery_fills_empty_main: false,
+            pictures_answer: None,
             external_urls_need_https: true,
             external_urls_are_fetched: true,
             external_ids_are_shown: true,

@@ -1,5 +1,7 @@
 //! The calls that bring, order and take away pictures (section 6 of the E-Series reference).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::access::require;
@@ -39,7 +41,7 @@ impl Store {
 
     /// A picture out of bytes, with a number of its own.
     pub fn picture_of(&mut self, bytes: &[u8]) -> Result<Picture, Refusal> {
-        let picture = Picture::of(bytes, self.next_picture, &self.config.habits)?;
+        let picture = Picture::of(bytes, (&self.cdn, self.next_picture), &self.config.habits)?;
         self.next_picture += 1;
         Ok(picture)
     }
@@ -104,6 +106,19 @@ impl Store {
             }
         }
         Ok(there)
+    }
+
+    /// What the CDN serves under this path: whether it goes on with what was taken down or replaced is not known, so it
+    /// does not.
+    pub fn on_cdn(&self, path: &str) -> Option<Arc<[u8]>> {
+        let store_id = self.config.store_id;
+        let of_products = self.products.values().flat_map(|product| {
+            let of_variations = product.variations.iter().filter_map(|variation| variation.picture.as_ref());
+            product.pictures.all().map(|(_, picture)| picture).chain(of_variations)
+        });
+        let of_categories = self.categories.values().filter_map(|category| category.picture.as_ref());
+        let mut all = of_products.chain(of_categories);
+        all.find(|picture| picture.path(store_id) == path)?.bytes.clone()
     }
 
     /// Takes one picture out of the gallery.
@@ -216,7 +231,7 @@ fn fetched(store: &mut Store, url: &str, wanted: &Wanted) -> Result<Picture, Ref
     }
     if !store.config.habits.external_urls_are_fetched {
         store.next_picture += 1;
-        return Ok(Picture::promised(url, store.next_picture - 1, 1, 1));
+        return Ok(Picture::promised(url, (&store.cdn, store.next_picture - 1), 1, 1));
     }
     let bytes = wanted.fetched.get(url).cloned().flatten().ok_or_else(unusable)?;
     store.picture_of(&bytes)
@@ -245,7 +260,7 @@ fn promised(store: &mut Store, wanted: &Wanted) -> Result<Picture, Refusal> {
         }
         Some(Err(_)) | None => {
             store.next_picture += 1;
-            Picture::promised(url, store.next_picture - 1, width, height)
+            Picture::promised(url, (&store.cdn, store.next_picture - 1), width, height)
         }
     };
     let external_id = body.get("externalId").and_then(Value::as_str);

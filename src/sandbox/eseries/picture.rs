@@ -1,6 +1,8 @@
 //! Pictures: what counts as one, the gallery whose ids move, and both read shapes (section 6 of the E-Series
 //! reference).
 
+use std::sync::Arc;
+
 use bytes_of::{dimensions, format};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -9,7 +11,7 @@ use super::fields::wrong;
 use super::habits::Habits;
 use super::refusal::Refusal;
 
-/// One picture. The bytes are not kept, only what tells them apart.
+/// One picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Picture {
     /// The number at the end of its CDN file name, new with each upload.
@@ -17,6 +19,10 @@ pub(super) struct Picture {
     extension: &'static str,
     /// The URL it was given by an asynchronous call; shown in place of the CDN's.
     pub given_url: Option<String>,
+    /// Where the CDN is.
+    host: Arc<str>,
+    /// What the CDN serves; `None` where an asynchronous call could not fetch it.
+    pub bytes: Option<Arc<[u8]>>,
     /// Of the bytes as they came; `None` where an asynchronous call could not fetch them.
     pub sha256: Option<String>,
     pub size: usize,
@@ -29,7 +35,7 @@ pub(super) struct Picture {
 
 impl Picture {
     /// A picture out of bytes: too large is 400, not an image 422 (section 6.2).
-    pub fn of(bytes: &[u8], number: i64, habits: &Habits) -> Result<Self, Refusal> {
+    pub fn of(bytes: &[u8], (host, number): (&Arc<str>, i64), habits: &Habits) -> Result<Self, Refusal> {
         if bytes.len() > habits.largest_image_bytes {
             // 413 in the older docs.
             let status = if habits.large_images_answer_413 { 413 } else { 400 };
@@ -42,6 +48,8 @@ impl Picture {
             number,
             extension,
             given_url: None,
+            host: host.clone(),
+            bytes: Some(bytes.into()),
             sha256: Some(hex::encode(Sha256::digest(bytes))),
             size: bytes.len(),
             width,
@@ -52,11 +60,13 @@ impl Picture {
     }
 
     /// A picture that an asynchronous call has only given the address of.
-    pub fn promised(url: &str, number: i64, width: u64, height: u64) -> Self {
+    pub fn promised(url: &str, (host, number): (&Arc<str>, i64), width: u64, height: u64) -> Self {
         Self {
             number,
             extension: "jpg",
             given_url: Some(url.to_owned()),
+            host: host.clone(),
+            bytes: None,
             sha256: None,
             size: 0,
             width,
@@ -68,14 +78,19 @@ impl Picture {
 
     /// Where the original is read from.
     pub fn original_url(&self, store_id: i64) -> String {
-        let Self { number, extension, .. } = self;
-        let own = || format!("https://images.cdn.example/images/{store_id}/{number}.{extension}");
+        let own = || format!("{}{}", self.host, self.path(store_id));
         self.given_url.clone().unwrap_or_else(own)
     }
 
-    fn sized(&self, store_id: i64, pixels: u32) -> String {
+    /// What the CDN knows it by.
+    pub fn path(&self, store_id: i64) -> String {
         let Self { number, extension, .. } = self;
-        format!("https://images.cdn.example/images/{store_id}/{number}-{pixels}.{extension}")
+        format!("/images/{store_id}/{number}.{extension}")
+    }
+
+    fn sized(&self, store_id: i64, pixels: u32) -> String {
+        let Self { host, number, extension, .. } = self;
+        format!("{host}/images/{store_id}/{number}-{pixels}.{extension}")
     }
 
     /// The URL fields of a product's main picture, of a variation and of a category.

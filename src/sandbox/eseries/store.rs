@@ -1,6 +1,7 @@
 //! The store itself: products, the search index behind them and the notices of every change.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
@@ -45,6 +46,8 @@ pub(super) struct Store {
     pub next_variation_id: i64,
     pub next_category_id: i64,
     pub next_picture: i64,
+    /// Where its pictures are served.
+    pub cdn: Arc<str>,
     pub next_auto_sku: u32,
 }
 
