@@ -266,6 +266,22 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
     Ok(())
 }
 
+/// Lets go of the holds of a product that have this code: what they stand for is tried again.
+pub async fn lift(db: &mut Db, connection_id: ConnectionId, product_id: ProductId, code: &str) -> Result<()> {
+    sqlx::query!(
+        "update links
+         set holds = (select coalesce(jsonb_object_agg(field, hold), '{}') from jsonb_each(holds) as each (field, hold)
+                      where hold->>'code' <> $3)
+         where connection_id = $1 and product_id = $2",
+        connection_id.0,
+        product_id.0,
+        code,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Takes the half link of an E-Series product or variation out of the way, so that `heir` can have it. Its
 /// notices move to the heir. False when it belongs to a link with an R-Series half.
 pub async fn absorb_half(

@@ -269,4 +269,13 @@ async fn a_write_that_the_platform_ignores_is_held_and_not_repeated() {
     }
     let flags = world.stage.r.calls().iter().filter(|call| call.method == "PUT").count();
     assert_eq!(flags, 1, "the same is not written again");
+    // A person says that it may be different now: once more, and no more.
+    let retry = path.replace("/products/", "/parked/");
+    assert_eq!(world.ask(&format!("{retry}/retry"), None).await.0, 202);
+    world.settle().await;
+    world.stage.r.rename(id, "Three");
+    world.settle().await;
+    let flags = world.stage.r.calls().iter().filter(|call| call.method == "PUT").count();
+    assert_eq!(flags, 2, "a retry writes it once more");
+    assert_eq!(world.get(&path).await["fields"].to_string().matches("\"ignored\"").count(), 1);
 }

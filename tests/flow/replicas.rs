@@ -60,7 +60,8 @@ async fn strangers(world: &World, count: i64) {
 
 #[tokio::test]
 async fn one_process_works_on_a_connection_and_another_takes_over_when_it_falls_silent() {
-    let world = World::with_a_mug().await;
+    // A look that hangs must not be ended by a clock that moves by itself.
+    let world = World::with(Plan { time_passes: false, ..Plan::default() }, vec![mug()]).await;
     let (a, b) = (Replica::of(&world, 1, None), Replica::of(&world, 2, None));
     sell(&world).await;
     assert!(!a.worker.visit().await.unwrap(), "nothing without a lease");

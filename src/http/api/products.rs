@@ -14,6 +14,7 @@ use super::{List, Paging, connection, page};
 use crate::catalog::Facts;
 use crate::clock::Instant;
 use crate::connections::Settings;
+use crate::decide::plan::IGNORED;
 use crate::decide::report::{Line, report};
 use crate::http::Desk;
 use crate::http::problem::{Path, Problem, Query};
@@ -339,6 +340,7 @@ async fn look_again(
         if without_room {
             room::full_at(&mut db, id, None).await?;
         }
+        links::lift(&mut db, id, product, IGNORED).await?;
         super::brake::let_go(desk, &mut db, &listed.link).await?;
         edits::ask_for(&mut db, id, product).await?;
     }
@@ -386,11 +388,12 @@ async fn list_parked(
 
 /// Try a parked product again
 ///
-/// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`, `stock_merged`), this says that the counts are
-/// right as they are now. Also lets go of what waits for an operator's word about it: fields that were frozen
-/// because they kept swinging (`alternates`) may be written again, and a product that the brake of its connection
-/// holds is let through once. A product whose creation on the web was undone (`withdrawn`) is created again. Where the
-/// store said that its plan has no room (`plan_limit`), it is asked again.
+/// Where it is parked because of its stock (`stock_unexplained`, `stock_undecided`, `stock_merged`), this says that the
+/// counts are right as they are now. Also lets go of what waits for an operator's word about it: fields that were frozen
+/// because they kept swinging (`alternates`) may be written again, a change that a side took without making it
+/// (`ignored`) is written once more, and a product that the brake of its connection holds is let through once. A product
+/// whose creation on the web was undone (`withdrawn`) is created again. Where the store said that its plan has no room
+/// (`plan_limit`), it is asked again. A product that is not parked is looked at again.
 #[utoipa::path(post, path = "/connections/{connection_id}/parked/{product_id}/retry", tag = "products",
     operation_id = "retry_parked", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)),

@@ -249,7 +249,10 @@ fn settings(durable: bool) -> impl Iterator<Item = String> {
         "max_parallel_workers_per_gather=0",
         "max_parallel_maintenance_workers=0",
     ];
-    durability.into_iter().map(move |name| format!("{name}={switch}")).chain(fixed.map(str::to_owned))
+    let durability = durability.into_iter().map(move |name| format!("{name}={switch}"));
+    // What is thrown away in a minute needs no cleaning.
+    let cleaning = (!durable).then(|| "autovacuum=off".to_owned());
+    durability.chain(cleaning).chain(fixed.map(str::to_owned))
 }
 
 /// Whether the living server was started with these durable settings.
