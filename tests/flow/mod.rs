@@ -7,6 +7,7 @@ mod born_online;
 mod brake;
 mod catalogue;
 mod categories;
+mod categories_crash;
 mod category_of_product;
 mod crash;
 mod doors;

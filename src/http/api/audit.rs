@@ -56,25 +56,20 @@ struct Filter {
     connection_id: Option<ConnectionId>,
     /// Only acts of this key, or of `admin`.
     actor: Option<String>,
-    /// From `next` of the page before.
-    cursor: Option<String>,
-    /// Most rows, 1 to 200; 50 unless given.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
 }
 
 /// List acts, newest first
 ///
 /// Everything that was asked to be done through this interface, by whom and from where, also what was refused.
 #[utoipa::path(get, path = "/audit", tag = "access", operation_id = "list_audit",
-    security(("bearer" = [])), params(Filter),
+    security(("bearer" = [])), params(Filter, Paging),
     responses((status = 200, description = "Acts", body = List<AuditEntry>),
               (status = 422, description = "A parameter makes no sense", body = Problem)))]
 async fn list_audit(
     State(desk): State<Desk>,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<AuditEntry>>, Problem> {
-    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let before = paging.cursor()?;
     let actor = super::products::clean(filter.actor)?;

@@ -60,16 +60,11 @@ struct Conflict {
 struct Filter {
     /// Only `open`, `decided` or `resolved` ones.
     state: Option<Standing>,
-    /// From `next` of the page before.
-    cursor: Option<String>,
-    /// Most rows, 1 to 200; 50 unless given.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
 }
 
 /// List conflicts, newest first: those that wait for a choice, and those that a rule has decided
 #[utoipa::path(get, path = "/connections/{connection_id}/conflicts", tag = "ledger",
-    operation_id = "list_conflicts", security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter),
+    operation_id = "list_conflicts", security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter, Paging),
     responses((status = 200, description = "Conflicts", body = List<Conflict>),
               (status = 400, description = "A parameter cannot be read", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
@@ -79,8 +74,8 @@ async fn list_conflicts(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<Conflict>>, Problem> {
-    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let before = paging.cursor()?;
     let mut db = desk.store.begin().await?;

@@ -88,16 +88,11 @@ struct Filter {
     /// Only before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Instant>,
-    /// From `next` of the page before.
-    cursor: Option<String>,
-    /// Most rows, 1 to 200; 50 unless given.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
 }
 
 /// List the ledger, newest first
 #[utoipa::path(get, path = "/connections/{connection_id}/ledger", tag = "ledger", operation_id = "list_ledger",
-    security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter),
+    security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter, Paging),
     responses((status = 200, description = "Entries", body = List<Entry>),
               (status = 400, description = "A parameter cannot be read", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
@@ -107,8 +102,8 @@ async fn list_ledger(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<Entry>>, Problem> {
-    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let result = filter.result.map(|text| {
         let known = |result: &&'static str| *result == text;

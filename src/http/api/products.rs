@@ -129,16 +129,11 @@ struct Filter {
     q: Option<String>,
     /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
     state: Option<String>,
-    /// From `next` of the page before.
-    cursor: Option<String>,
-    /// Most rows, 1 to 200; 50 unless given.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
 }
 
 /// List products
 #[utoipa::path(get, path = "/connections/{connection_id}/products", tag = "products",
-    operation_id = "list_products", security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter),
+    operation_id = "list_products", security(("bearer" = [])), params(("connection_id" = Uuid, Path), Filter, Paging),
     responses((status = 200, description = "Products in the order in which Concord met them", body = List<Product>),
               (status = 400, description = "A parameter cannot be read", body = Problem),
               (status = 401, description = "No or a wrong access token", body = Problem),
@@ -148,8 +143,8 @@ async fn list_products(
     State(desk): State<Desk>,
     Path(id): Path<ConnectionId>,
     Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
 ) -> Result<axum::Json<List<Product>>, Problem> {
-    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     if filter.state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
         return Err(Problem::invalid(format!("state must be one of {}", STATES.join(", "))));

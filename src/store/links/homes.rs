@@ -18,6 +18,16 @@ pub enum Half {
     EProducts,
 }
 
+impl Half {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::RItems => "r_item",
+            Self::RMatrices => "r_matrix",
+            Self::EProducts => "e_product",
+        }
+    }
+}
+
 /// A record met in a list: its id, and name and SKU if the list shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Met {
@@ -44,89 +54,38 @@ pub async fn homes(
     let wanted: Vec<i64> = once.keys().copied().collect();
     let names: Vec<String> = once.values().map(|record| record.name.clone()).collect();
     let skus: Vec<String> = once.values().map(|record| record.sku.clone()).collect();
-    let known: BTreeMap<i64, uuid::Uuid> = match half {
-        Half::RItems => {
-            sqlx::query!(
-                "insert into links (connection_id, product_id, r_item_id, standing, name, sku, created_at)
-                 select $1, product_id, id, 'new', name, sku, $6
-                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, r_item_id) do nothing",
-                connection_id.0,
-                &fresh,
-                &wanted,
-                &names,
-                &skus,
-                now,
-            )
-            .execute(&mut *db)
-            .await?;
-            sqlx::query!(
-                r#"select r_item_id as "id!", product_id from links
-                   where connection_id = $1 and r_item_id = any($2)"#,
-                connection_id.0,
-                &wanted,
-            )
-            .fetch_all(db)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.product_id))
-            .collect()
-        }
-        Half::RMatrices => {
-            sqlx::query!(
-                "insert into links (connection_id, product_id, r_matrix_id, standing, name, sku, created_at)
-                 select $1, product_id, id, 'new', name, sku, $6
-                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, r_matrix_id) do nothing",
-                connection_id.0,
-                &fresh,
-                &wanted,
-                &names,
-                &skus,
-                now,
-            )
-            .execute(&mut *db)
-            .await?;
-            sqlx::query!(
-                r#"select r_matrix_id as "id!", product_id from links
-                   where connection_id = $1 and r_matrix_id = any($2)"#,
-                connection_id.0,
-                &wanted,
-            )
-            .fetch_all(db)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.product_id))
-            .collect()
-        }
-        Half::EProducts => {
-            sqlx::query!(
-                "insert into links (connection_id, product_id, e_product_id, standing, name, sku, created_at)
-                 select $1, product_id, id, 'new', name, sku, $6
-                 from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
-                 on conflict (connection_id, e_product_id) where e_combination_id is null do nothing",
-                connection_id.0,
-                &fresh,
-                &wanted,
-                &names,
-                &skus,
-                now,
-            )
-            .execute(&mut *db)
-            .await?;
-            sqlx::query!(
-                r#"select e_product_id as "id!", product_id from links
-                   where connection_id = $1 and e_product_id = any($2) and e_combination_id is null"#,
-                connection_id.0,
-                &wanted,
-            )
-            .fetch_all(db)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.product_id))
-            .collect()
-        }
-    };
+    let half = half.as_str();
+    sqlx::query!(
+        "insert into links (connection_id, product_id, r_item_id, r_matrix_id, e_product_id, standing, name, sku,
+                            created_at)
+         select $1, product_id, case $7 when 'r_item' then id end, case $7 when 'r_matrix' then id end,
+                case $7 when 'e_product' then id end, 'new', name, sku, $6
+         from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as new (product_id, id, name, sku)
+         on conflict do nothing",
+        connection_id.0,
+        &fresh,
+        &wanted,
+        &names,
+        &skus,
+        now,
+        half,
+    )
+    .execute(&mut *db)
+    .await?;
+    let rows = sqlx::query!(
+        r#"select case $3 when 'r_item' then r_item_id when 'r_matrix' then r_matrix_id else e_product_id end as "id!",
+                  product_id
+           from links
+           where connection_id = $1
+             and ($3 = 'r_item' and r_item_id = any($2) or $3 = 'r_matrix' and r_matrix_id = any($2)
+                  or $3 = 'e_product' and e_product_id = any($2) and e_combination_id is null)"#,
+        connection_id.0,
+        &wanted,
+        half,
+    )
+    .fetch_all(db)
+    .await?;
+    let known: BTreeMap<i64, uuid::Uuid> = rows.into_iter().map(|row| (row.id, row.product_id)).collect();
     Ok(records.iter().filter_map(|record| known.get(&record.id).copied().map(ProductId)).collect())
 }
 
