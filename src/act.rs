@@ -11,9 +11,20 @@ use crate::platforms::{CallError, eseries, rseries};
 
 pub use matrix::{MatrixWrite, Reshaped, create_matrix_on_r, update_matrix_on_r};
 pub use variations::{
-    create_variation_on_e, remove_variation_on_e, rename_options_on_e, reshape_options_on_e,
-    update_variation_on_e,
+    OptionsWrite, create_variation_on_e, finish_options_on_e, remove_variation_on_e, update_variation_on_e,
+    write_options_on_e,
 };
+
+/// A call that was not made, or was refused, after others were: what it is part of is half done, so its intent stays open,
+/// and the next look finishes it. Closed, the half would be taken for somebody's edit.
+fn half_done(error: CallError) -> CallError {
+    match error {
+        CallError::Later { why, .. } | CallError::Busy { why } | CallError::Refused { why, .. } => {
+            CallError::Unclear { why: format!("some of the variants are written, the others wait: {why}") }
+        }
+        error => error,
+    }
+}
 
 /// A look at one shop's stock that is known to be consistent with the inventory log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Writing a matrix: itself, and what only its items carry.
 
+use super::half_done;
 use crate::clock::Instant;
 use crate::platforms::rseries::wire::{AttributeSet, Attributes, Item, ItemWrite, Matrix, MatrixCreate};
 use crate::platforms::{CallError, rseries};
@@ -18,6 +19,8 @@ pub struct MatrixWrite {
     pub renamed: Vec<(String, String)>,
     /// Other attributes than before, with the values of each item.
     pub reshaped: Option<Reshaped>,
+    /// It was begun by an earlier call: a refusal is one, and not half of a change.
+    pub finishing: bool,
 }
 
 /// Other attributes for a matrix.
@@ -38,6 +41,7 @@ pub async fn update_matrix_on_r(
     write: &MatrixWrite,
     by: Instant,
 ) -> Result<(Matrix, Vec<Item>), CallError> {
+    let begun = |error| if write.finishing { error } else { half_done(error) };
     let mut items = items.to_vec();
     let mut saved = matrix.clone();
     if let Some(Reshaped { names, values }) = &write.reshaped {
@@ -80,17 +84,6 @@ pub async fn update_matrix_on_r(
         }
     }
     Ok((saved, items))
-}
-
-/// A call that was not made after others were: what it is part of is half done, so its intent stays open, and the next
-/// look finishes it.
-fn begun(error: CallError) -> CallError {
-    match error {
-        CallError::Later { why, .. } | CallError::Busy { why } => {
-            CallError::Unclear { why: format!("some of the variants are written, the others wait: {why}") }
-        }
-        error => error,
-    }
 }
 
 /// Writes the attributes of an item, unless it has them already.

@@ -6,6 +6,7 @@
 
 use serde_json::{Value, json};
 
+use super::half_done;
 use crate::catalog::spelling;
 use crate::clock::Instant;
 use crate::platforms::eseries::wire::{Product, Variation, VariationWrite};
@@ -59,13 +60,72 @@ pub async fn remove_variation_on_e(
     Ok(())
 }
 
-/// Gives options other names, along with every variation that uses them.
-pub async fn rename_options_on_e(
+/// Names of options, each with its value.
+type Pairs = Vec<(String, String)>;
+
+/// Other options for a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OptionsWrite {
+    /// Other names for some, along with every variation that uses them: the name now, and the name then.
+    Rename(Vec<(String, String)>),
+    /// What is new is added first, then the variations follow, and the options that nobody uses any more go last.
+    Reshape {
+        /// How they are called.
+        wanted: Vec<String>,
+        /// By the variation's id, its options and values.
+        values: Vec<(i64, Pairs)>,
+        /// Those that go.
+        dropped: Vec<String>,
+    },
+}
+
+/// Gives a product other options. Where it breaks off after something was done, the answer is unclear, whatever it broke
+/// off with: half of it would be taken for somebody's edit.
+pub async fn write_options_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    write: &OptionsWrite,
+    by: Instant,
+) -> Result<Product, CallError> {
+    let mut begun = false;
+    let done = change_options(e, product_id, write, &mut begun, by).await;
+    done.map_err(|error| if begun { half_done(error) } else { error })
+}
+
+/// Goes on with what was begun; a refusal is one.
+pub async fn finish_options_on_e(
+    e: &eseries::Client,
+    product_id: i64,
+    write: &OptionsWrite,
+    by: Instant,
+) -> Result<Product, CallError> {
+    change_options(e, product_id, write, &mut false, by).await
+}
+
+async fn change_options(
+    e: &eseries::Client,
+    product_id: i64,
+    write: &OptionsWrite,
+    begun: &mut bool,
+    by: Instant,
+) -> Result<Product, CallError> {
+    let product = match write {
+        OptionsWrite::Rename(renamed) => rename(e, product_id, renamed, begun, by).await,
+        OptionsWrite::Reshape { wanted, values, dropped } => {
+            reshape(e, product_id, (wanted, values, dropped), begun, by).await
+        }
+    };
+    product?;
+    e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+}
+
+async fn rename(
     e: &eseries::Client,
     product_id: i64,
     renamed: &[(String, String)],
+    begun: &mut bool,
     by: Instant,
-) -> Result<Product, CallError> {
+) -> Result<(), CallError> {
     let raw = e.raw_product(product_id).await?;
     let mut options = options_of(&raw);
     let has = |options: &[Value], name: &str| options.iter().any(|option| called(option, name));
@@ -76,36 +136,30 @@ pub async fn rename_options_on_e(
         }
     }
     e.set_options(product_id, &options, by).await?;
+    *begun = true;
     let product = e.product(product_id).await?;
     for variation in &product.variations {
         let name = |name: &String| {
             let change = renamed.iter().find(|(now, _)| now.trim() == name.trim());
             change.map_or_else(|| name.clone(), |(_, then)| then.clone())
         };
-        let pairs: Vec<(String, String)> =
+        let pairs: Pairs =
             variation.options.iter().map(|(option, value)| (name(option), value.clone())).collect();
-        if pairs != variation.options {
-            let write = VariationWrite { options: Some(pairs), ..VariationWrite::default() };
-            e.update_variation(product_id, variation.id, &write, by).await?;
-        }
+        dress(e, product_id, variation, pairs, by).await?;
     }
     options.retain(|option| !renamed.iter().any(|(now, _)| called(option, now)));
-    e.set_options(product_id, &options, by).await?;
-    e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+    e.set_options(product_id, &options, by).await
 }
 
-/// Gives a product other options, with these values for each variation: what is new is added first, then the variations
-/// follow, and the options that nobody uses any more go last.
-pub async fn reshape_options_on_e(
+async fn reshape(
     e: &eseries::Client,
     product_id: i64,
-    wanted: &[String],
-    values: &[(i64, Vec<(String, String)>)],
-    dropped: &[String],
+    (wanted, values, dropped): (&[String], &[(i64, Pairs)], &[String]),
+    begun: &mut bool,
     by: Instant,
-) -> Result<Product, CallError> {
+) -> Result<(), CallError> {
     let product = e.product(product_id).await?;
-    let mut all: Vec<(String, String)> = Vec::new();
+    let mut all = Pairs::new();
     for name in wanted {
         let of_it = values.iter().flat_map(|(_, pairs)| pairs).filter(|(option, _)| option == name);
         for pair in of_it {
@@ -115,10 +169,10 @@ pub async fn reshape_options_on_e(
         }
     }
     add_choices(e, &product, &all, by).await?;
+    *begun = true;
     for (id, pairs) in values {
-        if product.variation(*id).is_some_and(|variation| variation.options != *pairs) {
-            let write = VariationWrite { options: Some(pairs.clone()), ..VariationWrite::default() };
-            e.update_variation(product_id, *id, &write, by).await?;
+        if let Some(variation) = product.variation(*id) {
+            dress(e, product_id, variation, pairs.clone(), by).await?;
         }
     }
     let raw = e.raw_product(product_id).await?;
@@ -128,7 +182,25 @@ pub async fn reshape_options_on_e(
     if options.len() < before {
         e.set_options(product_id, &options, by).await?;
     }
-    e.product(product_id).await.map_err(|error| CallError::Unclear { why: error.to_string() })
+    Ok(())
+}
+
+/// Gives a variation these options, unless it has them, or is there no more.
+async fn dress(
+    e: &eseries::Client,
+    product_id: i64,
+    variation: &Variation,
+    pairs: Pairs,
+    by: Instant,
+) -> Result<(), CallError> {
+    if pairs == variation.options {
+        return Ok(());
+    }
+    let write = VariationWrite { options: Some(pairs), ..VariationWrite::default() };
+    match e.update_variation(product_id, variation.id, &write, by).await {
+        Ok(()) | Err(CallError::Gone { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The same values as other variations' choices spell them: a store that spells texts in its own way would take the

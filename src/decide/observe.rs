@@ -31,6 +31,19 @@ pub fn replaced(before: &Value, after: &Value, now: &Value) -> Outcome {
     }
 }
 
+/// Is a change of names (options have no other key) half done: does a side show some that came with it, and some that were
+/// to go?
+#[must_use]
+pub fn half_renamed(before: &Value, after: &Value, now: &Value) -> bool {
+    let (Some(before), Some(after), Some(now)) = (before.list(), after.list(), now.list()) else {
+        return false;
+    };
+    let has = |names: &[String], name: &String| names.iter().any(|known| known.trim() == name.trim());
+    let comes = after.iter().any(|name| !has(before, name) && has(now, name));
+    let stays = before.iter().any(|name| !has(after, name) && has(now, name));
+    comes && stays
+}
+
 /// Was a write answered as done, and nothing was done? What the platform may have made of the value, cut or spelt its own
 /// way, is no such case.
 #[must_use]
@@ -98,6 +111,23 @@ pub fn absolute_write(seen: i64, written: i64, rows: &[LogRow]) -> StockOutcome 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rename_is_half_done_while_both_names_are_there() {
+        let list = |names: &[&str]| Value::List(names.iter().map(|name| (*name).to_owned()).collect());
+        let (before, after) = (list(&["Color", "Size"]), list(&["Colour", "Size"]));
+        for (now, half) in [
+            (&["Color", "Size", "Colour"][..], true),
+            (&["Colour", "Color"], true),
+            (&["Color", "Size"], false),
+            (&["Colour", "Size"], false),
+            (&["Color", "Size", "Cut"], false),
+            (&["Hue", "Size"], false),
+        ] {
+            assert_eq!(half_renamed(&before, &after, &list(now)), half, "{now:?}");
+        }
+        assert!(!half_renamed(&Value::Flag(true), &Value::Flag(false), &Value::Flag(true)));
+    }
 
     fn sale(change: i64) -> LogRow {
         LogRow { change, manual: false }

@@ -116,15 +116,16 @@ impl Corridor {
         let (Some((field, (before, after_write, source))), Some(facts)) = (values, facts) else {
             return self.close(visit, intent, Outcome::Superseded).await;
         };
-        let Some(now) = facts.get(field) else {
+        let Some(mut now) = facts.get(field).cloned() else {
             return self.close(visit, intent, Outcome::Superseded).await;
         };
-        if field == Field::Options && now.same(&after_write) {
-            self.finish_options(visit, intent, (&before, &after_write), side, sights).await?;
+        if field == Field::Options {
+            let finished = self.finish_options(visit, intent, (&before, &after_write, &now), sights).await?;
+            now = finished.unwrap_or(now);
         }
-        match judge::replaced(&before, &after_write, now) {
+        match judge::replaced(&before, &after_write, &now) {
             judge::Outcome::Landed => {
-                visit.link.shadow.side_mut(side).set(field, now.clone());
+                visit.link.shadow.side_mut(side).set(field, now);
                 // An operator's value is no news of the other side.
                 if let Some(source) = source {
                     visit.link.shadow.side_mut(side.other()).set(field, source);

@@ -2,17 +2,18 @@
 
 use super::sight::{InShop, Online, Sight, Sights};
 use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
-use crate::act::{self, MatrixWrite, Reshaped};
-use crate::catalog::{Facts, Field, Place, Side, Value};
+use crate::act::{self, MatrixWrite, OptionsWrite, Reshaped};
+use crate::catalog::{Facts, Field, Hold, Place, Side, Value};
 use crate::clock::{Instant, after};
+use crate::decide::observe::half_renamed;
 use crate::decide::plan::Change;
 use crate::ledger::Entry;
 use crate::mapping;
 use crate::mapping::reshape::reshapes;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
-use crate::platforms::eseries::wire::ProductWrite;
-use crate::platforms::rseries::wire::{Item, ItemWrite};
+use crate::platforms::eseries::wire::{Product, ProductWrite};
+use crate::platforms::rseries::wire::{Item, ItemWrite, Matrix};
 
 impl Corridor {
     /// Writes values on R-Series, and returns what it shows then.
@@ -59,7 +60,9 @@ impl Corridor {
                 };
                 let ItemWrite { description, publish_to_ecom, category_id, .. } =
                     mapping::rseries::write(values, reading.context);
-                let write = MatrixWrite { description, publish_to_ecom, category_id, renamed, reshaped };
+                let finishing = false;
+                let write =
+                    MatrixWrite { description, publish_to_ecom, category_id, renamed, reshaped, finishing };
                 let (matrix, items) = act::update_matrix_on_r(r, matrix, items, &write, by).await?;
                 InShop::Matrix { matrix, items }
             }
@@ -98,19 +101,16 @@ impl Corridor {
                 write.category_ids =
                     wanted_place(changes).map(|place| mapping::category::ids(place, now, reading.tree));
                 let mut saved = None;
-                if let (true, Some(wanted), InShop::Matrix { matrix, items }) = (reshapes, wanted, shop) {
-                    let values =
-                        mapping::reshape::on_e(&online.product, (matrix, items), reading.context, wanted);
-                    let values = values.map_err(|_| moved_on(by))?;
-                    let tied = reading.names.iter().flat_map(|names| names.e_series.iter());
-                    let dropped: Vec<String> = tied
-                        .filter(|name| !wanted.iter().any(|it| it.trim() == name.trim()))
-                        .cloned()
-                        .collect();
-                    saved = Some(act::reshape_options_on_e(e, id, wanted, &values, &dropped, by).await?);
-                }
-                if !renamed.is_empty() {
-                    saved = Some(act::rename_options_on_e(e, id, &renamed, by).await?);
+                let options = match (reshapes, wanted, shop) {
+                    (true, Some(wanted), InShop::Matrix { matrix, items }) => {
+                        let tied = reading.names.as_ref().map_or(&[][..], |names| &names.e_series);
+                        let write = reshape_on_e(visit, &online.product, (matrix, items), tied, wanted);
+                        Some(write.map_err(|_| moved_on(by))?)
+                    }
+                    _ => (!renamed.is_empty()).then_some(OptionsWrite::Rename(renamed)),
+                };
+                if let Some(options) = options {
+                    saved = Some(act::write_options_on_e(e, id, &options, by).await?);
                 }
                 if write != ProductWrite::default() {
                     saved = Some(act::update_on_e(e, id, &write, by).await?);
@@ -121,39 +121,102 @@ impl Corridor {
         Ok(saved.facts(&reading))
     }
 
-    /// A change of the options whose answer was lost shows on the matrix, or in some of the variations, before all of it
-    /// is done: the rest is done now. On E-Series the visits of the variants see to that, since each shows by itself what
-    /// it lacks; an item with other attributes than its matrix shows nothing.
+    /// A change of the options that broke off is brought to its end before anything is merged: half of it would be taken
+    /// for somebody's edit. What the side shows then, if something was left to do.
+    ///
+    /// On R-Series the matrix shows the new names before all of its items have them, and an item with other attributes
+    /// than its matrix shows nothing. On E-Series both the names of before and those of after are there until the end.
     pub(super) async fn finish_options(
         &self,
         visit: &Visit<'_>,
         intent: &Entry,
-        (before, after_write): (&Value, &Value),
-        side: Side,
+        (before, after_write, now): (&Value, &Value, &Value),
         sights: &Sights,
-    ) -> Result<(), Stop> {
-        let Sight::Here(InShop::Matrix { matrix, items }) = &sights.r else { return Ok(()) };
-        let set = matrix.set.as_ref().map(|set| set.id);
-        let lags = |item: &&Item| {
-            let of = item.attributes.as_ref().map(|attributes| attributes.set_id);
-            !item.archived && of.is_some() && of != set
-        };
-        if side != Side::RSeries || !items.iter().any(|item| lags(&item)) {
-            return Ok(());
-        }
-        self.give_time(intent, SETTLE)?;
+    ) -> Result<Option<Value>, Stop> {
         let (was, wanted) = (before.list().unwrap_or_default(), after_write.list().unwrap_or_default());
-        let mut write = MatrixWrite::default();
-        if was.len() == wanted.len() {
-            write.renamed = mapping::options::changes(was, wanted);
-        } else if let Sight::Here(online) = &sights.e {
-            let values = mapping::reshape::on_r(&online.product, items, &visit.account.context, wanted);
-            write.reshaped = values.ok().map(|values| Reshaped { names: wanted.to_vec(), values });
+        let renamed = (was.len() == wanted.len()).then(|| mapping::options::changes(was, wanted));
+        match (intent.side, &sights.r, &sights.e) {
+            (Some(Side::RSeries), Sight::Here(InShop::Matrix { matrix, items }), _)
+                if now.same(after_write) =>
+            {
+                let set = matrix.set.as_ref().map(|set| set.id);
+                let lags = |item: &Item| {
+                    let of = item.attributes.as_ref().map(|attributes| attributes.set_id);
+                    !item.archived && of.is_some() && of != set
+                };
+                if !items.iter().any(lags) {
+                    return Ok(None);
+                }
+                self.give_time(intent, SETTLE)?;
+                let mut write = MatrixWrite { finishing: true, ..MatrixWrite::default() };
+                if let Some(renamed) = renamed {
+                    write.renamed = renamed;
+                } else if let Sight::Here(online) = &sights.e {
+                    let values =
+                        mapping::reshape::on_r(&online.product, items, &visit.account.context, wanted);
+                    write.reshaped = values.ok().map(|values| Reshaped { names: wanted.to_vec(), values });
+                }
+                let by = after(self.clock.now(), SEND_WITHIN);
+                let done = act::update_matrix_on_r(&visit.account.r, matrix, items, &write, by).await;
+                done.map_err(|error| self.not_finished(Side::RSeries, error))?;
+                Ok(None)
+            }
+            (Some(Side::ESeries), shop, Sight::Here(online))
+                if half_renamed(before, after_write, &named(&online.product)) =>
+            {
+                let write = match (renamed, shop) {
+                    (Some(renamed), _) => OptionsWrite::Rename(renamed),
+                    (None, Sight::Here(InShop::Matrix { matrix, items })) => {
+                        let shop = (matrix, items.as_slice());
+                        let Ok(write) = reshape_on_e(visit, &online.product, shop, was, wanted) else {
+                            return Ok(None);
+                        };
+                        write
+                    }
+                    _ => return Ok(None),
+                };
+                self.give_time(intent, SETTLE)?;
+                let by = after(self.clock.now(), SEND_WITHIN);
+                let done = act::finish_options_on_e(&visit.account.e, online.product.id, &write, by).await;
+                let product = done.map_err(|error| self.not_finished(Side::ESeries, error))?;
+                Ok(Online::whole(product).facts(&visit.reading()).get(Field::Options).cloned())
+            }
+            _ => Ok(None),
         }
-        let by = after(self.clock.now(), SEND_WITHIN);
-        let done = act::update_matrix_on_r(&visit.account.r, matrix, items, &write, by).await;
-        done.map(|_| ()).map_err(|error| self.stop(Side::RSeries, error))
     }
+
+    /// What is left to do is refused: half of a change is nothing to go on from, so a person is asked.
+    fn not_finished(&self, side: Side, error: CallError) -> Stop {
+        match error {
+            CallError::Refused { why, .. } => Stop::Park {
+                code: "options_half_done",
+                reason: format!(
+                    "The options of this product were about to be changed on {side}; some of its variants have them, \
+                     and {side} refuses the rest: {why}. Give its variants the options of the other side, and retry."
+                ),
+            },
+            error => self.stop(side, error),
+        }
+    }
+}
+
+/// What the options of a product are called, those too that no variation uses (any more, or yet).
+fn named(product: &Product) -> Value {
+    Value::List(product.options.iter().map(|option| option.name.clone()).collect())
+}
+
+/// What other options, more or fewer of them, come to on E-Series.
+fn reshape_on_e(
+    visit: &Visit<'_>,
+    product: &Product,
+    shop: (&Matrix, &[Item]),
+    tied: &[String],
+    wanted: &[String],
+) -> Result<OptionsWrite, Hold> {
+    let values = mapping::reshape::on_e(product, shop, &visit.account.context, wanted)?;
+    let stays = |name: &&String| wanted.iter().any(|it| it.trim() == name.trim());
+    let dropped = tied.iter().filter(|name| !stays(name)).cloned().collect();
+    Ok(OptionsWrite::Reshape { wanted: wanted.to_vec(), values, dropped })
 }
 
 pub(super) fn written(side: Side, what: &'static str) {

@@ -156,3 +156,97 @@ async fn a_change_of_options_that_breaks_off_anywhere_is_brought_to_its_end() {
         }
     }
 }
+
+/// However far it came, and whoever wins a conflict: both sides end with the new name, and nobody is asked.
+#[tokio::test]
+async fn a_death_at_any_point_of_a_rename_is_no_edit_of_anybody() {
+    for rule in ["r_wins", "e_wins", "ask"] {
+        for in_shop in [true, false] {
+            let (mut world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+            let settings = json!({"settings": {"fields": {"options": {"rule": rule}}}});
+            let path = format!("/v1/connections/{}", world.connection);
+            assert_eq!(world.call("PATCH", &path, Some(settings)).await.0, 200);
+            world.settle().await;
+            // What the sweep does before it finds the rename is broken off elsewhere.
+            let (mut points, mut halves) = (if in_shop { 60 } else { 0 }, 0);
+            loop {
+                let at = format!("{rule}, in the shop: {in_shop}, death at point {points}");
+                world.let_bygones_be().await;
+                let name = format!("Colour {points}");
+                if in_shop {
+                    let set = world.stage.r.create_attribute_set(&name, [&name, "Size", ""]);
+                    world.stage.r.set_attribute_set(matrix, set);
+                } else {
+                    let options = world.options_of(product);
+                    let now = options.iter().find(|name| *name != "Size").unwrap();
+                    world.stage.e.rename_option(product, now, &name);
+                }
+                // A sweep finds it.
+                world.clock.advance(std::time::Duration::from_secs(61));
+                world.stage.deliver_due().await;
+                let died = world.die_after(points as u64, points).await;
+                halves += usize::from(world.options_of(product).len() > 2);
+                world.restart_worker(points as u64);
+                world.clock.advance(std::time::Duration::from_secs(61));
+                world.sweep().await;
+                world.sweep().await;
+                let mut online = world.options_of(product);
+                online.sort_unstable();
+                assert_eq!(online, [name.as_str(), "Size"], "{at}");
+                assert_eq!(world.stage.r.matrix(matrix).unwrap().names, [name.as_str(), "Size", ""], "{at}");
+                let values = [world.attributes_of("CAP-1"), world.attributes_of("CAP-2")];
+                assert_eq!(values, [["Red", "S", ""], ["Blue", "M", ""]], "{at}");
+                assert_eq!(world.get("/conflicts").await["items"], json!([]), "{at}");
+                world.check_queue_and_ledger().await;
+                if !died {
+                    break;
+                }
+                points += 3;
+            }
+            assert!(points > 30, "only {points} points: the visit did not do what it should");
+            assert!(!in_shop || halves > 1, "it never broke off in the middle");
+            world.check_laws().await;
+            world.check_quiet().await;
+            world.close().await;
+        }
+    }
+}
+
+/// A rename that a platform refuses in the middle is told in words, and finished on retry.
+#[tokio::test]
+async fn a_rename_that_is_refused_halfway_waits_with_its_reason_and_is_finished() {
+    for in_shop in [true, false] {
+        let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+        let refusal = || Fault::Status { status: 400, retry_after: None };
+        let faults = if in_shop { world.stage.e.faults() } else { world.stage.r.faults() };
+        // The second of the variants; and whatever is tried after it.
+        let skip = if in_shop { 2 } else { 3 };
+        faults.next_after(skip, Aim::Write, refusal());
+        faults.next_after(skip, Aim::Write, refusal());
+        if in_shop {
+            let set = world.stage.r.create_attribute_set("Tinted", ["Tint", "Size", ""]);
+            world.stage.r.set_attribute_set(matrix, set);
+        } else {
+            world.stage.e.rename_option(product, "Color", "Tint");
+        }
+        world.sweep().await;
+        let parked = world.get("/parked").await;
+        let row = &parked["items"][0];
+        let reason = row["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("refuses the rest"), "in the shop: {in_shop}: {parked}");
+        world.stage.r.faults().heal();
+        world.stage.e.faults().heal();
+        let path = format!("/parked/{}/retry", row["id"].as_str().unwrap());
+        let path = format!("/v1/connections/{}{path}", world.connection);
+        assert_eq!(world.call("POST", &path, None).await.0, 202);
+        world.settle().await;
+        let mut online = world.options_of(product);
+        online.sort_unstable();
+        assert_eq!(online, ["Size", "Tint"]);
+        assert_eq!(world.stage.r.matrix(matrix).unwrap().names, ["Tint", "Size", ""]);
+        assert_eq!(world.attributes_of("CAP-2"), ["Blue", "M", ""]);
+        assert_eq!(world.get("/conflicts").await["items"], json!([]));
+        world.check_laws().await;
+        world.check_quiet().await;
+    }
+}
