@@ -90,6 +90,8 @@ pub enum Event {
     /// The catalogue is locked by an import, or open again.
     Import(bool),
     ExpireTokens,
+    /// The operator connects the second shop, or takes it out.
+    Shops(bool),
     /// The database breaks off at a worker's n-th point from now.
     Break(usize, usize),
     /// All connections of the database are cut.
@@ -158,6 +160,13 @@ impl Script {
             events.insert(at, Event::Merchant(act));
         }
         furnish(&mut events, &setting, &mut furniture);
+        let mut operator = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 41));
+        if setting.shops > 1 && operator.random_bool(0.5) {
+            for _ in 0..operator.random_range(1..6) {
+                let at = operator.random_range(0..=events.len());
+                events.insert(at, Event::Shops(operator.random_bool(0.5)));
+            }
+        }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }
     }

@@ -249,6 +249,9 @@ impl Storm {
             Event::Import(running) => {
                 self.world.stage.e.habits(|habits| habits.import_running = *running);
             }
+            Event::Shops(both) => {
+                self.connect_shops(*both).await;
+            }
             Event::ExpireTokens => self.world.stage.r.expire_access_tokens(),
             Event::Break(who, points) => {
                 if let Some(worker) = &self.workers[*who] {
@@ -294,6 +297,23 @@ impl Storm {
     }
 
     /// Everything heals; then it runs until it is quiet.
+    /// An operator says which shops take part. R-Series is asked for them, in good weather: that call is not what is
+    /// tried here.
+    async fn connect_shops(&mut self, both: bool) -> bool {
+        if self.setting.shops < 2 {
+            return true;
+        }
+        self.world.stage.r.faults().heal();
+        let shops: &[&str] = if both { &["1", "2"] } else { &["1"] };
+        let path = format!("/v1/connections/{}", self.world.connection);
+        let body = serde_json::json!({"shop_ids": shops, "primary_shop_id": "1"});
+        let (status, answer) = self.world.call("PATCH", &path, Some(body)).await;
+        self.write(&format!("shops: {status}"));
+        // Its tokens may have run out, or its database be away.
+        assert!(status.is_success() || [503, 409, 422].contains(&status.as_u16()), "{status} {answer}");
+        status.is_success()
+    }
+
     pub async fn calm(&mut self) {
         self.write("calm");
         for clock in &self.clocks {
@@ -305,6 +325,12 @@ impl Storm {
         self.mail(DeliveryFaults::default());
         self.world.stage.e.habits(|habits| habits.import_running = false);
         self.desk.down.store(false, Ordering::Relaxed);
+        let mut tries = 0;
+        while !self.connect_shops(true).await {
+            assert!(tries < 20, "the shops cannot be connected any more");
+            self.world.clock.advance(Duration::from_secs(5));
+            tries += 1;
+        }
         let sleepers = std::mem::take(&mut self.workers);
         for (who, worker) in sleepers.into_iter().enumerate() {
             self.workers[who] = worker;
