@@ -21,6 +21,7 @@ mod images;
 mod intend;
 mod look;
 mod looks;
+mod mass;
 mod matching;
 mod moves;
 mod observe;
@@ -40,7 +41,7 @@ mod write;
 
 pub use preview::{Preview, PreviewError};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,10 +56,12 @@ use crate::catalog::{Field, Side};
 use crate::clock::{Instant, SharedClock, after, before};
 use crate::connections::{Account, Accounts};
 use crate::ids::{EntryId, ProductId, SharedIds};
+use crate::ledger::Entry;
 use crate::ledger::origin::Notice;
 use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
+use crate::platforms::eseries::client::BatchOutcome;
 use crate::platforms::eseries::wire::Product;
 use crate::store::decisions::{self, Choice, Decision};
 use crate::store::dirty::Claim;
@@ -139,6 +142,19 @@ struct Visit<'a> {
     decision: Option<Decision>,
     /// A product of E-Series that is known to be gone: an index may show it for some seconds more.
     gone: Option<i64>,
+    /// What became of its availability, which was written together with that of others.
+    batched: Option<BatchOutcome>,
+}
+
+/// A visit that is about to begin.
+struct Due<'a> {
+    visit: Visit<'a>,
+    /// Writes whose outcome nobody knows.
+    intents: Vec<Entry>,
+    /// What the common look showed; without it, it is looked at when its turn comes.
+    sights: Option<Sights>,
+    /// It ends before it has begun.
+    stop: Option<Stop>,
 }
 
 impl Visit<'_> {
@@ -241,19 +257,14 @@ impl Corridor {
         };
         let mut pictures = self.pictures_due(&account, links.values()).await?;
 
-        let mut claims = claims.into_iter();
-        while let Some(claim) = claims.next() {
-            if stop.is_cancelled() {
-                let rest: Vec<Claim> = std::iter::once(claim).chain(claims).collect();
-                return self.give_all_back(&rest, self.clock.now()).await;
-            }
+        let mut due = Vec::new();
+        for claim in claims {
             let product = claim.product_id;
             // A link that is gone took its place in the dirty set with it.
             let Some(mut link) = links.remove(&product) else { continue };
             let sights = sights.remove(&product);
             let listed = sights.as_ref().and_then(|sights| sights.listed);
-            let seen_at = if sights.is_some() { began } else { self.clock.now() };
-            link.r_seen_at = Some(listed.map_or(looks::later_than(seen_at), |(asked_at, _)| asked_at));
+            link.r_seen_at = Some(listed.map_or(looks::later_than(began), |(asked_at, _)| asked_at));
             let parent_online = parents
                 .get(&product)
                 .filter(|_| link.e_product_id.is_none())
@@ -264,7 +275,7 @@ impl Corridor {
             let account = &account;
             let (mark, braked) = (None, braked.contains(&product));
             let (parent, assumed) = (parents.remove(&product), None);
-            let mut visit = Visit {
+            let visit = Visit {
                 account,
                 claim,
                 link,
@@ -290,14 +301,32 @@ impl Corridor {
                 withdrawn: withdrawn.contains(&product),
                 decision: decisions.remove(&product),
                 gone: None,
+                batched: None,
             };
             let intents = intents.remove(&product).unwrap_or_default();
-            let sights = match sights {
-                Some(sights) => Ok(sights),
-                None => self.look_at_one(account, &visit.link).await,
+            due.push(Due { visit, intents, sights, stop: None });
+        }
+        self.enable_together(&account, &mut due).await?;
+
+        let mut due = VecDeque::from(due);
+        while let Some(Due { mut visit, intents, sights, stop: ended }) = due.pop_front() {
+            let rest =
+                |due: &VecDeque<Due<'_>>| due.iter().map(|due| due.visit.claim).collect::<Vec<Claim>>();
+            if stop.is_cancelled() {
+                let all: Vec<Claim> = std::iter::once(visit.claim).chain(rest(&due)).collect();
+                return self.give_all_back(&all, self.clock.now()).await;
+            }
+            let sights = match (ended, sights) {
+                (Some(stop), _) => Err(stop),
+                (None, Some(sights)) => Ok(sights),
+                (None, None) => {
+                    visit.link.r_seen_at = Some(looks::later_than(self.clock.now()));
+                    self.look_at_one(&account, &visit.link).await
+                }
             };
             let ended = match sights {
                 Ok(sights) => {
+                    let product = visit.claim.product_id;
                     let span =
                         tracing::trace_span!(target: SPANS, "visit", connection = %connection_id, %product);
                     self.walk(&mut visit, intents, sights).instrument(span).await
@@ -305,7 +334,7 @@ impl Corridor {
                 Err(stop) => Err(stop),
             };
             if visit.pictures.busy {
-                self.keep(claims.as_slice()).await?;
+                self.keep(&rest(&due)).await?;
             }
             let stop = match ended {
                 Ok(()) => continue,
@@ -313,29 +342,26 @@ impl Corridor {
             };
             if let Some(hindrance) = self.stopped(&visit, stop).await? {
                 // A closed gate or a dead account stops everyone behind as well, at no cost to them.
-                let rest: Vec<Claim> = claims.by_ref().collect();
-                self.give_all_back(&rest, hindrance).await?;
+                return self.give_all_back(&rest(&due), hindrance).await;
             }
         }
         Ok(())
     }
 
     /// One product, from observing to settling.
-    async fn walk(
-        &self,
-        visit: &mut Visit<'_>,
-        intents: Vec<crate::ledger::Entry>,
-        mut sights: Sights,
-    ) -> Result<(), Stop> {
+    async fn walk(&self, visit: &mut Visit<'_>, intents: Vec<Entry>, mut sights: Sights) -> Result<(), Stop> {
         if planted(Mistake::IntentClosedAfterMerging) {
             for intent in &intents {
                 self.close(visit, intent, crate::ledger::Outcome::Superseded).await?;
             }
         } else if !intents.is_empty() {
+            let seen_since = visit.batched == Some(BatchOutcome::Applied) && intents.len() == 1;
             self.observe(visit, intents, &sights).await?;
             // What was looked at may be older than what has just been closed.
-            visit.looks_in_shop(self.clock.now());
-            sights = self.look_at_one(visit.account, &visit.link).await?;
+            if !seen_since {
+                visit.looks_in_shop(self.clock.now());
+                sights = self.look_at_one(visit.account, &visit.link).await?;
+            }
         }
         if let Sight::Here(InShop::Item(item)) = &sights.r {
             let home = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or(0);

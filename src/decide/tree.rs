@@ -225,6 +225,14 @@ pub fn ignored(changes: &Changes, before: &Looks, now: &Looks) -> bool {
         || changes.order.is_some() && now.order == before.order
 }
 
+/// How a category counts as shown after a write of `wanted`, read back as `now`: as the store may have spelled it.
+/// Something else altogether is no spelling: somebody has changed it since, and that stays news.
+#[must_use]
+pub fn shown_since(wanted: &Looks, now: &Looks) -> Looks {
+    let name = if spelling::may_be(&now.name, &wanted.name) { &now.name } else { &wanted.name };
+    Looks { name: name.clone(), parent: wanted.parent, order: wanted.order }
+}
+
 /// What became of a write of `wanted` whose answer was lost, by what the store shows now.
 #[must_use]
 pub fn landed(wanted: &Looks, now: &Looks) -> bool {
@@ -356,6 +364,20 @@ mod tests {
             (Some("A very long name"), Some(5), true)
         );
         assert!(changes(None, &looks("Mugs", 0, 10), &looks(" Mugs", 0, 10)).is_empty());
+    }
+
+    #[test]
+    fn what_is_changed_between_a_write_and_its_reading_stays_news() {
+        let wanted = looks("  Mugs", 5, 20);
+        let since = |now: &Looks| {
+            let known = Known { wanted: Some(wanted.clone()), shown: Some(shown_since(&wanted, now)) };
+            changes(Some(&known), &wanted, now)
+        };
+        assert!(since(&looks("Mugs", 5, 20)).is_empty());
+        for edited in [looks("Cups", 5, 20), looks("Mugs", 0, 20), looks("Mugs", 5, 30)] {
+            let changes = since(&edited);
+            assert!(changes.set_back && !changes.is_empty(), "{edited:?}: {changes:?}");
+        }
     }
 
     #[test]

@@ -164,6 +164,12 @@ pub enum Detail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sale_id: Option<i64>,
     },
+    /// Availability written on E-Series together with that of other products: one batch under the entry's call id as the
+    /// key.
+    Batched {
+        /// The product.
+        product_id: i64,
+    },
     /// A picture on E-Series: uploaded, taken down, or all of a product put in order.
     Picture {
         /// The product, or the one the variation belongs to.
@@ -386,6 +392,7 @@ impl Entry {
             | Detail::CreationOnR(_)
             | Detail::Removal { .. }
             | Detail::Category { .. }
+            | Detail::Batched { .. }
             | Detail::Picture { .. } => None,
         }
     }

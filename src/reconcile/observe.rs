@@ -13,7 +13,7 @@ use crate::decide::plan::created;
 use crate::ledger::{Creation, Detail, Entry, Kind, Outcome};
 use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
-use crate::platforms::eseries::client::DeltaOutcome;
+use crate::platforms::eseries::client::BatchOutcome;
 use crate::store::dirty::STOCK_UNDECIDED;
 use crate::store::{self, dirty, links};
 
@@ -62,6 +62,7 @@ impl Corridor {
                 (Some(Detail::Picture { product_id, combination_id, act }), _) => {
                     self.observe_picture(visit, &intent, (product_id, combination_id), &act).await?;
                 }
+                (Some(Detail::Batched { .. }), _) => self.observe_batched(visit, &intent, sights).await?,
                 (None, _) if intent.kind == Kind::Stock => {
                     return Err(Stop::Park {
                         code: STOCK_UNDECIDED,
@@ -101,7 +102,7 @@ impl Corridor {
     }
 
     /// A replaced field: by the value that is there now.
-    async fn observe_write(
+    pub(super) async fn observe_write(
         &self,
         visit: &mut Visit<'_>,
         intent: &Entry,
@@ -125,6 +126,7 @@ impl Corridor {
         }
         match judge::replaced(&before, &after_write, &now) {
             judge::Outcome::Landed => {
+                self.finish_items(visit, intent, (field, &after_write), sights).await?;
                 visit.link.shadow.side_mut(side).set(field, now);
                 // An operator's value is no news of the other side.
                 if let Some(source) = source {
@@ -195,17 +197,17 @@ impl Corridor {
             let key = if planted(Mistake::BlindRetryOfADelta) { self.entry_id().0 } else { key };
             let sent = visit.account.e.add_stock(half, delta, key).await;
             match sent.map_err(|error| self.stop(Side::ESeries, error))? {
-                DeltaOutcome::Applied => {
+                BatchOutcome::Applied => {
                     visit.link.shadow.carry_stock(carried);
                     return self.close(visit, intent, Outcome::Landed).await;
                 }
-                DeltaOutcome::Queued => return Err(self.queued()),
-                DeltaOutcome::NotTracked | DeltaOutcome::Gone | DeltaOutcome::NotNow(_) => {
+                BatchOutcome::Queued => return Err(self.queued()),
+                BatchOutcome::NothingChanged | BatchOutcome::Gone | BatchOutcome::NotNow(_) => {
                     return self.close(visit, intent, Outcome::NotLanded).await;
                 }
-                DeltaOutcome::Refused(_) => return self.close(visit, intent, Outcome::Refused).await,
+                BatchOutcome::Refused(_) => return self.close(visit, intent, Outcome::Refused).await,
                 // Only looking helps.
-                DeltaOutcome::Broken(_) => {}
+                BatchOutcome::Broken(_) => {}
             }
         }
         // What was looked at before may be older than the answer to the batch that was sent again.

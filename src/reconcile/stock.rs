@@ -10,7 +10,7 @@ use crate::clock::after;
 use crate::decide::brake::Act;
 use crate::ledger::{Detail, Kind, Outcome};
 use crate::platforms::CallError;
-use crate::platforms::eseries::client::DeltaOutcome;
+use crate::platforms::eseries::client::BatchOutcome;
 use crate::store::edits::Edit;
 
 impl Corridor {
@@ -39,7 +39,7 @@ impl Corridor {
             }
         }
         match visit.account.e.add_stock(half, delta, intent.entry_id.0).await {
-            Ok(DeltaOutcome::Applied) => {
+            Ok(BatchOutcome::Applied) => {
                 if edit.is_none() {
                     visit.link.shadow.carry_stock(delta);
                     // All that R-Series had to tell is carried.
@@ -49,19 +49,19 @@ impl Corridor {
                 written(Side::ESeries, "stock");
                 Ok(())
             }
-            Ok(DeltaOutcome::Queued) => Err(self.queued()),
-            Ok(DeltaOutcome::NotTracked | DeltaOutcome::Gone) => {
+            Ok(BatchOutcome::Queued) => Err(self.queued()),
+            Ok(BatchOutcome::NothingChanged | BatchOutcome::Gone) => {
                 self.close(visit, &intent, Outcome::NotLanded).await?;
                 Err(Stop::Again("E-Series no longer tracks this stock"))
             }
-            Ok(DeltaOutcome::Broken(why)) => {
+            Ok(BatchOutcome::Broken(why)) => {
                 Err(Stop::Later { until: self.in_seconds(5), why, failed: false })
             }
-            Ok(DeltaOutcome::NotNow(why)) => {
+            Ok(BatchOutcome::NotNow(why)) => {
                 self.close(visit, &intent, Outcome::NotLanded).await?;
                 Err(Stop::Later { until: self.in_seconds(15), why, failed: false })
             }
-            Ok(DeltaOutcome::Refused(why)) => {
+            Ok(BatchOutcome::Refused(why)) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
                 Err(Stop::Park {
                     code: "refused",

@@ -185,6 +185,37 @@ impl Corridor {
         }
     }
 
+    /// A flag or a category that went to a matrix and some of its items only is brought to the rest of them: the matrix
+    /// shows it from the first one on (r-series-api.md, section 4.4: a matrix has no flag of its own).
+    pub(super) async fn finish_items(
+        &self,
+        visit: &Visit<'_>,
+        intent: &Entry,
+        (field, wanted): (Field, &Value),
+        sights: &Sights,
+    ) -> Result<(), Stop> {
+        let (Some(Side::RSeries), Sight::Here(InShop::Matrix { matrix, items })) = (intent.side, &sights.r)
+        else {
+            return Ok(());
+        };
+        let values = std::iter::once((field, wanted));
+        let ItemWrite { publish_to_ecom, category_id, .. } =
+            mapping::rseries::write(values, &visit.account.context);
+        let lags = |item: &Item| {
+            let flag = publish_to_ecom.is_some_and(|flag| flag != item.publish_to_ecom);
+            !item.archived && (flag || category_id.is_some_and(|id| id != item.category_id))
+        };
+        if !items.iter().any(lags) {
+            return Ok(());
+        }
+        self.give_time(intent, SETTLE)?;
+        let write = MatrixWrite { publish_to_ecom, category_id, ..MatrixWrite::default() };
+        let by = after(self.clock.now(), SEND_WITHIN);
+        let done = act::update_matrix_on_r(&visit.account.r, matrix, items, &write, by).await;
+        done.map_err(|error| self.stop(Side::RSeries, error))?;
+        Ok(())
+    }
+
     /// What is left to do is refused: half of a change is nothing to go on from, so a person is asked.
     fn not_finished(&self, side: Side, error: CallError) -> Stop {
         match error {

@@ -1,11 +1,13 @@
 //! Deaths, and answers that are lost or mean nothing, while the tree of categories is brought in step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use concord::sandbox::faults::{Aim, Fault};
 use serde_json::json;
 
 use super::categories::SHOP;
+use crate::support::stopper::{Leashed, Walk};
 use crate::support::{Plan, World};
 
 #[tokio::test]
@@ -83,4 +85,33 @@ async fn a_death_at_any_point_of_a_look_changes_nothing_in_the_end() {
         points += 1;
     }
     assert!(points > 20, "only {points} deaths: the look did not do what it should");
+}
+
+/// Also between our write and our reading of what it did: no other name than ours is taken for the store's spelling of
+/// it.
+#[tokio::test]
+async fn what_the_web_renames_or_moves_at_any_point_of_a_look_is_set_back() {
+    let (world, ids) = World::with_categories(Plan::default(), &SHOP).await;
+    let art = world.tied().await[&ids[3]];
+    let (mut points, mut ended) = (0, false);
+    while !ended {
+        // Set back too often within an hour, it would be held.
+        world.clock.advance(Duration::from_secs(3_700));
+        world.settle().await;
+        world.stage.r.rename_category(ids[3], &format!("Art {points}"));
+        world.clock.advance(Duration::from_secs(61));
+        let mut worker = Leashed::new(&world, points, Arc::new(world.clock.clone()));
+        for _ in 0..points {
+            if let Walk::Ended(did) = worker.walk(&world).await {
+                ended |= !did.unwrap();
+            }
+        }
+        world.stage.e.rename_category(art, &format!("Web {points}"));
+        world.stage.e.move_category(art, None);
+        while let Walk::Standing = worker.walk(&world).await {}
+        world.settle().await;
+        world.check_trees().await;
+        points += 1;
+    }
+    assert!(points > 20, "only {points} points: the look did not do what it should");
 }

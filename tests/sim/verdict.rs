@@ -170,7 +170,9 @@ impl Storm {
         for call in e.calls() {
             writeln!(trace, "{} {} {} {}", call.at, call.method, call.path, call.status).unwrap();
         }
-        trace
+        // Both listen wherever there is room, and pictures have their address there.
+        let stage = &self.world.stage;
+        trace.replace(&stage.r_url(), "http://r-series").replace(&stage.e_url(), "http://e-series")
     }
 }
 

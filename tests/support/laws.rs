@@ -124,8 +124,9 @@ impl World {
             .sql_count(
                 // One entry, several calls: a sale is rung up and completed; a choice is added, used, and the old one
                 // dropped; a matrix may need a set of attributes; options are renamed variant by variant; a matrix has its flag
-                // and its category on its items.
-                "select count(distinct coalesce(call_id, entry_id))
+                // and its category on its items. Of a batch, each of its writes counts.
+                "select count(distinct case when detail->>'of' = 'batched' then entry_id
+                                            else coalesce(call_id, entry_id) end)
                      + count(*) filter (where detail->>'of' = 'sale_on_r' or kind = 'remove'
                                         or detail->>'of' = 'creation_on_r')
                      + 2 * count(*) filter (where field = 'option_values')

@@ -67,7 +67,7 @@ struct MassUpdate {
 /// Enable or disable many products
 ///
 /// Each is visited, and written on E-Series, and on R-Series (`publishToEcom`) where the field's way carries the web's
-/// choice there. Products that are on one side alone are left out.
+/// choice there. On E-Series many go in one batch. Products that are on one side alone are left out.
 #[utoipa::path(post, path = "/connections/{connection_id}/products/mass-update", tag = "products",
     operation_id = "mass_update_products", security(("bearer" = [])), params(("connection_id" = Uuid, Path)),
     request_body = NewMassUpdate,

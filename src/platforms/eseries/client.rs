@@ -1,5 +1,6 @@
 //! The client: one method a call, each error with its decision.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,21 +45,22 @@ pub struct Page<T> {
     pub total: u64,
 }
 
-/// What became of a stock change that was sent under a key.
+/// What became of a change that was sent in a batch, under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeltaOutcome {
-    /// Added.
+pub enum BatchOutcome {
+    /// Done.
     Applied,
     /// The platform has it in its queue: ask again with the same key.
     Queued,
-    /// Executed without effect: the product does not track its stock.
-    NotTracked,
+    /// Executed without effect: of a stock change, that the product does not track its stock.
+    NothingChanged,
     /// The product does not exist.
     Gone,
-    /// The platform's own inner call broke (a 5xx): whether it was added can only be seen by looking.
+    /// The platform's own inner call broke (a 5xx), or it says nothing of it: whether it was done can only be seen by
+    /// looking.
     Broken(String),
-    /// The platform's own inner call was turned away, by a limit or by an import that holds the catalogue:
-    /// nothing was added, and this key will never be.
+    /// The platform's own inner call was turned away, by a limit or by an import that holds the catalogue, or never
+    /// made: nothing was done, and under this key will never be.
     NotNow(String),
     /// The platform will not do it.
     Refused(String),
@@ -184,28 +186,60 @@ impl Client {
         (product_id, variation_id): (i64, Option<i64>),
         delta: i64,
         key: Uuid,
-    ) -> Result<DeltaOutcome, CallError> {
-        let key = key.to_string();
+    ) -> Result<BatchOutcome, CallError> {
         let of = variation_id.map(|id| format!("/combinations/{id}")).unwrap_or_default();
-        let url = self.url(&["batch"], &[("deduplicationKey", key.as_str())]);
         let body = json!([{
             "id": "stock",
             "path": format!("/products/{product_id}{of}/inventory"),
             "method": "PUT",
             "body": {"quantityDelta": delta},
         }]);
-        let answer = self.call(Method::POST, url, Some(&body), None).await?;
+        // After a failure it must not be tried again by the platform: what looked like one may have been done.
+        let result = self.batch(&body, key, &[], None).await?;
+        Ok(outcome(&result, "stock"))
+    }
+
+    /// Puts products on offer or takes them off, exactly once per `key`: one batch (section 2.4) of at most 500, that does
+    /// not end at the first failure. What became of each, by its id.
+    pub async fn enable_products(
+        &self,
+        wishes: &BTreeMap<i64, bool>,
+        key: Uuid,
+        by: Instant,
+    ) -> Result<BTreeMap<i64, BatchOutcome>, CallError> {
+        let request = |(id, enabled): (&i64, &bool)| {
+            json!({
+                "id": id.to_string(), "path": format!("/products/{id}"), "method": "PUT",
+                "body": {"enabled": enabled},
+            })
+        };
+        let body = Value::Array(wishes.iter().map(request).collect());
+        let result = self.batch(&body, key, &[("stopOnFirstFailure", "false")], Some(by)).await?;
+        Ok(wishes.keys().map(|id| (*id, outcome(&result, &id.to_string()))).collect())
+    }
+
+    /// Sends a batch and asks once how it went. `key` makes it one batch however often it is sent within an hour: the
+    /// first one's result is what later ones get.
+    async fn batch(
+        &self,
+        requests: &Value,
+        key: Uuid,
+        query: &[(&str, &str)],
+        by: Option<Instant>,
+    ) -> Result<Value, CallError> {
+        let key = key.to_string();
+        let query = [&[("deduplicationKey", key.as_str())], query].concat();
+        let answer = self.call(Method::POST, self.url(&["batch"], &query), Some(requests), by).await?;
         let ticket =
             answer.json().and_then(|json| json.get("ticket").and_then(Value::as_str).map(str::to_owned));
         let Some(ticket) = ticket else {
             return Err(CallError::Unclear { why: "E-Series: no ticket in the answer to a batch".into() });
         };
-        let result = match self.read(self.url(&["batch"], &[("ticket", ticket.as_str())])).await {
-            Ok(result) => result,
+        match self.read(self.url(&["batch"], &[("ticket", ticket.as_str())])).await {
+            Ok(result) => Ok(result),
             // The batch is on its way; what is not known is only how it ended.
-            Err(error) => return Err(CallError::Unclear { why: error.to_string() }),
-        };
-        Ok(batch_of_one(&result))
+            Err(error) => Err(CallError::Unclear { why: error.to_string() }),
+        }
     }
 
     /// An address below the store.
@@ -380,25 +414,30 @@ fn said(answer: &Answer) -> (Option<String>, String) {
     (code, format!("{words} ({}{code_shown})", answer.status.as_u16()))
 }
 
-/// The outcome of a batch of one stock change (section 2.4).
-fn batch_of_one(result: &Value) -> DeltaOutcome {
-    let response = list(result.get("responses")).first().cloned().unwrap_or(Value::Null);
+/// What became of the request of this id in a batch (section 2.4).
+fn outcome(result: &Value, id: &str) -> BatchOutcome {
+    let responses = list(result.get("responses"));
+    let its_own = |response: &&Value| response.get("id").and_then(Value::as_str) == Some(id);
+    let response = responses.iter().find(its_own).unwrap_or(&Value::Null);
+    let never = response.get("status").and_then(Value::as_str) == Some("NOT_EXECUTED");
     let status = response.get("httpStatusCode").and_then(Value::as_u64);
-    let body = response.get("httpBody").cloned().unwrap_or(Value::Null);
+    let body = response.get("httpBody").unwrap_or(&Value::Null);
     let words = || {
         let words = body.get("errorMessage").and_then(Value::as_str).unwrap_or("no reason given");
         words.chars().take(300).collect::<String>()
     };
     match (result.get("status").and_then(Value::as_str), status) {
         (Some("COMPLETED"), Some(200)) => match body.get("updateCount").and_then(Value::as_i64) {
-            Some(0) => DeltaOutcome::NotTracked,
-            _ => DeltaOutcome::Applied,
+            Some(0) => BatchOutcome::NothingChanged,
+            _ => BatchOutcome::Applied,
         },
-        (Some("COMPLETED"), Some(404)) => DeltaOutcome::Gone,
-        (Some("COMPLETED"), Some(429 | 449)) => DeltaOutcome::NotNow(words()),
-        (Some("COMPLETED"), Some(408 | 500..=599)) => DeltaOutcome::Broken(words()),
-        (Some("COMPLETED"), Some(status)) => DeltaOutcome::Refused(format!("{} ({status})", words())),
-        _ => DeltaOutcome::Queued,
+        (Some("COMPLETED"), Some(404)) => BatchOutcome::Gone,
+        (Some("COMPLETED"), Some(429 | 449)) => BatchOutcome::NotNow(words()),
+        (Some("COMPLETED"), Some(408 | 500..=599)) => BatchOutcome::Broken(words()),
+        (Some("COMPLETED"), Some(status)) => BatchOutcome::Refused(format!("{} ({status})", words())),
+        (Some("COMPLETED"), None) if never => BatchOutcome::NotNow("it was not executed".into()),
+        (Some("COMPLETED"), None) => BatchOutcome::Broken("it is not among the results".into()),
+        _ => BatchOutcome::Queued,
     }
 }
 
@@ -407,15 +446,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_outcome_of_a_batch_is_read_from_its_one_response() {
-        let with = |status: u64, body: Value| json!({"status": "COMPLETED", "responses": [{"httpStatusCode": status, "httpBody": body}]});
-        assert_eq!(batch_of_one(&with(200, json!({"updateCount": 1}))), DeltaOutcome::Applied);
-        assert_eq!(batch_of_one(&with(200, json!({"updateCount": 0}))), DeltaOutcome::NotTracked);
-        assert_eq!(batch_of_one(&with(404, json!({}))), DeltaOutcome::Gone);
-        assert!(matches!(batch_of_one(&with(449, json!({}))), DeltaOutcome::NotNow(_)));
-        assert!(matches!(batch_of_one(&with(500, json!("<html>"))), DeltaOutcome::Broken(_)));
-        assert!(matches!(batch_of_one(&with(400, json!({}))), DeltaOutcome::Refused(_)));
-        assert_eq!(batch_of_one(&json!({"status": "QUEUED", "responses": []})), DeltaOutcome::Queued);
-        assert_eq!(batch_of_one(&json!({"nonsense": true})), DeltaOutcome::Queued);
+    fn the_outcome_of_a_change_is_read_from_its_own_response() {
+        let completed = |responses: Value| json!({"status": "COMPLETED", "responses": responses});
+        let with = |status: u64, body: Value| {
+            let other = json!({"id": "b", "httpStatusCode": 418, "httpBody": {}});
+            let its_own = json!({"id": "a", "httpStatusCode": status, "httpBody": body});
+            outcome(&completed(json!([other, its_own])), "a")
+        };
+        assert_eq!(with(200, json!({"updateCount": 1})), BatchOutcome::Applied);
+        assert_eq!(with(200, json!({"updateCount": 0})), BatchOutcome::NothingChanged);
+        assert_eq!(with(404, json!({})), BatchOutcome::Gone);
+        assert!(matches!(with(449, json!({})), BatchOutcome::NotNow(_)));
+        assert!(matches!(with(500, json!("<html>")), BatchOutcome::Broken(_)));
+        assert!(matches!(with(400, json!({})), BatchOutcome::Refused(_)));
+        let never = completed(json!([{"id": "a", "status": "NOT_EXECUTED"}]));
+        assert!(matches!(outcome(&never, "a"), BatchOutcome::NotNow(_)));
+        assert!(matches!(outcome(&never, "b"), BatchOutcome::Broken(_)));
+        assert_eq!(outcome(&json!({"status": "QUEUED", "responses": []}), "a"), BatchOutcome::Queued);
+        assert_eq!(outcome(&json!({"nonsense": true}), "a"), BatchOutcome::Queued);
     }
 }

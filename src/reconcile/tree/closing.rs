@@ -57,9 +57,7 @@ impl Corridor {
             (_, None) => None,
         };
         if let (Some(shown), Some(wanted)) = (landed, wanted) {
-            // A creation that was edited since shows that as news of E-Series.
-            let edited = intent.kind == Kind::Create && !tree::landed(&wanted, &shown);
-            row.shown = Some(if edited { wanted.clone() } else { shown });
+            row.shown = Some(tree::shown_since(&wanted, &shown));
             (row.wanted, row.tried, row.retry_at) = (Some(wanted), None, None);
             return self.close_with(look, row, intent, Outcome::Landed).await;
         }

@@ -269,7 +269,12 @@ impl Corridor {
     ) -> Result<(), Stop> {
         row.e_id = Some(shown.id);
         (row.state, row.hold, row.tried, row.retry_at) = (ShelfState::InStep, None, None, None);
-        (row.wanted, row.shown, row.failures) = (Some(wanted), Some(shown.looks.clone()), 0);
+        let since = tree::shown_since(&wanted, &shown.looks);
+        if since != shown.looks {
+            // Changed in between, and perhaps told before this look began.
+            look.again_at(backoff::next(1, self.clock.now()));
+        }
+        (row.wanted, row.shown, row.failures) = (Some(wanted), Some(since), 0);
         look.online.insert(shown.id, shown);
         metrics::counter!("concord_writes_total", "side" => "e_series", "what" => "category").increment(1);
         self.close_with(look, row, intent, Outcome::Landed).await

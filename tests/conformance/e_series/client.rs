@@ -5,7 +5,7 @@ use std::sync::Arc;
 use concord::catalog::{Money, Stock};
 use concord::clock::{Clock, Instant, ManualClock, SharedClock};
 use concord::platforms::Gate;
-use concord::platforms::eseries::client::{Client, DeltaOutcome};
+use concord::platforms::eseries::client::{BatchOutcome, Client};
 use concord::platforms::eseries::images::{self, Source};
 use concord::platforms::eseries::wire;
 use concord::platforms::transport::{self, Transport};
@@ -167,10 +167,10 @@ impl Store for Real {
 
     async fn add(&self, of: (i64, Option<i64>), pieces: i64, key: u128) -> Result<Added, Told> {
         Ok(match self.client.add_stock(of, pieces, Uuid::from_u128(key)).await? {
-            DeltaOutcome::Applied => Added::Applied,
-            DeltaOutcome::NotTracked => Added::NotTracked,
-            DeltaOutcome::Gone => Added::Gone,
-            DeltaOutcome::Refused(_) => Added::Refused,
+            BatchOutcome::Applied => Added::Applied,
+            BatchOutcome::NothingChanged => Added::NotTracked,
+            BatchOutcome::Gone => Added::Gone,
+            BatchOutcome::Refused(_) => Added::Refused,
             other => panic!("{other:?}"),
         })
     }
