@@ -13,6 +13,7 @@ mod carry;
 mod category;
 mod create;
 mod doubt;
+mod due;
 pub mod edits;
 mod forecast;
 mod gone;
@@ -41,37 +42,36 @@ mod write;
 
 pub use preview::{Preview, PreviewError};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use self::due::Due;
 use self::edits::Wanted;
 pub use self::forecast::{Forecast, ForecastChange, seconds_for};
 use self::halt::Stop;
 use self::sight::{InShop, Sight, Sights};
 use crate::catalog::{Field, Side};
-use crate::clock::{Instant, SharedClock, after, before};
+use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
-use crate::ids::{EntryId, ProductId, SharedIds};
+use crate::ids::{EntryId, SharedIds};
 use crate::ledger::Entry;
 use crate::ledger::origin::Notice;
 use crate::mapping::OptionNames;
 use crate::planted::{Mistake, planted};
-use crate::platforms::CallError;
 use crate::platforms::eseries::client::BatchOutcome;
 use crate::platforms::eseries::wire::Product;
-use crate::store::decisions::{self, Choice, Decision};
+use crate::store::decisions::{Choice, Decision};
 use crate::store::dirty::Claim;
-use crate::store::links::{self, Link, Parent, Standing};
-use crate::store::matching as matching_store;
+use crate::store::links::{Link, Parent, Standing};
 use crate::store::reviews;
 use crate::store::shop_counts::ShopCounts;
 use crate::store::stock_marks::StockMark;
-use crate::store::wishes::{self, Wish};
-use crate::store::{self, Store, StoreError, brakes, categories, connections, cursors, inbox, ledger};
+use crate::store::wishes::Wish;
+use crate::store::{Store, StoreError};
 use crate::telemetry::SPANS;
 
 /// How long after its intent a write may still be sent. Who was held up longer may have lost the lease, and
@@ -146,17 +146,6 @@ struct Visit<'a> {
     batched: Option<BatchOutcome>,
 }
 
-/// A visit that is about to begin.
-struct Due<'a> {
-    visit: Visit<'a>,
-    /// Writes whose outcome nobody knows.
-    intents: Vec<Entry>,
-    /// What the common look showed; without it, it is looked at when its turn comes.
-    sights: Option<Sights>,
-    /// It ends before it has begun.
-    stop: Option<Stop>,
-}
-
 impl Visit<'_> {
     fn changed(&self, side: Side) -> bool {
         let [r, e] = self.changed;
@@ -201,111 +190,12 @@ impl Corridor {
     /// leases run out.
     pub async fn visit_until(&self, claims: Vec<Claim>, stop: &CancellationToken) -> Result<(), StoreError> {
         let Some(connection_id) = claims.first().map(|claim| claim.connection_id) else { return Ok(()) };
-        let products: Vec<ProductId> = claims.iter().map(|claim| claim.product_id).collect();
-        let mut db = self.store.begin().await?;
-        let row = connections::get(&mut db, connection_id).await?;
-        let mut links = links::load(&mut db, connection_id, &products).await?;
-        let mut parents = links::parents(&mut db, connection_id, &products).await?;
-        self.lift_released(&mut db, connection_id, &mut links).await?;
-        let braked = brakes::concerned(&mut db, connection_id, &products).await?;
-        let online_is_listed = {
-            let oldest = before(self.clock.now(), looks::LOOK_LIFE);
-            matching_store::is_listed(&mut db, connection_id, oldest).await?
-        };
-        let mut listed = self.listed(&mut db, connection_id, &links).await?;
-        let mut reviews = reviews::of(&mut db, connection_id, &products).await?;
-        let mut wishes = wishes::of(&mut db, connection_id, &products).await?;
-        let mut edits = store::edits::of(&mut db, connection_id, &products).await?;
-        let withdrawn = store::edits::withdrawn(&mut db, connection_id, &products).await?;
-        let mut decisions = decisions::of(&mut db, connection_id, &products).await?;
-        let mut intents = BTreeMap::<ProductId, Vec<_>>::new();
-        for entry in ledger::open(&mut db, connection_id, &products).await? {
-            if let Some(product) = entry.product_id {
-                intents.entry(product).or_default().push(entry);
-            }
-        }
-        let mut notices = inbox::open(&mut db, connection_id, &products).await?;
-        let cursor = cursors::get(&mut db, connection_id, "r_inventory_log").await?;
-        let log_cursor = cursor.and_then(|position| position.get("id")?.as_i64());
-        let tree = categories::tree(&mut db, connection_id).await?;
-        drop(db);
-        let Some(row) = row else { return Ok(()) };
-        // What a write that is open has done can only be seen by looking.
-        listed.retain(|product, _| !intents.contains_key(product));
-
-        let account = match self.accounts.open(&row).await {
-            Ok(account) => Account { tree, ..account },
+        let Some(mut known) = self.known(connection_id, &claims).await? else { return Ok(()) };
+        let account = match self.accounts.open(&known.connection).await {
+            Ok(account) => Account { tree: std::mem::take(&mut known.tree), ..account },
             Err(error) => return self.all_stop(&claims, Side::RSeries, error).await,
         };
-        let mut links: BTreeMap<ProductId, Link> =
-            links.into_iter().map(|link| (link.product_id, link)).collect();
-        let mut besides: Vec<i64> = links
-            .values()
-            .filter(|link| link.e_product_id.is_none())
-            .filter_map(|link| parents.get(&link.product_id)?.e_product_id)
-            .collect();
-        besides.sort_unstable();
-        besides.dedup();
-        let began = self.clock.now();
-        let (mut sights, online) = match self.look_at_all(&account, links.values(), listed, &besides).await {
-            Ok(seen) => seen,
-            // Somebody in the group is refused: each is looked at by itself, so that only that one stops.
-            Err((_, CallError::Refused { .. } | CallError::Gone { .. })) => {
-                (BTreeMap::new(), BTreeMap::new())
-            }
-            Err((side, error)) => return self.all_stop(&claims, side, error).await,
-        };
-        let mut pictures = self.pictures_due(&account, links.values()).await?;
-
-        let mut due = Vec::new();
-        for claim in claims {
-            let product = claim.product_id;
-            // A link that is gone took its place in the dirty set with it.
-            let Some(mut link) = links.remove(&product) else { continue };
-            let sights = sights.remove(&product);
-            let listed = sights.as_ref().and_then(|sights| sights.listed);
-            link.r_seen_at = Some(listed.map_or(looks::later_than(began), |(asked_at, _)| asked_at));
-            let parent_online = parents
-                .get(&product)
-                .filter(|_| link.e_product_id.is_none())
-                .and_then(|parent| online.get(&parent.e_product_id?).cloned());
-            let notices = notices.remove(&product).unwrap_or_default();
-            let known_sku = link.sku.clone();
-            let changed = [false, false];
-            let account = &account;
-            let (mark, braked) = (None, braked.contains(&product));
-            let (parent, assumed) = (parents.remove(&product), None);
-            let visit = Visit {
-                account,
-                claim,
-                link,
-                parent,
-                assumed,
-                notices,
-                known_sku,
-                changed,
-                log_cursor: listed.map_or(log_cursor, |(_, log_id)| log_id),
-                log_now: log_cursor,
-                listed_shop: listed.is_some(),
-                online_is_listed,
-                parent_online,
-                in_doubt: reviews.contains_key(&product),
-                choice: reviews.remove(&product).flatten(),
-                mark,
-                shop_counts: None,
-                in_old_shops: None,
-                braked,
-                wish: wishes.remove(&product),
-                pictures: pictures.remove(&product).unwrap_or_default(),
-                edits: edits.remove(&product).unwrap_or_default().into_iter().map(Wanted::from).collect(),
-                withdrawn: withdrawn.contains(&product),
-                decision: decisions.remove(&product),
-                gone: None,
-                batched: None,
-            };
-            let intents = intents.remove(&product).unwrap_or_default();
-            due.push(Due { visit, intents, sights, stop: None });
-        }
+        let Some(mut due) = self.first_look(&account, known, claims).await? else { return Ok(()) };
         self.enable_together(&account, &mut due).await?;
 
         let mut due = VecDeque::from(due);
@@ -329,7 +219,7 @@ impl Corridor {
                     let product = visit.claim.product_id;
                     let span =
                         tracing::trace_span!(target: SPANS, "visit", connection = %connection_id, %product);
-                    self.walk(&mut visit, intents, sights).instrument(span).await
+                    Box::pin(self.walk(&mut visit, intents, sights)).instrument(span).await
                 }
                 Err(stop) => Err(stop),
             };
@@ -348,7 +238,7 @@ impl Corridor {
         Ok(())
     }
 
-    /// One product, from observing to settling.
+    /// One product, from observing to settling. What follows is deep, so each way is kept off the stack.
     async fn walk(&self, visit: &mut Visit<'_>, intents: Vec<Entry>, mut sights: Sights) -> Result<(), Stop> {
         if planted(Mistake::IntentClosedAfterMerging) {
             for intent in &intents {
@@ -356,7 +246,7 @@ impl Corridor {
             }
         } else if !intents.is_empty() {
             let seen_since = visit.batched == Some(BatchOutcome::Applied) && intents.len() == 1;
-            self.observe(visit, intents, &sights).await?;
+            Box::pin(self.observe(visit, intents, &sights)).await?;
             // What was looked at may be older than what has just been closed.
             if !seen_since {
                 visit.looks_in_shop(self.clock.now());
@@ -367,29 +257,29 @@ impl Corridor {
             let home = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or(0);
             if item.matrix_id != home && !item.archived {
                 let item = item.clone();
-                return self.moved(visit, &item, sights).await;
+                return Box::pin(self.moved(visit, &item, sights)).await;
             }
         }
         match (sights.r, sights.e) {
-            (Sight::NoHalf, Sight::Here(online)) => self.only_online(visit, &online).await,
+            (Sight::NoHalf, Sight::Here(online)) => Box::pin(self.only_online(visit, &online)).await,
             (Sight::NoHalf | Sight::Gone, Sight::NoHalf | Sight::Gone) => self.nothing_left(visit).await,
-            (Sight::Gone, Sight::Here(online)) => self.gone_in_shop(visit, &online).await,
-            (Sight::Here(shop), Sight::Gone) => self.gone_online(visit, &shop).await,
+            (Sight::Gone, Sight::Here(online)) => Box::pin(self.gone_in_shop(visit, &online)).await,
+            (Sight::Here(shop), Sight::Gone) => Box::pin(self.gone_online(visit, &shop)).await,
             (Sight::Here(shop), Sight::NoHalf)
                 if !shop.archived() && (visit.withdrawn || visit.removal().is_some()) =>
             {
                 self.stays_withdrawn(visit).await
             }
-            (Sight::Here(shop), Sight::NoHalf) => self.match_or_create(visit, &shop).await,
+            (Sight::Here(shop), Sight::NoHalf) => Box::pin(self.match_or_create(visit, &shop)).await,
             (Sight::Here(shop), Sight::Here(online)) if visit.removal().is_some() => {
-                self.withdraw(visit, &shop, online).await
+                Box::pin(self.withdraw(visit, &shop, online)).await
             }
             (Sight::Here(shop), Sight::Here(online)) if shop.archived() => {
-                self.archived(visit, &shop, &online).await
+                Box::pin(self.archived(visit, &shop, &online)).await
             }
             (Sight::Here(shop), Sight::Here(online)) => {
                 visit.link.standing = Standing::Linked;
-                self.carry(visit, shop, online, [sights.fresh, sights.fresh]).await
+                Box::pin(self.carry(visit, shop, online, [sights.fresh, sights.fresh])).await
             }
         }
     }

@@ -107,7 +107,10 @@ pub fn foresee_shops(
         .then_some(Side::ESeries);
     let found = |effect, r| Some(Foreseen { field: Field::Stock, effect, r, e: e.clone(), writes });
     let Some(counts) = counts else { return found(Effect::ReadAnew, None) };
-    let sum = |shops: &[i64]| shops.iter().filter_map(|shop| counts.get(shop)).sum::<i64>();
+    let sum = |shops: &[i64]| {
+        let counted = shops.iter().filter_map(|shop| counts.get(shop));
+        counted.fold(0_i64, |sum, count| sum.saturating_add(*count))
+    };
     let moved = sum(then).saturating_sub(sum(now));
     let effect = if writes.is_some() { Effect::Carried } else { Effect::LeftAlone };
     let r = Value::Stock(Stock::Tracked(told.saturating_add(moved)));

@@ -97,7 +97,7 @@ impl Corridor {
                 }
             }
         }
-        self.carry_pictures(visit).await?;
+        Box::pin(self.carry_pictures(visit)).await?;
         self.put_back_wanted(visit).await?;
         if let Some(reason) = doubt {
             return Err(self.still_in_doubt(visit, reason).await?);

@@ -58,10 +58,10 @@ impl Corridor {
         }
         match self.find_match(visit, shop).await? {
             Some((product, evidence)) => {
-                self.meet(visit, shop, Online::whole(product), true, &evidence).await
+                Box::pin(self.meet(visit, shop, Online::whole(product), true, &evidence)).await
             }
             None if visit.is_given_up(&facts) => self.settle(visit, true).await,
-            None => self.create(visit, shop, &facts, None).await,
+            None => Box::pin(self.create(visit, shop, &facts, None)).await,
         }
     }
 
@@ -240,7 +240,7 @@ impl Corridor {
         if let InShop::Matrix { items, .. } = shop {
             self.see_to_variants(visit, items, Some(&online.product)).await?;
         }
-        self.carry_pictures(visit).await?;
+        Box::pin(self.carry_pictures(visit)).await?;
         self.settle(visit, false).await
     }
 

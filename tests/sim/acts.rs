@@ -19,6 +19,9 @@ impl Storm {
             | Act::Relabel(_, item, _)
             | Act::Offer(_, item, _)
             | Act::Revalue(_, item, _)
+            | Act::Retitle(_, item, _)
+            | Act::Join(item, _)
+            | Act::Leave(item)
             | Act::Archive(item, _)
             | Act::ArchiveWhole(item, _)
             | Act::Note(_, item, _) => *item,
@@ -66,13 +69,49 @@ impl Storm {
             }
             (Act::Revalue(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
                 let (product, variation) = (goods.product, goods.variation.unwrap());
+                let record = self.world.record(product);
+                let titles =
+                    record["options"].as_array().unwrap().iter().map(|option| option["name"].clone());
+                let (of_size, of_color): (Vec<_>, Vec<_>) = titles.partition(|title| title == "Size");
+                // Half renamed, there are more of them than a merchant makes sense of.
+                let ([of_size], [of_color]) = (of_size.as_slice(), of_color.as_slice()) else { return };
                 let size = goods.values.split(" / ").last().unwrap().to_owned();
                 let color = format!("E{number}");
-                e.add_choice(product, "Color", json!({ "text": color }));
-                let options = json!([{"name": "Color", "value": color}, {"name": "Size", "value": size}]);
+                e.add_choice(product, of_color.as_str().unwrap(), json!({ "text": color }));
+                let options = json!([{"name": of_color, "value": color}, {"name": of_size, "value": size}]);
                 if e.edit_variation(product, variation, json!({ "options": options })).is_ok() {
                     typed.type_in("values", Side::ESeries, &format!("{color} / {size}"));
                 }
+            }
+            (Act::Retitle(Side::RSeries, _, number), _) if matrix.is_some() => {
+                let title = format!("R{number}");
+                let set = r.create_attribute_set(&title, [&title, "Size", ""]);
+                r.set_attribute_set(item.matrix_id, set);
+                let whole = self.whole.get_mut(&item.matrix_id).unwrap();
+                whole.type_in("title", Side::RSeries, &title);
+            }
+            (Act::Retitle(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
+                let title = format!("E{number}");
+                let record = self.world.record(goods.product);
+                let of_color = record["options"].as_array().unwrap().iter().find(|it| it["name"] != "Size");
+                let Some(of_color) = of_color.and_then(|option| option["name"].as_str()) else { return };
+                if e.rename_option(goods.product, of_color, &title) {
+                    let whole = self.whole.get_mut(&item.matrix_id).unwrap();
+                    whole.type_in("title", Side::ESeries, &title);
+                }
+            }
+            (Act::Join(_, number), _) if matrix.is_none() && !item.archived => {
+                let Some(home) = r.matrices().first().map(|matrix| matrix.matrix_id) else { return };
+                let attributes = [format!("J{number}"), "S".to_owned(), String::new()];
+                r.put_into_matrix(id, home, attributes.each_ref().map(String::as_str));
+                typed.type_in("values", Side::RSeries, &values(&attributes));
+            }
+            // One variant at least stays: a matrix without items is another story.
+            (Act::Leave(..), _)
+                if !item.archived && r.matrix(item.matrix_id).is_some_and(|it| it.variants.len() > 1) =>
+            {
+                r.take_out_of_matrix(id);
+                typed.ever.entry("name").or_default().insert(item.description.clone());
             }
             (Act::Reprice(Side::RSeries, _, price), _) => {
                 r.reprice_online(id, decimal(price));

@@ -63,6 +63,11 @@ pub enum Act {
     Forget(usize),
     /// A variant gets another value of its first option.
     Revalue(Side, usize, u32),
+    /// The first option of a matrix gets another name.
+    Retitle(Side, usize, u32),
+    /// An item of its own becomes a variant of the matrix; a variant becomes an item of its own.
+    Join(usize, u32),
+    Leave(usize),
     /// A new item in the shop, or a product that only the web has.
     Create(Side, u32),
 }
@@ -92,6 +97,8 @@ pub enum Event {
     ExpireTokens,
     /// The operator connects the second shop, or takes it out.
     Shops(bool),
+    /// The operator orders that all products be offered on the web, or none.
+    Order(bool),
     /// The database breaks off at a worker's n-th point from now.
     Break(usize, usize),
     /// All connections of the database are cut.
@@ -166,6 +173,23 @@ impl Script {
                 let at = operator.random_range(0..=events.len());
                 events.insert(at, Event::Shops(operator.random_bool(0.5)));
             }
+        }
+        let mut orders = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 42));
+        if orders.random_bool(0.4) {
+            for _ in 0..orders.random_range(1..5) {
+                let at = orders.random_range(0..=events.len());
+                events.insert(at, Event::Order(orders.random_bool(0.7)));
+            }
+        }
+        let mut shapes = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 43));
+        for number in 0..if setting.matrix { shapes.random_range(0..5) } else { 0 } {
+            let (at, item) = (shapes.random_range(0..=events.len()), shapes.random_range(0..8));
+            let act = match shapes.random_range(0..4) {
+                0 | 1 => Act::Retitle(side(&mut shapes), item, number),
+                2 => Act::Join(item, number),
+                _ => Act::Leave(item),
+            };
+            events.insert(at, Event::Merchant(act));
         }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }

@@ -175,6 +175,7 @@ impl Storm {
                 typed.ever.entry("values").or_default().insert(values(&item.attributes));
                 let whole = self.whole.entry(matrix.matrix_id).or_default();
                 whole.ever.entry("name").or_default().insert(matrix.description);
+                whole.ever.entry("title").or_default().insert(matrix.names[0].clone());
             }
         }
         let typed = self.typed.entry(id).or_default();
@@ -252,6 +253,7 @@ impl Storm {
             Event::Shops(both) => {
                 self.connect_shops(*both).await;
             }
+            Event::Order(enabled) => self.order(*enabled).await,
             Event::ExpireTokens => self.world.stage.r.expire_access_tokens(),
             Event::Break(who, points) => {
                 if let Some(worker) = &self.workers[*who] {
@@ -296,7 +298,6 @@ impl Storm {
         }
     }
 
-    /// Everything heals; then it runs until it is quiet.
     /// An operator says which shops take part. R-Series is asked for them, in good weather: that call is not what is
     /// tried here.
     async fn connect_shops(&mut self, both: bool) -> bool {
@@ -314,6 +315,17 @@ impl Storm {
         status.is_success()
     }
 
+    /// An operator orders what is to be offered.
+    async fn order(&mut self, enabled: bool) {
+        let path = format!("/v1/connections/{}/products/mass-update", self.world.connection);
+        let body = serde_json::json!({"all": true, "enabled": enabled});
+        let (status, answer) = self.world.call("POST", &path, Some(body)).await;
+        self.write(&format!("order: {status}"));
+        // The database may be away.
+        assert!(status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE, "{status} {answer}");
+    }
+
+    /// Everything heals; then it runs until it is quiet.
     pub async fn calm(&mut self) {
         self.write("calm");
         for clock in &self.clocks {

@@ -43,6 +43,7 @@ impl Storm {
         self.judge_walls().await;
         self.judge_notes();
         self.judge_births();
+        assert_eq!(self.world.sql_count("select count(*) from wishes").await, 0, "an order is left");
         let before = self.world.writes();
         self.world.sweep().await;
         assert_eq!(self.world.writes(), before, "writes go on");
@@ -106,7 +107,21 @@ impl Storm {
     async fn judge_whole(&self, id: i64, matrix: &MatrixView, goods: &Goods) {
         let (r, e) = (matrix.description.trim(), goods.name.trim());
         hold!(self, id, r == e, "the matrix is called {r} and {e}");
-        self.judge_typed(id, &self.whole[&matrix.matrix_id], "name", r).await;
+        let typed = &self.whole[&matrix.matrix_id];
+        self.judge_typed(id, typed, "name", r).await;
+        self.judge_typed(id, typed, "title", matrix.names[0].trim()).await;
+        let record = self.world.record(goods.product);
+        let mut online: Vec<&str> = record["options"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|option| option["name"].as_str())
+            .collect();
+        let mut names: Vec<&str> =
+            matrix.names.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+        online.sort_unstable();
+        names.sort_unstable();
+        hold!(self, id, online == names, "the options are {names:?} in the shop and {online:?} on the web");
     }
 
     /// Somebody typed it, and it is what somebody typed last.
