@@ -108,7 +108,8 @@ impl Corridor {
             drop(db);
             match verdict {
                 Verdict::Nobody => return Ok(None),
-                Verdict::Doubt(doubt) => return Err(Stop::Review(Box::new(doubt))),
+                // Perhaps no longer: what is put before a person is asked anew.
+                Verdict::Doubt(_) => {}
                 Verdict::It(product, evidence) => match account.e.product(product).await {
                     Ok(product) if still(&product, &evidence, &sought) => {
                         return Ok(Some((product, evidence)));
@@ -175,10 +176,32 @@ impl Corridor {
         drop(db);
         match verdict {
             Verdict::Nobody => Ok(None),
+            Verdict::Doubt(_) if self.is_outdated(account, &found).await? => Err(Stop::Later {
+                until: self.in_seconds(5),
+                why: "the search of E-Series lags behind what is there".into(),
+                failed: true,
+            }),
             Verdict::Doubt(doubt) => Err(Stop::Review(Box::new(doubt))),
             // A search may be seconds old; what is merged is looked at by id.
             Verdict::It(product, evidence) => self.by_id(visit, product, evidence).await,
         }
+    }
+
+    /// Does one of these not show its SKU any more? A look by id does not lag (e-series-api.md, section 3).
+    async fn is_outdated(&self, account: &Account, found: &[Found]) -> Result<bool, Stop> {
+        let mut ids: Vec<i64> = found.iter().map(|found| found.e_product_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let products = account.e.products_by_id(&ids).await;
+        let products = products.map_err(|error| self.stop(Side::ESeries, error))?;
+        let shows = |found: &Found| {
+            let product = products.iter().find(|product| product.id == found.e_product_id)?;
+            match found.e_combination_id {
+                None => Some(product.sku.as_str()),
+                Some(id) => product.variation(id)?.sku.as_deref(),
+            }
+        };
+        Ok(found.iter().any(|found| shows(found).is_none_or(|sku| sku.trim() != found.sku.trim())))
     }
 
     async fn by_id(

@@ -105,6 +105,9 @@ impl Storm {
                 let attributes = [format!("J{number}"), "S".to_owned(), String::new()];
                 r.put_into_matrix(id, home, attributes.each_ref().map(String::as_str));
                 typed.type_in("values", Side::RSeries, &values(&attributes));
+                // What the web has of it goes with every piece that was sold of it.
+                self.shifted.insert(id);
+                return;
             }
             // One variant at least stays: a matrix without items is another story.
             (Act::Leave(..), _)
@@ -112,6 +115,8 @@ impl Storm {
             {
                 r.take_out_of_matrix(id);
                 typed.ever.entry("name").or_default().insert(item.description.clone());
+                self.shifted.insert(id);
+                return;
             }
             (Act::Reprice(Side::RSeries, _, price), _) => {
                 r.reprice_online(id, decimal(price));
@@ -136,6 +141,7 @@ impl Storm {
             (Act::Offer(Side::ESeries, _, on), Some(goods)) => assert!(e.enable(goods.product, *on)),
             (Act::Archive(_, true), _) => {
                 self.births.removed.insert(id);
+                self.shifted.remove(&id);
                 r.archive(id);
             }
             (Act::Archive(_, false), _) => r.unarchive(id),
@@ -166,7 +172,13 @@ impl Storm {
             return;
         }
         let item = self.world.stage.r.item(id).unwrap();
-        self.truth.insert(id, item.stock.values().sum());
+        // One that has another place in the shop takes along what was sold of it.
+        if !self.shifted.contains(&id) {
+            self.truth.insert(id, item.stock.values().sum());
+        }
+        if now.is_some() {
+            self.shifted.remove(&id);
+        }
         self.elsewhere.insert(id, item.stock.get(&2).copied().unwrap_or_default());
         self.typed.get_mut(&id).unwrap().last.clear();
         if let Some(whole) = self.whole.get_mut(&item.matrix_id) {
@@ -199,6 +211,7 @@ impl Storm {
         let items: Vec<i64> = r.matrix(matrix).unwrap().variants.iter().map(|(item, _)| *item).collect();
         for item in &items {
             self.see_removal(*item);
+            self.shifted.remove(item);
         }
         let count = |storm: &Self, item: i64| storm.world.stage.r.item(item).unwrap().stock;
         let before: Vec<_> = items.iter().map(|item| count(self, *item)).collect();

@@ -65,6 +65,8 @@ pub struct Storm {
     pub whole: BTreeMap<i64, Typed>,
     /// The product, and variation, that each item had when somebody last looked.
     pub online: BTreeMap<i64, (i64, Option<i64>)>,
+    /// Items that have another place in the shop than the web has seen.
+    pub shifted: BTreeSet<i64>,
     /// Categories, pictures, and what is on one side alone.
     pub shelves: Shelves,
     pub walls: Walls,
@@ -132,6 +134,7 @@ impl Storm {
             items: Vec::new(),
             truth: BTreeMap::new(),
             online: BTreeMap::new(),
+            shifted: BTreeSet::new(),
             shelves: Shelves::default(),
             walls: Walls::default(),
             alone: Alone::default(),
