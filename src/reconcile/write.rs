@@ -1,6 +1,6 @@
 //! Writing values to a record of whatever kind it is.
 
-use super::sight::{InShop, Online, Sight, Sights};
+use super::sight::{InShop, Online, Reading, Sight, Sights};
 use super::{Corridor, SEND_WITHIN, SETTLE, Stop, Visit};
 use crate::act::{self, MatrixWrite, OptionsWrite, Reshaped};
 use crate::catalog::{Facts, Field, Hold, Place, Side, Value};
@@ -54,10 +54,7 @@ impl Corridor {
                 if reshapes && reshaped.is_none() {
                     return Err(moved_on(by));
                 }
-                let renamed = match (&reading.names, wanted.filter(|_| !reshapes)) {
-                    (Some(names), Some(wanted)) => mapping::options::changes(&names.r_series, wanted),
-                    _ => Vec::new(),
-                };
+                let renamed = if reshapes { Vec::new() } else { renamed_options(&reading, changes) };
                 let ItemWrite { description, publish_to_ecom, category_id, .. } =
                     mapping::rseries::write(values, reading.context);
                 let finishing = false;
@@ -91,10 +88,7 @@ impl Corridor {
                 let id = online.product.id;
                 let wanted = wanted_options(changes);
                 let reshapes = wanted.is_some_and(|wanted| reshapes(reading.names.as_ref(), wanted));
-                let renamed = match (&reading.names, wanted.filter(|_| !reshapes)) {
-                    (Some(names), Some(wanted)) => mapping::options::changes(&names.e_series, wanted),
-                    _ => Vec::new(),
-                };
+                let renamed = if reshapes { Vec::new() } else { renamed_options(&reading, changes) };
                 let mut write = mapping::eseries::write(values);
                 let now = &online.product.category_ids;
                 let now: &[i64] = if planted(Mistake::OwnCategoriesDropped) { &[] } else { now };
@@ -268,6 +262,17 @@ fn wanted_options(changes: &[Change]) -> Option<&[String]> {
         (Field::Options, Value::List(names)) => Some(names.as_slice()),
         _ => None,
     })
+}
+
+/// Which options are to be called otherwise: from what the side calls them now, which may be news of that side.
+fn renamed_options(reading: &Reading<'_>, changes: &[Change]) -> Vec<(String, String)> {
+    let options = changes.iter().find(|change| change.field == Field::Options);
+    match options.map(|change| (&change.before, &change.after)) {
+        Some((Value::List(shown), Value::List(wanted))) if reading.names.is_some() => {
+            mapping::options::changes(shown, wanted)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What was planned does not fit what is there any more.

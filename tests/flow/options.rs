@@ -250,3 +250,27 @@ async fn a_rename_that_is_refused_halfway_waits_with_its_reason_and_is_finished(
         world.check_quiet().await;
     }
 }
+
+/// What is to be renamed is called otherwise by then than it was when the two were tied.
+#[tokio::test]
+async fn an_option_renamed_on_both_sides_at_once_gets_the_name_of_the_winner() {
+    for rule in ["r_wins", "e_wins"] {
+        let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+        world.set(json!({"fields": {"options": {"rule": rule}}})).await;
+        let set = world.stage.r.create_attribute_set("Tinted", ["Tint", "Size", ""]);
+        world.stage.r.set_attribute_set(matrix, set);
+        world.stage.e.rename_option(product, "Color", "Colour");
+        world.sweep().await;
+        let name = if rule == "r_wins" { "Tint" } else { "Colour" };
+        let mut online = world.options_of(product);
+        online.sort_unstable();
+        let mut both = [name, "Size"];
+        both.sort_unstable();
+        assert_eq!(online, both, "{rule}");
+        assert_eq!(world.stage.r.matrix(matrix).unwrap().names, [name, "Size", ""], "{rule}");
+        assert_eq!(world.attributes_of("CAP-2"), ["Blue", "M", ""], "{rule}");
+        world.check_laws().await;
+        world.check_quiet().await;
+        world.close().await;
+    }
+}

@@ -141,8 +141,8 @@ impl Storm {
             (Act::Offer(Side::ESeries, _, on), Some(goods)) => assert!(e.enable(goods.product, *on)),
             (Act::Archive(_, true), _) => {
                 self.births.removed.insert(id);
-                self.shifted.remove(&id);
                 r.archive(id);
+                self.leave_behind(id);
             }
             (Act::Archive(_, false), _) => r.unarchive(id),
             (Act::ArchiveWhole(_, archived), _) => {
@@ -186,6 +186,13 @@ impl Storm {
         }
     }
 
+    /// Archived before the web has seen where it went: what was sold there and not carried stands in the ledger alone.
+    fn leave_behind(&mut self, id: i64) {
+        if self.shifted.remove(&id) {
+            self.births.forgotten.insert(id);
+        }
+    }
+
     fn create(&mut self, side: Side, number: u32) {
         match side {
             // As many as a visit has room for; more would only make storms slow.
@@ -211,7 +218,7 @@ impl Storm {
         let items: Vec<i64> = r.matrix(matrix).unwrap().variants.iter().map(|(item, _)| *item).collect();
         for item in &items {
             self.see_removal(*item);
-            self.shifted.remove(item);
+            self.leave_behind(*item);
         }
         let count = |storm: &Self, item: i64| storm.world.stage.r.item(item).unwrap().stock;
         let before: Vec<_> = items.iter().map(|item| count(self, *item)).collect();
