@@ -62,10 +62,14 @@ pub async fn update_matrix_on_r(
         let new = set_called(r, &renamed(&known.names, &write.renamed), by).await?;
         // The matrix first: whether a variant may have another set than its matrix is not known (section 4.4).
         saved = r.update_matrix(matrix.id, write.description.as_deref(), Some(new.id), by).await?;
-        for item in items.iter_mut().filter(|item| !item.archived) {
+        for item in &mut items {
             let Some(attributes) = item.attributes.clone() else { continue };
             let values = moved(&attributes, &write.renamed, &new);
-            put_attributes(r, item, values, &new, by).await.map_err(begun)?;
+            match put_attributes(r, item, values, &new, by).await {
+                // Archived ones follow, so that they fit when they come back; whether R-Series lets them is not known.
+                Err(CallError::Refused { .. } | CallError::Gone { .. }) if item.archived => {}
+                done => done.map_err(begun)?,
+            }
         }
         saved.set = Some(new);
     } else if let Some(name) = &write.description {

@@ -125,6 +125,15 @@ impl Corridor {
                 self.meet(visit, shop, online, true, &evidence).await
             }
             None if visit.is_given_up(facts) => self.settle(visit, true).await,
+            // A variation with an option that its product does not have (any more) would give it one.
+            None if names.as_ref().is_some_and(|names| !has_options(&product, &names.e_series)) => {
+                self.call_for_parent(visit).await?;
+                Err(Stop::Later {
+                    until: self.in_seconds(1),
+                    why: "the options of its product are called otherwise by now: it is seen to first".into(),
+                    failed: true,
+                })
+            }
             None => {
                 let refused = mapping::eseries::refuses(
                     None,
@@ -262,6 +271,12 @@ impl Corridor {
         }
         self.settle(visit, true).await
     }
+}
+
+/// Is every one of these among the product's options? One without any gets them with its first variation.
+fn has_options(product: &Product, names: &[String]) -> bool {
+    let has = |name: &String| product.options.iter().any(|option| option.name.trim() == name.trim());
+    product.options.is_empty() || names.iter().all(has)
 }
 
 /// What is new about a variant, as its parent sees it.

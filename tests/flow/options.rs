@@ -5,7 +5,7 @@ use concord::sandbox::rseries::NewMatrix;
 use serde_json::{Value, json};
 
 use super::variants::variant;
-use crate::support::{Plan, World};
+use crate::support::{Plan, World, item};
 
 /// A cap in these colours and sizes, connected and quiet: the matrix and its product.
 async fn cap(set: i64, values: &[[&str; 3]]) -> (World, i64, i64) {
@@ -273,4 +273,41 @@ async fn an_option_renamed_on_both_sides_at_once_gets_the_name_of_the_winner() {
         world.check_quiet().await;
         world.close().await;
     }
+}
+
+#[tokio::test]
+async fn an_item_that_joins_while_an_option_is_renamed_on_the_web_gives_the_product_no_further_option() {
+    let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+    let item = world.stage.r.create_item(item("Cap alone", "CAP-9", "9", 4));
+    world.settle().await;
+    world.sweep().await;
+    world.stage.r.put_into_matrix(item, matrix, ["Green", "L", ""]);
+    world.stage.e.rename_option(product, "Color", "Colour");
+    world.sweep().await;
+    world.sweep().await;
+    let mut online = world.options_of(product);
+    online.sort_unstable();
+    assert_eq!(online, ["Colour", "Size"]);
+    assert_eq!(world.stage.r.matrix(matrix).unwrap().names, ["Colour", "Size", ""]);
+    assert_eq!(world.attributes_of("CAP-9"), ["Green", "L", ""]);
+    world.check_laws().await;
+    world.check_quiet().await;
+}
+
+/// An archived variant follows its matrix, and fits when it comes back.
+#[tokio::test]
+async fn a_variant_that_is_archived_while_an_option_is_renamed_comes_back_with_the_new_name() {
+    let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+    let item = world.item_called("CAP-1");
+    world.stage.r.archive(item);
+    world.sweep().await;
+    world.stage.e.rename_option(product, "Color", "Colour");
+    world.settle().await;
+    assert_eq!(world.stage.r.matrix(matrix).unwrap().names, ["Colour", "Size", ""]);
+    world.stage.r.unarchive(item);
+    world.sweep().await;
+    world.sweep().await;
+    assert_eq!(world.get("/parked").await["items"], json!([]));
+    assert_eq!(world.attributes_of("CAP-1"), ["Red", "S", ""]);
+    world.check_laws().await;
 }
