@@ -101,7 +101,9 @@ impl Storm {
                 }
             }
             (Act::Join(_, number), _) if matrix.is_none() && !item.archived => {
-                let Some(home) = r.matrices().first().map(|matrix| matrix.matrix_id) else { return };
+                // Nobody puts an item into a matrix that is archived.
+                let Some(home) = r.matrices().into_iter().find(|matrix| !matrix.archived) else { return };
+                let home = home.matrix_id;
                 let attributes = [format!("J{number}"), "S".to_owned(), String::new()];
                 r.put_into_matrix(id, home, attributes.each_ref().map(String::as_str));
                 typed.type_in("values", Side::RSeries, &values(&attributes));
@@ -241,19 +243,26 @@ impl Storm {
 
     /// What is archived comes back, so that its truth can be told as well.
     pub fn bring_back(&mut self) {
+        let archived = |id: i64| self.world.stage.r.item(id).unwrap().archived;
+        for matrix in self.world.stage.r.matrices() {
+            // It goes by its items: one that is back brings its product back.
+            if matrix.variants.iter().any(|(id, _)| !archived(*id)) {
+                continue;
+            }
+            let product = self.world.product_of_matrix(matrix.matrix_id);
+            let offered = product.is_some_and(|product| self.world.record(product)["enabled"] == true);
+            assert!(!offered, "all of matrix {} is archived, and it is on offer", matrix.matrix_id);
+        }
         for id in self.items.clone() {
             self.see_removal(id);
-            if self.world.stage.r.item(id).unwrap().archived {
+            let item = self.world.stage.r.item(id).unwrap();
+            if item.archived {
                 let product = self.world.product_of(id);
                 assert!(product.is_none_or(|product| !product.enabled), "item {id} is archived and on offer");
                 self.world.stage.r.unarchive(id);
             }
         }
         for matrix in self.world.stage.r.matrices().into_iter().filter(|matrix| matrix.archived) {
-            let product =
-                self.world.product_of_matrix(matrix.matrix_id).map(|product| self.world.record(product));
-            let offered = product.is_some_and(|product| product["enabled"] == true);
-            assert!(!offered, "matrix {} is archived and on offer", matrix.matrix_id);
             self.world.stage.r.unarchive_matrix(matrix.matrix_id);
         }
     }
