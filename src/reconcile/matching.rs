@@ -167,41 +167,54 @@ impl Corridor {
                 found.extend(carriers(&product, &skus).into_iter().filter(is_there));
             }
         }
-        let mut db = self.store.begin().await?;
-        let verdict = match &sought.variants {
-            Some(_) => judge::with_variants(&skus, &found),
-            None if sought.sku.is_empty() => judge::without_sku(sought.name, &by_name),
-            None => judge_simple(&mut db, account, sought, &found).await?,
-        };
-        drop(db);
+        let mut verdict = self.judged(account, sought, (&skus, &found), &by_name).await?;
+        if matches!(verdict, Verdict::Doubt(_)) && !found.is_empty() {
+            // A person is asked about what is there, not about what a search shows that lags behind.
+            let there = self.still_there(account, found).await?;
+            verdict = self.judged(account, sought, (&skus, &there), &by_name).await?;
+        }
         match verdict {
             Verdict::Nobody => Ok(None),
-            Verdict::Doubt(_) if self.is_outdated(account, &found).await? => Err(Stop::Later {
-                until: self.in_seconds(5),
-                why: "the search of E-Series lags behind what is there".into(),
-                failed: true,
-            }),
             Verdict::Doubt(doubt) => Err(Stop::Review(Box::new(doubt))),
             // A search may be seconds old; what is merged is looked at by id.
             Verdict::It(product, evidence) => self.by_id(visit, product, evidence).await,
         }
     }
 
-    /// Does one of these not show its SKU any more? A look by id does not lag (e-series-api.md, section 3).
-    async fn is_outdated(&self, account: &Account, found: &[Found]) -> Result<bool, Stop> {
-        let mut ids: Vec<i64> = found.iter().map(|found| found.e_product_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let products = account.e.products_by_id(&ids).await;
-        let products = products.map_err(|error| self.stop(Side::ESeries, error))?;
-        let shows = |found: &Found| {
-            let product = products.iter().find(|product| product.id == found.e_product_id)?;
-            match found.e_combination_id {
-                None => Some(product.sku.as_str()),
-                Some(id) => product.variation(id)?.sku.as_deref(),
-            }
-        };
-        Ok(found.iter().any(|found| shows(found).is_none_or(|sku| sku.trim() != found.sku.trim())))
+    async fn judged(
+        &self,
+        account: &Account,
+        sought: &Sought<'_>,
+        (skus, found): (&BTreeSet<String>, &[Found]),
+        by_name: &[Found],
+    ) -> Result<Verdict, Stop> {
+        let mut db = self.store.begin().await?;
+        Ok(match &sought.variants {
+            Some(_) => judge::with_variants(skus, found),
+            None if sought.sku.is_empty() => judge::without_sku(sought.name, by_name),
+            None => judge_simple(&mut db, account, sought, found).await?,
+        })
+    }
+
+    /// Those of them that show their SKU still: a look by id does not lag (e-series-api.md, section 3).
+    async fn still_there(&self, account: &Account, found: Vec<Found>) -> Result<Vec<Found>, Stop> {
+        let ids: BTreeSet<i64> = found.iter().map(|found| found.e_product_id).collect();
+        let mut there = Vec::new();
+        for id in ids {
+            let product = match account.e.product(id).await {
+                Ok(product) => product,
+                Err(CallError::Gone { .. }) => continue,
+                Err(error) => return Err(self.stop(Side::ESeries, error)),
+            };
+            there.extend(found.iter().filter(|found| found.e_product_id == id).filter_map(|found| {
+                let shown = match found.e_combination_id {
+                    None => Some(product.sku.as_str()),
+                    Some(id) => product.variation(id).and_then(|variation| variation.sku.as_deref()),
+                };
+                (shown?.trim() == found.sku.trim()).then(|| found.clone())
+            }));
+        }
+        Ok(there)
     }
 
     async fn by_id(

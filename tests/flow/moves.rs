@@ -200,3 +200,18 @@ async fn a_variation_that_was_only_tied_keeps_what_it_had_online_too() {
     assert_eq!(world.variation(product, "TS-B-M")["weight"], 0.25);
     world.check_laws().await;
 }
+
+/// The search of E-Series shows the variation for a while after it was removed: nobody is asked about what is gone.
+#[tokio::test]
+async fn a_variant_that_leaves_its_matrix_is_no_matter_of_doubt_while_the_search_lags() {
+    let (world, matrix, _) = World::with_a_shirt().await;
+    world.stage.e.habits(|habits| (habits.index_lag_min_seconds, habits.index_lag_max_seconds) = (40, 40));
+    let leaves = world.stage.r.matrix(matrix).unwrap().variants[0].0;
+    world.stage.r.take_out_of_matrix(leaves);
+    world.sweep().await;
+    assert_eq!(world.get("/parked").await["items"], json!([]));
+    assert!(world.product_of(leaves).is_some(), "it is a product of its own");
+    world.clock.advance(std::time::Duration::from_secs(61));
+    world.settle().await;
+    world.check_laws().await;
+}
