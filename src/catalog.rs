@@ -19,7 +19,7 @@ pub use category::{Looks, Place, Shelf, ShelfState, Tree};
 pub use facts::Facts;
 pub use field::{Field, Rule, Rules, Way};
 pub use hold::Hold;
-pub use limits::{Limits, PLAN_LIMIT, Use};
+pub use limits::{Limits, PLAN_FEATURE, PLAN_LIMIT, Use};
 pub use money::Money;
 pub use side::Side;
 pub use stock::Stock;

@@ -34,6 +34,7 @@ mod sell;
 mod settle;
 mod sight;
 mod stock;
+mod swaps;
 mod together;
 mod tree;
 pub mod undo;
@@ -54,9 +55,10 @@ use self::edits::Wanted;
 pub use self::forecast::{Forecast, ForecastChange, seconds_for};
 use self::halt::Stop;
 use self::sight::{InShop, Sight, Sights};
-use crate::catalog::{Field, Side};
+use crate::catalog::{Field, Side, Value};
 use crate::clock::{Instant, SharedClock, after};
 use crate::connections::{Account, Accounts};
+use crate::decide::plan::Change;
 use crate::ids::{EntryId, SharedIds};
 use crate::ledger::Entry;
 use crate::ledger::origin::Notice;
@@ -142,6 +144,8 @@ struct Visit<'a> {
     decision: Option<Decision>,
     /// A product of E-Series that is known to be gone: an index may show it for some seconds more.
     gone: Option<i64>,
+    /// The field that takes a stand-in for a moment, so that another record can have its value.
+    stands_in: Option<Field>,
     /// What became of its availability, which was written together with that of others.
     batched: Option<BatchOutcome>,
 }
@@ -155,6 +159,13 @@ impl Visit<'_> {
     /// Does an operator decide this field?
     fn wishes(&self, field: Field) -> bool {
         field == Field::Enabled && self.wish.is_some() || self.edited(field).is_some()
+    }
+
+    /// Which value of the other side is accounted for by this change. A wish is no news of that side, and behind a
+    /// stand-in nothing is: what it shows stays news.
+    fn news_behind<'a>(&self, change: &'a Change, shown: Option<&'a Value>) -> Option<&'a Value> {
+        let stands_in = self.stands_in == Some(change.field);
+        if stands_in { Some(&change.after) } else { shown.filter(|_| !self.wishes(change.field)) }
     }
 
     /// Has an operator decided so?
@@ -253,12 +264,14 @@ impl Corridor {
                 sights = self.look_at_one(visit.account, &visit.link).await?;
             }
         }
-        if let Sight::Here(InShop::Item(item)) = &sights.r {
-            let home = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or(0);
-            if item.matrix_id != home && !item.archived {
+        if let Sight::Here(InShop::Item(item)) = &sights.r
+            && visit.is_elsewhere(item)
+        {
+            if !visit.waits_to_be_called(item, &sights.e) {
                 let item = item.clone();
                 return Box::pin(self.moved(visit, &item, sights)).await;
             }
+            self.ask_to_be_called(visit, item.matrix_id).await?;
         }
         match (sights.r, sights.e) {
             (Sight::NoHalf, Sight::Here(online)) => Box::pin(self.only_online(visit, &online)).await,

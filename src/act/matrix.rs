@@ -44,6 +44,10 @@ pub async fn update_matrix_on_r(
     let begun = |error| if write.finishing { error } else { half_done(error) };
     let mut items = items.to_vec();
     let mut saved = matrix.clone();
+    let mut something_is_written = write.description.is_some()
+        || write.category_id.is_some()
+        || write.reshaped.is_some()
+        || !write.renamed.is_empty();
     if let Some(Reshaped { names, values }) = &write.reshaped {
         let new = set_of(r, names, by).await?;
         // The matrix first, as below.
@@ -83,7 +87,9 @@ pub async fn update_matrix_on_r(
         let category_id = write.category_id.filter(|id| *id != item.category_id);
         if publish_to_ecom.is_some() || category_id.is_some() {
             let write = ItemWrite { publish_to_ecom, category_id, ..ItemWrite::default() };
-            let saved = r.update_item(item.id, &write, by).await?;
+            let saved = r.update_item(item.id, &write, by).await;
+            let saved = saved.map_err(|error| if something_is_written { begun(error) } else { error })?;
+            something_is_written = true;
             (item.publish_to_ecom, item.category_id) = (saved.publish_to_ecom, saved.category_id);
         }
     }

@@ -4,6 +4,9 @@
 /// Why a product is parked that the plan has no room for.
 pub const PLAN_LIMIT: &str = "plan_limit";
 
+/// Why a product waits whose variants the plan of the store does not have.
+pub const PLAN_FEATURE: &str = "plan_feature";
+
 /// Products and variants beyond which Lightspeed Support wants to be asked (integration-rules.md, section 1).
 pub const ASK_SUPPORT: i64 = 70_000;
 
@@ -18,6 +21,8 @@ pub struct Limits {
     pub support_asked: bool,
     /// Products of the store, whose variations do not count (e-series-api.md, section 11, `maxProductLimit`).
     pub products: Option<i64>,
+    /// The plan of the store has variations, as far as is known (e-series-api.md, section 5.5).
+    pub variations: bool,
 }
 
 /// What is online, or needed.
@@ -45,6 +50,14 @@ impl Limits {
     #[must_use]
     pub fn most_pieces(&self) -> Option<i64> {
         self.pieces.or_else(|| (!self.support_asked).then_some(ASK_SUPPORT))
+    }
+
+    /// Why there can be no variation at all, if so.
+    #[must_use]
+    pub fn lacks_variations(&self) -> Option<String> {
+        let reason = "The E-Series plan has no variations (they need Business or above), so a product with variants \
+                      cannot be online. It goes on by itself once the plan has them: upgrade the plan.";
+        (!self.variations).then(|| reason.to_owned())
     }
 
     /// Why what is needed does not fit beside what is used, if it does not.
@@ -103,7 +116,7 @@ mod tests {
     use super::*;
 
     fn limits(pieces: Option<i64>, products: Option<i64>) -> Limits {
-        Limits { plan: "venture".into(), pieces, support_asked: false, products }
+        Limits { plan: "venture".into(), pieces, support_asked: false, products, variations: true }
     }
 
     fn amount(pieces: i64, products: i64) -> Use {

@@ -147,6 +147,7 @@ impl Accounts {
             e_store_id: request.e_store_id,
             e_product_limit: profile.max_product_limit,
             e_price_decimals: profile.price_decimals,
+            e_variations: profile.has_variations,
             e_full_at: None,
             e_limit_read_at: None,
             plan,

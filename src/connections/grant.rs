@@ -49,7 +49,13 @@ mod tests {
 
     #[test]
     fn a_twentieth_of_the_room_is_given_out_and_close_to_the_limit_nothing() {
-        let limits = Limits { plan: "x".into(), pieces: Some(100), support_asked: false, products: None };
+        let limits = Limits {
+            plan: "x".into(),
+            pieces: Some(100),
+            support_asked: false,
+            products: None,
+            variations: true,
+        };
         let one = Use { pieces: 1, products: 1 };
         let grant = Grant::default();
         assert!(!grant.take(&limits, one), "nothing was counted yet");

@@ -211,6 +211,7 @@ pub fn limits(row: &Row, settings: &Settings) -> Limits {
         pieces: settings.plan_limit.map(i64::from).or_else(|| plan_limit(&row.plan)),
         support_asked: settings.support_asked,
         products: [row.e_product_limit, row.e_full_at].into_iter().flatten().min(),
+        variations: row.e_variations != Some(false),
     }
 }
 

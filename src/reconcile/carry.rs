@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use tracing::error;
 
+use super::create::has_variations;
 use super::planning::plan_for;
 use super::sight::{InShop, Online};
+use super::swaps::is_taken;
 pub(super) use super::write::written;
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::catalog::{Facts, Field, Hold, Side, Value, Way};
@@ -27,6 +29,9 @@ impl Corridor {
         mut online: Online,
         mut looked: [bool; 2],
     ) -> Result<(), Stop> {
+        if let Some(stop) = has_variations(visit, &online) {
+            return Err(stop);
+        }
         // What is replaced is looked at again right before, because the list may be some calls old. What is
         // only read may be old: the shadow keeps what was carried, and what came later is news. Stock is
         // added to, so it needs no second look here.
@@ -210,7 +215,7 @@ impl Corridor {
         let call_id = self.ids.uuid(self.clock.now());
         let mut intents = Vec::new();
         for change in &changes {
-            let source = source(change.field).filter(|_| !visit.wishes(change.field));
+            let source = visit.news_behind(change, source(change.field));
             let mut intent = self.write_intent(visit, side, change, source);
             intent.call_id = Some(call_id);
             intents.push((intent, change.conflict));
@@ -251,9 +256,7 @@ impl Corridor {
                     (shown, _) => shown.clone(),
                 };
                 visit.link.shadow.side_mut(side).set(change.field, target);
-                // A wish is no news of the other side.
-                let source = source(change.field).filter(|_| !visit.wishes(change.field));
-                if let Some(source) = source {
+                if let Some(source) = visit.news_behind(change, source(change.field)) {
                     visit.link.shadow.side_mut(source_side).set(change.field, source.clone());
                 }
             }
@@ -263,12 +266,20 @@ impl Corridor {
         }
         self.perhaps_category(visit, &changes, error.as_ref()).await?;
         let refused = matches!(&error, Some(CallError::Refused { .. }));
+        let changes_before: Vec<(Field, Value)> =
+            changes.iter().map(|change| (change.field, change.before.clone())).collect();
         let only = <[Change; 1]>::try_from(changes);
         if let (true, Ok([change]), Some(CallError::Refused { code, why, .. })) = (refused, &only, &error) {
             let code = code.clone().unwrap_or_else(|| "refused".into()).to_ascii_lowercase();
             let reason = format!("{side} refuses {} as the {}: {why}", change.after, change.field);
             visit.link.holds.insert(change.field, Hold { code, reason });
         }
+        let free: Vec<(Field, Value)> = match (side, &error) {
+            (Side::ESeries, None) => {
+                changes_before.iter().filter(|(field, _)| !ignored.contains(field)).cloned().collect()
+            }
+            _ => Vec::new(),
+        };
         let (none, all): (Vec<&Entry>, Vec<&Entry>) = intents
             .iter()
             .map(|(intent, _)| intent)
@@ -280,6 +291,10 @@ impl Corridor {
         match (error, only) {
             (None, _) => {
                 written(side, "update");
+                visit.stands_in = None;
+                for (field, value) in &free {
+                    self.now_free(visit, *field, value).await?;
+                }
                 Ok(())
             }
             // One bad field must not hold back the others: each is tried by itself.
@@ -289,7 +304,12 @@ impl Corridor {
                 }
                 Ok(())
             }
-            (Some(CallError::Refused { .. }), Ok(_)) => Ok(()),
+            (Some(error @ CallError::Refused { .. }), Ok([change])) => {
+                if is_taken(side, change.field, &error) {
+                    self.step_aside(visit, shop, &change, steps).await?;
+                }
+                Ok(())
+            }
             (Some(error), _) => Err(self.stop(side, error)),
         }
     }

@@ -4,6 +4,7 @@ use tracing::info;
 
 use super::carry::{allow, remember, written};
 use super::sight::{InShop, Online};
+use super::swaps::SKU_TAKEN;
 use super::{Corridor, SEND_WITHIN, Stop, Visit};
 use crate::act;
 use crate::catalog::{Facts, Field, Place, Side, Value};
@@ -74,16 +75,8 @@ impl Corridor {
         looked: bool,
         evidence: &Evidence,
     ) -> Result<(), Stop> {
-        let simple = visit.link.r_matrix_id.is_none() && visit.parent.is_none();
-        if simple && online.has_options() {
-            return Err(Stop::Park {
-                code: "options",
-                reason: format!(
-                    "The product {} on E-Series is the one of this item and has options; the item on R-Series has \
-                     none. Give the item another SKU, or remove the options.",
-                    online.product.id
-                ),
-            });
+        if let Some(stop) = has_variations(visit, &online) {
+            return Err(stop);
         }
         self.tie(visit, &online, evidence).await?;
         self.carry(visit, shop.clone(), online, [false, looked]).await
@@ -105,7 +98,7 @@ impl Corridor {
             .await?
         {
             return Err(Stop::Park {
-                code: "sku_taken",
+                code: SKU_TAKEN,
                 reason: format!(
                     "The {what} on E-Series has the same SKU or options, but is tied to another item on R-Series. \
                      Give each item its own."
@@ -167,14 +160,21 @@ impl Corridor {
         if let Some(sku) = stand_in {
             sent.set(Field::Sku, Value::Text(sku.to_owned()));
         }
+        self.items_come_first(visit, shop).await?;
         let kept = self.kept(visit).await?;
         if let Some(kept) = &kept {
             self.call_for_kept_pictures(visit, &kept.record).await?;
         }
-        if let Some(enabled) = kept.as_ref().and_then(|kept| mapping::snapshot::enabled(&kept.record)) {
+        let was_on_offer = kept.as_ref().and_then(|kept| mapping::snapshot::enabled(&kept.record));
+        if let Some(enabled) = was_on_offer.filter(|_| visit.parent.is_none()) {
             // What comes back is as it was, unless the shop took it off the web meanwhile.
             let wanted = facts.get(Field::Enabled) != Some(&Value::Flag(false));
             sent.set(Field::Enabled, Value::Flag(enabled && wanted));
+        } else if let InShop::Matrix { .. } = shop
+            && facts.get(Field::Enabled) != Some(&Value::Flag(false))
+            && self.were_on_offer(visit, shop).await?
+        {
+            sent.set(Field::Enabled, Value::Flag(true));
         }
         let (base, left) = kept.as_ref().map(|kept| visit.restored(kept, shop.name())).unwrap_or_default();
         let variants = match shop {
@@ -398,24 +398,31 @@ impl Corridor {
                 ),
             },
             (_, Some("SKU_ALREADY_EXISTS")) => Stop::Park {
-                code: "sku_taken",
+                code: SKU_TAKEN,
                 reason: format!(
                     "Another product or variation on E-Series has this SKU: {why}. Change one of them."
                 ),
             },
-            (402, Some("NOT_AVAILABLE_ON_CURRENT_PLAN")) => Stop::Park {
-                code: "plan_feature",
-                reason: format!(
-                    "The E-Series plan does not have what this product needs (variations need Business or above): \
-                     {why}. Upgrade the plan, then retry."
-                ),
-            },
+            (402, Some("NOT_AVAILABLE_ON_CURRENT_PLAN")) => self.no_variations(visit, why).await?,
             (402, _) => self.store_is_full(visit, true, why).await?,
             _ => {
                 Stop::Park { code: "refused", reason: format!("E-Series will not create the product: {why}") }
             }
         })
     }
+}
+
+/// An item that is sold as it is, whose product is sold as its variations: what is sold of those would reach nobody.
+pub(super) fn has_variations(visit: &Visit<'_>, online: &Online) -> Option<Stop> {
+    let simple = visit.link.r_matrix_id.is_none() && visit.parent.is_none();
+    (simple && online.has_variations()).then(|| Stop::Park {
+        code: "options",
+        reason: format!(
+            "The product {} on E-Series is the one of this item and has variations; the item on R-Series has none, so \
+             what is sold of them cannot be booked. Remove the variations on E-Series, then retry.",
+            online.product.id
+        ),
+    })
 }
 
 /// Refusals that say what is wrong, and that are not about what comes back with a creation.

@@ -128,7 +128,9 @@ impl Corridor {
             (Some((before, now)), _) => self.unexplained_on_r(visit, before, now).await?,
             // E-Series has no log. A product without variations that is in stock with nothing there contradicts
             // itself (e-series-api.md, section 4.2: inStock is derived from the quantity).
-            (None, Some((before, now))) if !online.has_options() && online.product.in_stock == Some(true) => {
+            (None, Some((before, now)))
+                if !online.has_variations() && online.product.in_stock == Some(true) =>
+            {
                 Some(format!(
                     "E-Series shows {now} pieces and says in the same breath that the product is in stock. It \
                      showed {before} when both sides were last in step. The stock on R-Series is left as it is. \

@@ -180,6 +180,7 @@ impl Corridor {
                 withdrawn: known.withdrawn.contains(&product),
                 decision: known.decisions.remove(&product),
                 gone: None,
+                stands_in: None,
                 batched: None,
             };
             let intents = known.intents.remove(&product).unwrap_or_default();

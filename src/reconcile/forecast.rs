@@ -264,9 +264,9 @@ async fn judge(
                 return Ok(Some(forecast.left_out("not_listed", reason)));
             };
             forecast.e_product_id = Some(id);
-            if link.r_matrix_id.is_none() && online.has_options() {
+            if link.r_matrix_id.is_none() && online.has_variations() {
                 let reason = format!(
-                    "The product {id} on E-Series is the one of this item and has options; the item on R-Series has \
+                    "The product {id} on E-Series is the one of this item and has variations; the item on R-Series has \
                      none."
                 );
                 return Ok(Some(forecast.left_out("options", reason)));

@@ -73,12 +73,22 @@ struct Wall {
     named: BTreeMap<String, String>,
     /// `media` is what E-Series answered, and not what it ought to show after what was done.
     fresh: bool,
+    /// The last picture is not wanted any more, and hangs there until one that is wanted does.
+    last_one_stays: bool,
 }
 
 impl Wall {
     /// What hangs there, where none of the shop's is to be hung.
     fn bare(half: (i64, Option<i64>), media: Vec<Medium>) -> Self {
-        Self { half, wanted: Vec::new(), records: Vec::new(), media, named: BTreeMap::new(), fresh: true }
+        Self {
+            half,
+            wanted: Vec::new(),
+            records: Vec::new(),
+            media,
+            named: BTreeMap::new(),
+            fresh: true,
+            last_one_stays: false,
+        }
     }
 
     /// Which of the wanted pictures this is: by the `externalId` that it was given, else by where its original is.
@@ -304,6 +314,7 @@ impl Corridor {
         changed: bool,
     ) -> Result<(), Stop> {
         let product_id = wall.half.0;
+        let shop_has_some = !wall.wanted.is_empty();
         let shown: Vec<usize> = wall.shown().into_iter().filter_map(|shown| shown.picture).collect();
         let mut place = 0..;
         let keep: Vec<bool> = wall
@@ -342,6 +353,11 @@ impl Corridor {
                 }
                 // Ids move: what is named by one is looked at right before.
                 Move::Arrange(_) | Move::Remove(_) if !wall.fresh => self.look_again(visit, wall).await?,
+                // None of the shop's can be had, for now: what hangs there stays until one does.
+                Move::Remove(_) if shop_has_some && wall.media.len() == 1 => {
+                    wall.last_one_stays = true;
+                    return Ok(());
+                }
                 Move::Arrange(order) => {
                     let media: Vec<Medium> =
                         order.iter().filter_map(|at| wall.media.get(*at)).cloned().collect();
@@ -438,7 +454,10 @@ impl Corridor {
             }
         }
         images::forget(&mut db, connection, product, &gone).await?;
-        images::carried(&mut db, connection, known, &pictures::carried(listed), half).await?;
+        let carried = pictures::carried(listed);
+        // With one of before among them they are not as the shop has them: the next that hangs lets it go.
+        let carried = Some(carried.as_str()).filter(|_| !wall.last_one_stays);
+        images::carried(&mut db, connection, known, carried, half).await?;
         db.commit().await?;
         info!(%product, pictures = listed.len(), "the pictures are carried");
         Ok(())

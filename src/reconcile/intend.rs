@@ -42,6 +42,10 @@ impl Corridor {
         entry.after = Some(change.after.to_json());
         entry.source = source.map(Value::to_json);
         entry.cause = visit.cause(side.other());
+        if visit.stands_in == Some(change.field) {
+            entry.cause =
+                Some("a stand-in, until the record that has the wanted value has let go of it".into());
+        }
         if let Some(wish) = visit.wish.filter(|_| change.field == Field::Enabled) {
             entry.origin = Origin::Operator;
             entry.cause = Some(format!("order {}", wish.entry_id));

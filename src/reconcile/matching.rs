@@ -31,6 +31,8 @@ pub(super) struct Sought<'a> {
     pub(super) sku: String,
     /// SKUs of the variants; none for a simple product.
     pub(super) variants: Option<Vec<String>>,
+    /// Products that its own items are by themselves, until it calls them: none of those is it.
+    pub(super) own_items: BTreeSet<i64>,
 }
 
 impl<'a> Sought<'a> {
@@ -41,7 +43,8 @@ impl<'a> Sought<'a> {
             InShop::Item(item) => (sku(mapping::rseries::facts(item, &account.context)), None),
             InShop::Matrix { .. } => (String::new(), Some(shop.live_items().map(variant).collect())),
         };
-        Self { product_id, marker, name: shop.name(), sku: own, variants }
+        let own_items = BTreeSet::new();
+        Self { product_id, marker, name: shop.name(), sku: own, variants, own_items }
     }
 }
 
@@ -58,7 +61,8 @@ pub(super) async fn among_listed(
     if let Some(variants) = &sought.variants {
         let skus = telling(db, account, variants).await?;
         let wanted: Vec<String> = skus.iter().cloned().collect();
-        let found = matching::by_skus(db, connection, &wanted, true).await?;
+        let mut found = matching::by_skus(db, connection, &wanted, true).await?;
+        found.retain(|found| !sought.own_items.contains(&found.e_product_id));
         return Ok(judge::with_variants(&skus, &found));
     }
     if sought.sku.is_empty() {
@@ -100,7 +104,11 @@ impl Corridor {
         shop: &InShop,
     ) -> Result<Option<(Product, Evidence)>, Stop> {
         let account = visit.account;
-        let sought = Sought::of(account, visit.link.product_id, visit.marker(), shop);
+        let mut sought = Sought::of(account, visit.link.product_id, visit.marker(), shop);
+        if let InShop::Matrix { items, .. } = shop {
+            let alone = self.still_alone(visit, items).await?;
+            sought.own_items = alone.into_iter().map(|alone| alone.e_product_id).collect();
+        }
         // What has just been found gone may be among what was listed before.
         if visit.online_is_listed && visit.claim.attempts == 0 && visit.gone.is_none() {
             let mut db = self.store.begin().await?;
@@ -157,7 +165,9 @@ impl Corridor {
         };
         let mut by_name = matching::by_name(&mut db, connection, sought.name).await?;
         drop(db);
-        let is_there = |found: &Found| Some(found.e_product_id) != visit.gone;
+        let is_there = |found: &Found| {
+            Some(found.e_product_id) != visit.gone && !sought.own_items.contains(&found.e_product_id)
+        };
         by_name.retain(is_there);
         // What Concord has heard of may show another SKU by now: what is the same to the letter, the store tells.
         let mut found: Vec<Found> =

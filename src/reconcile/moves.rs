@@ -1,15 +1,20 @@
 //! Items that change their place in the shop: into a matrix, to another one, or out of one.
+//!
+//! What is a product by itself on the web stays one, in step like any other, until its matrix *calls* it: when that has a
+//! product which it can join, or could have one but for the items that hold their SKUs (`links.parent_id` says so from
+//! then on). Where the matrix cannot be online, because the plan has no room for it or its match is in doubt, nothing goes.
 
 use super::carry::remember;
-use super::sight::{Online, Sight, Sights};
+use super::sight::{InShop, Online, Sight, Sights};
 use super::{Corridor, Stop, Visit};
-use crate::catalog::{Facts, Field, Side, Stock};
+use crate::catalog::{Facts, Field, PLAN_FEATURE, Side, Stock};
 use crate::decide::Shadow;
+use crate::ids::ProductId;
 use crate::mapping;
 use crate::platforms::rseries::wire::Item;
 use crate::store::dirty::Asker;
-use crate::store::links::{Half, Met, Standing};
-use crate::store::{dirty, links};
+use crate::store::links::{Alone, Half, Met, Standing};
+use crate::store::{self, dirty, links};
 
 /// How often what is sold meanwhile is carried before it is left to the next visit.
 const TRIES: usize = 3;
@@ -21,6 +26,10 @@ impl Corridor {
         let simple = mapping::rseries::facts(item, &visit.account.context);
         remember(visit, &item.description, &simple);
         visit.changed = [true, false];
+        let homeless = visit.account.limits.lacks_variations().filter(|_| item.matrix_id != 0);
+        if let (Sight::Here(_), Some(reason)) = (&sights.e, homeless) {
+            return Err(Stop::Park { code: PLAN_FEATURE, reason });
+        }
         if let Sight::Here(online) = sights.e {
             self.leave(visit, &simple, online, "the item belongs to another product now").await?;
         }
@@ -40,6 +49,7 @@ impl Corridor {
         link.standing = Standing::New;
         link.shadow = Shadow::default();
         link.holds.clear();
+        links::move_to(&mut db, link.connection_id, link.product_id, home).await?;
         links::save(&mut db, link, now).await?;
         db.commit().await?;
         if let Some(home) = home {
@@ -48,6 +58,72 @@ impl Corridor {
             db.commit().await?;
         }
         Err(Stop::Later { until: now, why: "its product has to be seen to first".into(), failed: false })
+    }
+
+    /// Has the matrix visited that an item was put into: it calls the item once it can have it. One that waits itself is
+    /// left in peace, and calls when it goes on.
+    pub(super) async fn ask_to_be_called(&self, visit: &Visit<'_>, matrix_id: i64) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let connection = visit.link.connection_id;
+        let mut db = self.store.begin().await?;
+        let met = Met { id: matrix_id, name: String::new(), sku: String::new() };
+        let homes = links::homes(&mut db, connection, Half::RMatrices, &[met], &self.ids, now).await?;
+        if let Some(home) = homes.first()
+            && !dirty::is_parked(&mut db, connection, *home).await?
+        {
+            dirty::mark(&mut db, connection, &[*home], Asker::Other, now, now).await?;
+        }
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// Calls the items of a matrix that are still products by themselves, once.
+    pub(super) async fn call_items(&self, visit: &Visit<'_>, items: &[Item]) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let alone = self.still_alone(visit, items).await?;
+        let new = alone.into_iter().filter(|alone| !alone.called);
+        let new: Vec<ProductId> = new.map(|alone| alone.product_id).collect();
+        if !new.is_empty() {
+            let mut db = self.store.begin().await?;
+            dirty::mark(&mut db, connection, &new, Asker::Other, now, now).await?;
+            links::called(&mut db, connection, product, &new).await?;
+            db.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Those of the items of a matrix that are still products by themselves.
+    pub(super) async fn still_alone(&self, visit: &Visit<'_>, items: &[Item]) -> Result<Vec<Alone>, Stop> {
+        let items: Vec<i64> = items.iter().filter(|item| !item.archived).map(|item| item.id).collect();
+        let mut db = self.store.begin().await?;
+        Ok(links::alone(&mut db, visit.link.connection_id, visit.link.product_id, &items).await?)
+    }
+
+    /// A matrix whose product is about to be created has the items first that are products by themselves: the store takes
+    /// their SKUs once.
+    pub(super) async fn items_come_first(&self, visit: &Visit<'_>, shop: &InShop) -> Result<(), Stop> {
+        let InShop::Matrix { items, .. } = shop else { return Ok(()) };
+        let alone = self.still_alone(visit, items).await?.len();
+        if alone == 0 {
+            return Ok(());
+        }
+        self.has_room_without(visit, shop, alone).await?;
+        self.call_items(visit, items).await?;
+        Err(Stop::Later {
+            until: self.in_seconds(1),
+            why: format!(
+                "{alone} of its items are products by themselves on E-Series, and have to leave those first"
+            ),
+            failed: true,
+        })
+    }
+
+    /// Was all that goes into this new product on offer as it was? Then so is that.
+    pub(super) async fn were_on_offer(&self, visit: &Visit<'_>, shop: &InShop) -> Result<bool, Stop> {
+        let items: Vec<i64> = shop.live_items().map(|item| item.id).collect();
+        let mut db = self.store.begin().await?;
+        Ok(store::ledger::were_on_offer(&mut db, visit.link.connection_id, &items).await?)
     }
 
     /// Takes a product, or a variation, off the web whose item stays in the shop. What it had is kept in the ledger, and
@@ -105,6 +181,21 @@ impl Corridor {
 }
 
 impl Visit<'_> {
+    /// Is it on the web somewhere else than where its item belongs in the shop?
+    pub(super) fn is_elsewhere(&self, item: &Item) -> bool {
+        let home = self.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or(0);
+        let called = self.parent.is_some() && self.link.stands_alone();
+        !item.archived && (item.matrix_id != home || called)
+    }
+
+    /// Is it a product by itself that its matrix has not called yet?
+    pub(super) fn waits_to_be_called(&self, item: &Item, online: &Sight<Online>) -> bool {
+        item.matrix_id != 0
+            && self.parent.is_none()
+            && self.link.stands_alone()
+            && matches!(online, Sight::Here(_))
+    }
+
     fn carries_sales(&self) -> bool {
         self.account.rules.way(Field::Stock).carries_from(Side::ESeries)
     }

@@ -49,15 +49,20 @@ impl Corridor {
             Some(shop) if shop.archived() => {}
             _ => return Err(Stop::Again("it came back before its product was removed")),
         }
-        if let Some(item_id) = visit.link.r_item_id.filter(|_| visit.not_carried(online) != 0) {
-            let rows = visit.account.r.newest_log_rows(item_id, 0).await;
-            let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
-            if rows.iter().any(LogRow::is_merged_away) {
-                tell_pieces(visit, online)?;
-            }
-        }
+        self.tell_if_merged(visit, online).await?;
         self.remove(visit, online, "the item was archived").await?;
         self.settle(visit, true).await
+    }
+
+    /// An archived record is what may be left of an item that was merged into another one: what was sold of it on the web
+    /// and not carried yet goes with it, unless somebody is told.
+    pub(super) async fn tell_if_merged(&self, visit: &Visit<'_>, online: &Online) -> Result<(), Stop> {
+        let Some(item_id) = visit.link.r_item_id.filter(|_| visit.not_carried(online) != 0) else {
+            return Ok(());
+        };
+        let rows = visit.account.r.newest_log_rows(item_id, 0).await;
+        let rows = rows.map_err(|error| self.stop(Side::RSeries, error))?;
+        if rows.iter().any(LogRow::is_merged_away) { tell_pieces(visit, online) } else { Ok(()) }
     }
 
     /// The item vanished from R-Series. If its log says that it was merged into another one, its goods are sold there
@@ -130,7 +135,9 @@ impl Corridor {
             Ok(raw) if !Product::read(&raw).is_ok_and(|now| as_wanted(&now)) => {
                 return Err(Stop::Again("it was sold while it was about to be removed"));
             }
-            Ok(raw) => combination_id.map_or_else(|| raw.clone(), |id| variation_of(&raw, id)),
+            Ok(raw) => {
+                combination_id.map_or_else(|| raw.clone(), |id| offered_as(variation_of(&raw, id), &raw))
+            }
             Err(CallError::Gone { .. }) => return Err(Stop::Again("it is gone already")),
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
@@ -179,6 +186,7 @@ impl Corridor {
     }
 
     async fn removed(&self, visit: &mut Visit<'_>, intent: &Entry) -> Result<(), Stop> {
+        let sku = visit.link.shadow.e_series.get(Field::Sku).cloned();
         visit.link.lose_online_half();
         if visit.link.standing == Standing::Archived {
             // Archiving has set the count to nothing: what was to be put back is part of that.
@@ -186,6 +194,9 @@ impl Corridor {
         }
         self.close(visit, intent, Outcome::Landed).await?;
         info!(product = %visit.link.product_id, "removed from E-Series");
+        if let Some(sku) = sku {
+            self.now_free(visit, Field::Sku, &sku).await?;
+        }
         if visit.parent.is_none() {
             // Its variants have lost their halves as well.
             let now = self.clock.now();
@@ -238,6 +249,14 @@ impl Visit<'_> {
 
 /// After so many refusals of what was kept nothing of it is sent any more.
 pub(super) const RESTORES: i64 = 2;
+
+/// A variation has no flag of its own; should its item become a product by itself, that is on offer as it was.
+fn offered_as(mut variation: Json, product: &Json) -> Json {
+    if let (Some(record), Some(enabled)) = (variation.as_object_mut(), product.get("enabled")) {
+        record.insert("enabled".to_owned(), enabled.clone());
+    }
+    variation
+}
 
 /// The raw record of one variation.
 fn variation_of(product: &Json, id: i64) -> Json {

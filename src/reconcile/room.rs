@@ -2,7 +2,7 @@
 
 use super::sight::InShop;
 use super::{Corridor, Stop, Visit};
-use crate::catalog::{PLAN_LIMIT, Use};
+use crate::catalog::{PLAN_FEATURE, PLAN_LIMIT, Use};
 use crate::ledger::{Entry, Outcome};
 use crate::store::{self, dirty, room};
 
@@ -11,6 +11,15 @@ impl Visit<'_> {
     fn need(&self, shop: &InShop) -> Use {
         let variants = i64::try_from(shop.live_items().count()).unwrap_or(i64::MAX);
         Use { pieces: variants.max(1), products: i64::from(self.parent.is_none()) }
+    }
+
+    /// A plan that has no variations has nothing of this product.
+    fn needs_variations(&self, shop: &InShop) -> Result<(), Stop> {
+        let variations = self.parent.is_some() || matches!(shop, InShop::Matrix { .. });
+        match self.account.limits.lacks_variations().filter(|_| variations) {
+            Some(reason) => Err(Stop::Park { code: PLAN_FEATURE, reason }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -25,6 +34,7 @@ impl Corridor {
     ) -> Result<(), Stop> {
         let (connection, product) = (visit.link.connection_id, visit.link.product_id);
         let (limits, grant, need) = (&visit.account.limits, &visit.account.grant, visit.need(shop));
+        visit.needs_variations(shop)?;
         if grant.take(limits, need) {
             return self.intend(visit, std::slice::from_ref(intent)).await;
         }
@@ -38,6 +48,42 @@ impl Corridor {
         db.commit().await?;
         grant.renew(limits, used.and(need));
         Ok(())
+    }
+
+    /// Is there room for this product once so many others have gone? Asked before they go for its sake.
+    pub(super) async fn has_room_without(
+        &self,
+        visit: &Visit<'_>,
+        shop: &InShop,
+        others: usize,
+    ) -> Result<(), Stop> {
+        visit.needs_variations(shop)?;
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let mut db = self.store.begin().await?;
+        let used = room::used(&mut db, connection, Some(product), false).await?;
+        let others = i64::try_from(others).unwrap_or(i64::MAX);
+        let used = Use {
+            pieces: used.pieces.saturating_sub(others),
+            products: used.products.saturating_sub(others),
+        };
+        match visit.account.limits.lacks_room(used, visit.need(shop)) {
+            Some(reason) => Err(Stop::Park { code: PLAN_LIMIT, reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// The store refuses a variation for its plan: that is known from now on.
+    pub(super) async fn no_variations(&self, visit: &Visit<'_>, why: &str) -> Result<Stop, Stop> {
+        let mut db = self.store.begin().await?;
+        room::without_variations(&mut db, visit.link.connection_id).await?;
+        db.commit().await?;
+        Ok(Stop::Park {
+            code: PLAN_FEATURE,
+            reason: format!(
+                "The E-Series plan does not have what this product needs (variations need Business or above): {why}. It \
+                 goes on by itself once the plan has them: upgrade the plan."
+            ),
+        })
     }
 
     /// The store says that its plan has no room, whatever Concord counted: it is full as it is, until it tells another

@@ -116,9 +116,10 @@ impl Online {
         self.variation.as_ref().map_or(self.product.stock, |variation| variation.stock)
     }
 
-    /// Has it options or variations?
-    pub(super) fn has_options(&self) -> bool {
-        !self.product.options.is_empty() || !self.product.variations.is_empty()
+    /// Is it sold as its variations, each with pieces of its own? Options alone (a text, a file, a choice that no variation
+    /// is about) leave it one product with one count, and are nobody's business but the web's.
+    pub(super) fn has_variations(&self) -> bool {
+        !self.product.variations.is_empty()
     }
 
     /// What it says in our words.
@@ -157,7 +158,8 @@ impl<'a> Reading<'a> {
             tree: &account.tree,
             tied: names.is_some(),
             names,
-            variant: link.parent_id.is_some(),
+            // One that has been called by its matrix is what it was until it has gone there.
+            variant: link.parent_id.is_some() && !link.stands_alone(),
             matrix: link.r_matrix_id.is_some(),
         }
     }

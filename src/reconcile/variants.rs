@@ -197,7 +197,9 @@ impl Corridor {
         }
         db.commit().await?;
         let Some(product) = product else { return Ok(()) };
-
+        if visit.account.limits.variations {
+            self.call_items(visit, items).await?;
+        }
         let mut db = self.store.begin().await?;
         let children = links::of_parent(&mut db, connection, parent).await?;
         let mut wanted: Vec<ProductId> = Vec::new();
@@ -258,6 +260,10 @@ impl Corridor {
         remember(visit, shop.name(), &facts);
         visit.changed = [visit.link.standing != Standing::Archived, false];
         visit.link.standing = Standing::Archived;
+        if !visit.account.rules.way(Field::Enabled).carries_from(Side::RSeries) {
+            return self.settle(visit, true).await;
+        }
+        self.tell_if_merged(visit, online).await?;
         let matrix_id = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id).unwrap_or_default();
         let siblings = visit.account.r.items_of_matrices(&[matrix_id]).await;
         let siblings = siblings.map_err(|error| self.stop(Side::RSeries, error))?;

@@ -203,7 +203,7 @@ impl Corridor {
             return Ok(());
         }
         self.give_time(intent, SETTLE)?;
-        let write = MatrixWrite { publish_to_ecom, category_id, ..MatrixWrite::default() };
+        let write = MatrixWrite { publish_to_ecom, category_id, finishing: true, ..MatrixWrite::default() };
         let by = after(self.clock.now(), SEND_WITHIN);
         let done = act::update_matrix_on_r(&visit.account.r, matrix, items, &write, by).await;
         done.map_err(|error| self.stop(Side::RSeries, error))?;

@@ -57,6 +57,8 @@ pub struct Row {
     pub e_product_limit: Option<i64>,
     /// E-Series `currencyPrecision`, once it is known.
     pub e_price_decimals: Option<i16>,
+    /// Whether the plan of the store has variations, once that is known.
+    pub e_variations: Option<bool>,
     /// Products online when E-Series said that it takes no more.
     pub e_full_at: Option<i64>,
     /// When `maxProductLimit` was last read again.
@@ -93,6 +95,7 @@ struct Raw {
     e_store_id: i64,
     e_product_limit: Option<i64>,
     e_price_decimals: Option<i16>,
+    e_variations: Option<bool>,
     e_full_at: Option<i64>,
     e_limit_read_at: Option<Instant>,
     plan: String,
@@ -121,6 +124,7 @@ impl TryFrom<Raw> for Row {
             e_store_id: raw.e_store_id,
             e_product_limit: raw.e_product_limit,
             e_price_decimals: raw.e_price_decimals,
+            e_variations: raw.e_variations,
             e_full_at: raw.e_full_at,
             e_limit_read_at: raw.e_limit_read_at,
             plan: raw.plan,
@@ -141,8 +145,8 @@ pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
     sqlx::query!(
         "insert into connections (connection_id, name, state, r_account_id, r_shop_ids, r_primary_shop_id,
                                   r_online_level_id, e_store_id, e_product_limit, plan, settings, created_at,
-                                  updated_at, sweep_due_at, web_sale, e_price_decimals)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14, $15)",
+                                  updated_at, sweep_due_at, web_sale, e_price_decimals, e_variations)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14, $15, $16)",
         row.connection_id.0,
         row.name,
         row.state.as_str(),
@@ -158,6 +162,7 @@ pub async fn insert(db: &mut Db, row: &Row) -> Result<()> {
         row.sweep_due_at,
         row.web_sale,
         row.e_price_decimals,
+        row.e_variations,
     )
     .execute(db)
     .await?;
@@ -169,8 +174,8 @@ pub async fn load(db: &mut Db, only: Option<ConnectionId>) -> Result<Vec<Row>> {
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, e_price_decimals, e_full_at, e_limit_read_at,
-                plan, settings, web_sale, created_at, swept_at, sweep_due_at, sweep_found,
+                r_online_level_id, e_store_id, e_product_limit, e_price_decimals, e_variations, e_full_at,
+                e_limit_read_at, plan, settings, web_sale, created_at, swept_at, sweep_due_at, sweep_found,
                 token_generation, e_uninstalled_at
          from connections where $1::uuid is null or connection_id = $1 order by connection_id",
         only.map(|connection| connection.0),
@@ -305,8 +310,8 @@ pub async fn sweep_due(
     let rows = sqlx::query_as!(
         Raw,
         "select connection_id, name, state, state_reason, r_account_id, r_shop_ids, r_primary_shop_id,
-                r_online_level_id, e_store_id, e_product_limit, e_price_decimals, e_full_at, e_limit_read_at,
-                plan, settings, web_sale, created_at, swept_at, sweep_due_at, sweep_found,
+                r_online_level_id, e_store_id, e_product_limit, e_price_decimals, e_variations, e_full_at,
+                e_limit_read_at, plan, settings, web_sale, created_at, swept_at, sweep_due_at, sweep_found,
                 token_generation, e_uninstalled_at
          from connections where state = 'active' and sweep_due_at <= $1 and connection_id <> all($2)
            and ($4::uuid[] is null or connection_id = any($4))

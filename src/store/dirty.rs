@@ -432,6 +432,19 @@ pub async fn unpark_twins(
     Ok(())
 }
 
+/// Is this product parked?
+pub async fn is_parked(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<bool> {
+    let parked = sqlx::query_scalar!(
+        r#"select exists (select from dirty where connection_id = $1 and product_id = $2 and parked_at is not null)
+                  as "parked!""#,
+        connection_id.0,
+        product_id.0,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(parked)
+}
+
 /// When the next unparked product of an active connection falls due, or its lease runs out.
 pub async fn next_due(db: &mut Db) -> Result<Option<Instant>> {
     let next = sqlx::query_scalar!(

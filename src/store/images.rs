@@ -139,12 +139,13 @@ pub async fn known(
         .collect()
 }
 
-/// The pictures have been carried completely, as R-Series had them; what became news meanwhile stays news.
+/// The pictures have been carried, as R-Series had them, or as far as they could be (then there is no `carried`); what
+/// became news meanwhile stays news.
 pub async fn carried(
     db: &mut Db,
     connection_id: ConnectionId,
     known: &Known,
-    carried: &str,
+    carried: Option<&str>,
     (e_product_id, e_combination_id): (i64, Option<i64>),
 ) -> Result<()> {
     let (owner, id) = known.owner.parts();

@@ -8,7 +8,9 @@ use crate::clock::Instant;
 use crate::ids::{ConnectionId, EntryId, ProductId};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 
-pub use records::{Kept, birth, creation_before, creations_since, hand_over, kept, kept_last, open_births};
+pub use records::{
+    Kept, birth, creation_before, creations_since, hand_over, kept, kept_last, open_births, were_on_offer,
+};
 
 /// Writes an entry down.
 pub async fn insert(db: &mut Db, entry: &Entry) -> Result<()> {

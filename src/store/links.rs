@@ -14,7 +14,9 @@ use crate::ids::{ConnectionId, ProductId};
 
 pub use homes::{Half, Met, homes, label, not_listed, of_items, only_online, tied};
 pub use listing::{ListQuery, Listed, list};
-pub use variants::{Parent, Variant, VariationHalf, adopt, of_parent, parents, variations};
+pub use variants::{
+    Alone, Parent, Variant, VariationHalf, adopt, alone, called, move_to, of_parent, parents, variations,
+};
 
 /// How a product stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -182,6 +184,41 @@ pub async fn by_e_half(
     row.map(Link::try_from).transpose()
 }
 
+/// Who shows this SKU on E-Series, as far as is known.
+pub async fn with_sku_online(db: &mut Db, connection_id: ConnectionId, sku: &str) -> Result<Vec<Link>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select connection_id, product_id, r_item_id, r_matrix_id, e_product_id, e_combination_id, parent_id,
+                standing, shadow, holds, owed_on_r, owed_shop_id, r_stock_shops, name, sku, enabled, proven_at
+         from links
+         where connection_id = $1 and e_product_id is not null and btrim(shadow->'e_series'->>'sku') = btrim($2)",
+        connection_id.0,
+        sku,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Link::try_from).collect()
+}
+
+/// Who is held, for this reason, from showing this SKU on E-Series that it has in the shop.
+pub async fn held_with_sku(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    code: &str,
+    sku: &str,
+) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from links
+         where connection_id = $1 and holds->'sku'->>'code' = $2 and btrim(sku) = btrim($3)",
+        connection_id.0,
+        code,
+        sku,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
 /// How many other products show this SKU and have an R-Series half: more than none makes a match by SKU unsafe.
 pub async fn others_with_sku(
     db: &mut Db,
@@ -222,6 +259,12 @@ pub async fn shared_skus(
 }
 
 impl Link {
+    /// Is it a product by itself on E-Series, and no variation?
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        self.e_product_id.is_some() && self.e_combination_id.is_none()
+    }
+
     /// Its record on E-Series is gone, and what it showed is no news any more.
     pub fn lose_online_half(&mut self) {
         (self.e_product_id, self.e_combination_id) = (None, None);
@@ -231,15 +274,15 @@ impl Link {
     }
 }
 
-/// Writes everything of a link that a visit may move.
+/// Writes everything of a link that its own visit may move; where it belongs, others say as well ([`move_to`]).
 pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
     sqlx::query!(
         "update links set r_item_id = $3, e_product_id = $4, standing = $5, shadow = $6, holds = $7,
                 owed_on_r = $8, name = $9, sku = $10, enabled = $11, proven_at = $12,
                 linked_at = case when coalesce($3::bigint, $14) is null or $4::bigint is null then null
                                  else coalesce(linked_at, $13) end,
-                r_matrix_id = $14, e_combination_id = $15, parent_id = $16,
-                r_seen_at = greatest(r_seen_at, $17), owed_shop_id = $18, r_stock_shops = $19
+                r_matrix_id = $14, e_combination_id = $15,
+                r_seen_at = greatest(r_seen_at, $16), owed_shop_id = $17, r_stock_shops = $18
          where connection_id = $1 and product_id = $2",
         link.connection_id.0,
         link.product_id.0,
@@ -256,7 +299,6 @@ pub async fn save(db: &mut Db, link: &Link, now: Instant) -> Result<()> {
         now,
         link.r_matrix_id,
         link.e_combination_id,
-        link.parent_id.map(|parent| parent.0),
         link.r_seen_at,
         link.owed_shop_id,
         link.r_stock_shops.as_deref(),

@@ -1,7 +1,7 @@
 //! How much of the plans is used, and who waits for room.
 
 use super::{Db, Result};
-use crate::catalog::{PLAN_LIMIT, Use};
+use crate::catalog::{PLAN_FEATURE, PLAN_LIMIT, Use};
 use crate::clock::Instant;
 use crate::ids::{ConnectionId, ProductId};
 
@@ -88,13 +88,35 @@ pub async fn waiting(db: &mut Db, connection_id: ConnectionId) -> Result<Vec<(Pr
     Ok(row.collect())
 }
 
-/// Does this product wait for room?
+/// Who waits for a plan that has variations.
+pub async fn waiting_for_variations(db: &mut Db, connection_id: ConnectionId) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select product_id from dirty where connection_id = $1 and park_code = $2 order by product_id",
+        connection_id.0,
+        PLAN_FEATURE,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
+/// The store refused a variation for its plan: it has none, until its profile says otherwise.
+pub async fn without_variations(db: &mut Db, connection_id: ConnectionId) -> Result<()> {
+    sqlx::query!("update connections set e_variations = false where connection_id = $1", connection_id.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Does this product wait for room, or for a plan that has variations?
 pub async fn waits(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<bool> {
     let found = sqlx::query_scalar!(
-        r#"select exists (select from dirty where connection_id = $1 and product_id = $2 and park_code = $3) as "found!""#,
+        r#"select exists (select from dirty where connection_id = $1 and product_id = $2
+                                    and park_code in ($3, $4)) as "found!""#,
         connection_id.0,
         product_id.0,
         PLAN_LIMIT,
+        PLAN_FEATURE,
     )
     .fetch_one(db)
     .await?;
@@ -113,17 +135,19 @@ pub async fn full_at(db: &mut Db, connection_id: ConnectionId, products: Option<
     Ok(())
 }
 
-/// The limit, and the decimals of its currency, as the store tells them. A store that was full before is asked again when it tells another one.
+/// What the store tells of its plan, and the decimals of its currency. A store that was full before is asked again when
+/// it tells another limit, and what it does not tell is put to the test again.
 pub async fn limit_read(
     db: &mut Db,
     connection_id: ConnectionId,
-    (limit, price_decimals): (Option<i64>, Option<i16>),
+    (limit, price_decimals, variations): (Option<i64>, Option<i16>, Option<bool>),
     ask_again: bool,
     now: Instant,
 ) -> Result<()> {
     sqlx::query!(
         "update connections set e_product_limit = $2, e_limit_read_at = $3,
              e_price_decimals = coalesce($5, e_price_decimals),
+             e_variations = coalesce($6, case when $4 then null else e_variations end),
              e_full_at = case when $4 or e_product_limit is distinct from $2 then null else e_full_at end
          where connection_id = $1",
         connection_id.0,
@@ -131,6 +155,7 @@ pub async fn limit_read(
         now,
         ask_again,
         price_decimals,
+        variations,
     )
     .execute(db)
     .await?;

@@ -1,4 +1,4 @@
-//! Products that wait for room in the plan: lets in who fits, as soon as there is room.
+//! Products that wait for room in the plan, or for one that has variations: lets in who fits, as soon as there is room.
 
 use std::time::Duration;
 
@@ -24,17 +24,19 @@ impl Sweep {
         let connection = row.connection_id;
         let mut db = self.store.begin().await?;
         let waiting = room::waiting(&mut db, connection).await?;
+        let without_variations = room::waiting_for_variations(&mut db, connection).await?;
         drop(db);
         let read_at = row.e_limit_read_at.unwrap_or(row.created_at);
         let long_ago = now >= after(read_at, USUALLY);
-        if long_ago || !waiting.is_empty() && now >= after(read_at, WHILE_WAITING) {
+        let somebody_waits = !waiting.is_empty() || !without_variations.is_empty();
+        if long_ago || somebody_waits && now >= after(read_at, WHILE_WAITING) {
             let profile = account.e.profile().await.map_err(|error| Broken::Call(Side::ESeries, error))?;
             let mut db = self.store.begin().await?;
-            let told = (profile.max_product_limit, profile.price_decimals);
+            let told = (profile.max_product_limit, profile.price_decimals, profile.has_variations);
             room::limit_read(&mut db, connection, told, long_ago, now).await?;
             db.commit().await?;
         }
-        if waiting.is_empty() {
+        if !somebody_waits {
             return Ok(0);
         }
         let mut db = self.store.begin().await?;
@@ -42,7 +44,9 @@ impl Sweep {
         let set: Settings = serde_json::from_value(row.settings.clone())
             .map_err(|error| StoreError::Unreadable(format!("connections.settings: {error}")))?;
         let used = room::used(&mut db, connection, None, false).await?;
-        let fitting: Vec<ProductId> = settings::limits(&row, &set).fitting(used, waiting);
+        let limits = settings::limits(&row, &set);
+        let mut fitting: Vec<ProductId> = limits.fitting(used, waiting);
+        fitting.extend(without_variations.into_iter().filter(|_| limits.variations));
         dirty::mark(&mut db, connection, &fitting, Asker::Other, now, now).await?;
         db.commit().await?;
         if !fitting.is_empty() {

@@ -221,3 +221,36 @@ async fn an_item_that_vanished_without_a_word_keeps_its_product_and_asks() {
     let reason = world.get("/parked").await["items"][0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("no longer exists"), "{reason}");
 }
+
+#[tokio::test]
+async fn what_was_sold_of_a_variant_before_it_was_merged_is_told_too() {
+    let (world, _, product) = World::with_a_shirt().await;
+    world.stage.r.habits(|habits| habits.merged_items_stay_archived = true);
+    let [losing, winning] = ["TS-R-S", "TS-B-S"].map(|sku| world.item_called(sku));
+    let variation = world.variation(product, "TS-R-S")["id"].as_i64().unwrap();
+    world.stage.e.sell_variation(product, variation, 2);
+    world.stage.r.merge_items(losing, winning);
+    world.sweep().await;
+    world.clock.advance(std::time::Duration::from_secs(25 * 3_600));
+    world.sweep().await;
+    let parked = world.get("/parked").await;
+    let row = &parked["items"][0];
+    assert!(row["reason"].as_str().unwrap().contains("-2 pieces"), "{parked}");
+    let retry = format!("/v1/connections/{}/parked/{}/retry", world.connection, row["id"].as_str().unwrap());
+    assert_eq!(world.call("POST", &retry, None).await.0, 202);
+    world.settle().await;
+    assert_eq!(world.stage.e.variations(product).len(), 3, "nothing is offered twice");
+}
+
+#[tokio::test]
+async fn where_availability_is_not_the_shops_to_say_an_archived_variant_stays_online() {
+    let (world, _, product) = World::with_a_shirt().await;
+    let path = format!("/v1/connections/{}", world.connection);
+    let off = json!({"settings": {"fields": {"enabled": {"way": "off"}}}});
+    let (status, body) = world.call("PATCH", &path, Some(off)).await;
+    assert_eq!(status, 200, "{body}");
+    world.settle().await;
+    world.stage.r.archive(world.item_called("TS-R-S"));
+    world.sweep().await;
+    assert_eq!(world.stage.e.variations(product).len(), 4);
+}

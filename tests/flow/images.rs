@@ -460,3 +460,18 @@ async fn pictures_are_carried_one_way_or_not_at_all() {
     world.check_pictures(id, &[images[0], more], "on again");
     world.check_laws().await;
 }
+
+#[tokio::test]
+async fn a_product_keeps_its_last_picture_until_one_of_the_shops_hangs() {
+    let (world, id, images) = World::with_a_pictured_mug(Plan::default(), 2).await;
+    let (product, before) = (world.product_of(id).unwrap().id, world.of_shop(&images[..1]));
+    let new = world.stage.r.replace_image(images[0], None).unwrap();
+    world.stage.r.remove_image(images[1]);
+    world.stage.r.break_image(new, Some(404));
+    world.walk().await;
+    assert_eq!(world.hung(product), before, "there is nothing to take its place");
+    world.stage.r.break_image(new, None);
+    world.look_at(id).await;
+    world.check_pictures(id, &[new], "now there is");
+    world.check_laws().await;
+}

@@ -1,5 +1,6 @@
 //! Matrices: one product with options, its items the variations.
 
+use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::rseries::{NewMatrix, NewVariant};
 use serde_json::{Value, json};
 
@@ -359,4 +360,57 @@ async fn a_value_that_is_edited_again_right_after_it_was_carried_is_carried_agai
         "one side alone has changed: {ledger:#?}"
     );
     world.check_laws().await;
+}
+
+#[tokio::test]
+async fn a_flag_that_reached_some_items_of_a_matrix_reaches_the_others_whatever_refuses() {
+    let refusal = |status| Fault::Status { status, retry_after: None };
+    for fault in [Fault::ResetAfter, refusal(429), refusal(400), refusal(409)] {
+        for skip in 0..4 {
+            let (world, _, product) = World::with_a_shirt().await;
+            for item in world.stage.r.items() {
+                world.stage.r.publish(item.item_id, false);
+            }
+            world.settle().await;
+            world.stage.e.enable(product, true);
+            world.stage.r.faults().next_after(skip, Aim::Write, fault);
+            world.settle().await;
+            world.clock.advance(std::time::Duration::from_secs(60));
+            world.sweep().await;
+            let published: Vec<bool> =
+                world.stage.r.items().iter().map(|item| item.publish_to_ecom).collect();
+            assert_eq!(published, [true; 4], "{fault:?} at write {skip}");
+            world.check_laws().await;
+            world.close().await;
+        }
+    }
+}
+
+/// What is sold of them would reach nobody.
+#[tokio::test]
+async fn a_simple_item_whose_product_gets_variations_is_told_and_one_with_a_text_to_fill_in_is_not() {
+    let world = World::with_a_mug().await;
+    let item = world.stage.r.items()[0].item_id;
+    let product = world.product_of(item).unwrap().id;
+    world.stage.e.add_option(product, json!({"type": "TEXTFIELD", "name": "Engraving"}));
+    world.stage.e.add_option(
+        product,
+        json!({"type": "SELECT", "name": "Box", "choices": [{"text": "none"}, {"text": "wood"}]}),
+    );
+    world.stage.e.sell(product, 1);
+    world.settle().await;
+    assert_eq!(world.stage.r.item(item).unwrap().stock[&1], 9);
+    world.check_quiet().await;
+    let options = json!([{"name": "Box", "value": "wood"}]);
+    let fields = json!({"options": options, "sku": "MUG-WOOD", "quantity": 2, "unlimited": false});
+    world.stage.e.add_variation(product, fields).unwrap();
+    world.settle().await;
+    let parked = world.get("/parked").await;
+    assert!(parked["items"][0]["reason"].as_str().unwrap().contains("has variations"), "{parked}");
+    let variation = world.variation(product, "MUG-WOOD")["id"].as_i64().unwrap();
+    world.stage.e.delete_variation(product, variation);
+    world.stage.e.sell(product, 1);
+    world.settle().await;
+    assert_eq!(world.stage.r.item(item).unwrap().stock[&1], 8, "it goes on");
+    world.check_quiet().await;
 }

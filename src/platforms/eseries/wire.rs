@@ -121,6 +121,8 @@ pub struct Profile {
     pub max_product_limit: Option<i64>,
     /// `formatsAndUnits.currencyPrecision`: 2, or 0 for yen (section 11).
     pub price_decimals: Option<i16>,
+    /// Whether `account.availableFeatures` names `COMBINATIONS`: only then are there variations (section 5.5).
+    pub has_variations: Option<bool>,
     /// `settings.storeName`.
     pub store_name: String,
 }
@@ -136,7 +138,9 @@ impl Profile {
         let settings = Record::of("Profile.settings", nested(&["settings"]).unwrap_or(&null))?;
         let units = Record::of("Profile.formatsAndUnits", nested(&["formatsAndUnits"]).unwrap_or(&null))?;
         let decimals = units.integer("currencyPrecision")?;
+        let features = nested(&["account", "availableFeatures"]).and_then(Value::as_array);
         Ok(Self {
+            has_variations: features.map(|features| features.iter().any(|it| it == "COMBINATIONS")),
             price_decimals: decimals.and_then(|decimals| i16::try_from(decimals).ok()),
             store_id: general.needed("storeId", general.integer("storeId")?)?,
             max_product_limit: limits.integer("maxProductLimit")?,

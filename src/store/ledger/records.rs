@@ -63,6 +63,27 @@ pub async fn kept(db: &mut Db, connection_id: ConnectionId, product_id: ProductI
     Ok(row.and_then(|row| row.before.map(|record| Kept { record, refused: row.refused })))
 }
 
+/// Was each of these items on offer on E-Series when it went from there, and has it not been there since?
+pub async fn were_on_offer(db: &mut Db, connection_id: ConnectionId, items: &[i64]) -> Result<bool> {
+    let all = sqlx::query_scalar!(
+        r#"select coalesce(bool_and(coalesce(last.kind = 'remove' and last.before->>'enabled' = 'true', false)), false)
+                  as "all!"
+           from unnest($2::bigint[]) as given (r_item_id)
+             left join links l on l.connection_id = $1 and l.r_item_id = given.r_item_id
+             left join lateral (
+               select e.kind, e.before from ledger e
+               where e.connection_id = $1 and e.product_id = l.product_id and e.kind in ('remove', 'create', 'link')
+                 and e.result = 'landed' and e.side = 'e_series'
+               order by e.entry_id desc limit 1
+             ) last on true"#,
+        connection_id.0,
+        items,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(all)
+}
+
 /// What a product had on E-Series when it went from there last, whatever came since.
 pub async fn kept_last(
     db: &mut Db,

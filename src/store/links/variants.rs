@@ -120,6 +120,82 @@ pub async fn adopt(
     Ok(())
 }
 
+/// An item of a matrix that is still a product by itself on E-Series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alone {
+    /// Its id.
+    pub product_id: ProductId,
+    /// E-Series product id.
+    pub e_product_id: i64,
+    /// Its matrix has called it.
+    pub called: bool,
+}
+
+/// Which of these items are products by themselves on E-Series, and belong to nobody else than this parent.
+pub async fn alone(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    parent: ProductId,
+    items: &[i64],
+) -> Result<Vec<Alone>> {
+    let rows = sqlx::query!(
+        r#"select product_id, e_product_id as "e_product_id!", parent_id is not null as "called!" from links
+           where connection_id = $1 and r_item_id = any($2) and e_product_id is not null and e_combination_id is null
+             and (parent_id is null or parent_id = $3)
+           order by product_id"#,
+        connection_id.0,
+        items,
+        parent.0,
+    )
+    .fetch_all(db)
+    .await?;
+    let alone = rows.into_iter().map(|row| Alone {
+        product_id: ProductId(row.product_id),
+        e_product_id: row.e_product_id,
+        called: row.called,
+    });
+    Ok(alone.collect())
+}
+
+/// Calls these to their matrix: each leaves what it has on E-Series in its own visit. Mark them before: rows of the dirty
+/// set are locked first.
+pub async fn called(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    parent: ProductId,
+    products: &[ProductId],
+) -> Result<()> {
+    let products: Vec<uuid::Uuid> = products.iter().map(|product| product.0).collect();
+    sqlx::query!(
+        "update links set parent_id = $3
+         where connection_id = $1 and product_id = any($2) and e_combination_id is null and parent_id is null",
+        connection_id.0,
+        &products,
+        parent.0,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Moves an item below another product, or out of any.
+pub async fn move_to(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    product_id: ProductId,
+    parent: Option<ProductId>,
+) -> Result<()> {
+    sqlx::query!(
+        "update links set parent_id = $3 where connection_id = $1 and product_id = $2",
+        connection_id.0,
+        product_id.0,
+        parent.map(|parent| parent.0),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Gives variations of a product a home below it.
 pub async fn variations(
     db: &mut Db,
