@@ -18,7 +18,7 @@ use super::looks::{Listed, assemble};
 use super::matching::{Sought, among_listed};
 use super::planning::plan_for;
 use super::sight::{InShop, Online, Reading};
-use crate::catalog::{Field, PLAN_LIMIT, Side, Use};
+use crate::catalog::{Field, PLAN_FEATURE, PLAN_LIMIT, Side, Use};
 use crate::clock::{Instant, after};
 use crate::connections::Account;
 use crate::decide::matching::{Evidence, Verdict};
@@ -232,6 +232,9 @@ async fn judge(
         if shop.archived() {
             return Ok(Some(archived(account, forecast)));
         }
+        if link.r_matrix_id.is_none() && online.has_variations() {
+            return Ok(Some(forecast.with_variations(id)));
+        }
         forecast.changes = pair(db, account, link, shop, &online).await?;
         if forecast.written() {
             forecast.action = "change".into();
@@ -246,7 +249,8 @@ async fn judge(
         (Some(matrix), _) => mapping::eseries::matrix_marker(matrix),
         (None, item) => mapping::eseries::marker(item.unwrap_or_default()),
     };
-    let sought = Sought::of(account, product, marker, shop);
+    let mut sought = Sought::of(account, product, marker, shop);
+    sought.besides_own_items(&mut *db, account, shop).await?;
     let verdict = match page.choices.get(&product).cloned().flatten() {
         Some(Choice::Link(product)) => Verdict::It(product, Evidence::Operator),
         Some(Choice::Create) => Verdict::Nobody,
@@ -265,11 +269,7 @@ async fn judge(
             };
             forecast.e_product_id = Some(id);
             if link.r_matrix_id.is_none() && online.has_variations() {
-                let reason = format!(
-                    "The product {id} on E-Series is the one of this item and has variations; the item on R-Series has \
-                     none."
-                );
-                return Ok(Some(forecast.left_out("options", reason)));
+                return Ok(Some(forecast.with_variations(id)));
             }
             (forecast.action, forecast.evidence) = ("link".into(), Some(evidence.words()));
             forecast.changes = pair(db, account, link, shop, &online).await?;
@@ -308,6 +308,10 @@ fn creation(account: &Account, shop: &InShop, forecast: Forecast, counts: &mut C
     let name = crate::catalog::Value::Text(shop.name().to_owned());
     if let Some(hold) = mapping::eseries::refuses(None, Field::Name, &name) {
         return forecast.left_out("name_empty", hold.reason);
+    }
+    let variants = matches!(shop, InShop::Matrix { .. });
+    if let Some(reason) = account.limits.lacks_variations().filter(|_| variants) {
+        return forecast.left_out(PLAN_FEATURE, reason);
     }
     let need = Use { pieces: forecast.variants.max(1), products: 1 };
     if let Some(reason) = account.limits.lacks_room(counts.used(), need) {

@@ -46,6 +46,21 @@ impl<'a> Sought<'a> {
         let own_items = BTreeSet::new();
         Self { product_id, marker, name: shop.name(), sku: own, variants, own_items }
     }
+
+    /// Takes note of what its own items are by themselves.
+    pub(super) async fn besides_own_items(
+        &mut self,
+        db: &mut Db,
+        account: &Account,
+        shop: &InShop,
+    ) -> Result<(), StoreError> {
+        if let InShop::Matrix { .. } = shop {
+            let items: Vec<i64> = shop.live_items().map(|item| item.id).collect();
+            let alone = links::alone(db, account.connection_id, self.product_id, &items).await?;
+            self.own_items = alone.into_iter().map(|alone| alone.e_product_id).collect();
+        }
+        Ok(())
+    }
 }
 
 /// What a run has listed says of it, together with what Concord has heard of.
@@ -105,10 +120,9 @@ impl Corridor {
     ) -> Result<Option<(Product, Evidence)>, Stop> {
         let account = visit.account;
         let mut sought = Sought::of(account, visit.link.product_id, visit.marker(), shop);
-        if let InShop::Matrix { items, .. } = shop {
-            let alone = self.still_alone(visit, items).await?;
-            sought.own_items = alone.into_iter().map(|alone| alone.e_product_id).collect();
-        }
+        let mut db = self.store.begin().await?;
+        sought.besides_own_items(&mut db, account, shop).await?;
+        drop(db);
         // What has just been found gone may be among what was listed before.
         if visit.online_is_listed && visit.claim.attempts == 0 && visit.gone.is_none() {
             let mut db = self.store.begin().await?;
@@ -186,8 +200,11 @@ impl Corridor {
         match verdict {
             Verdict::Nobody => Ok(None),
             Verdict::Doubt(doubt) => Err(Stop::Review(Box::new(doubt))),
-            // A search may be seconds old; what is merged is looked at by id.
-            Verdict::It(product, evidence) => self.by_id(visit, product, evidence).await,
+            // A search may be seconds old; what is merged is looked at by id, and may have let go of its SKU since.
+            Verdict::It(product, evidence) => {
+                let found = self.by_id(visit, product, evidence).await?;
+                Ok(found.filter(|(product, evidence)| still(product, evidence, sought)))
+            }
         }
     }
 

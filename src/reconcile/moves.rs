@@ -49,8 +49,9 @@ impl Corridor {
         link.standing = Standing::New;
         link.shadow = Shadow::default();
         link.holds.clear();
-        links::move_to(&mut db, link.connection_id, link.product_id, home).await?;
+        // In this order: a variation has a product at any time.
         links::save(&mut db, link, now).await?;
+        links::move_to(&mut db, link.connection_id, link.product_id, home).await?;
         db.commit().await?;
         if let Some(home) = home {
             let mut db = self.store.begin().await?;
@@ -94,7 +95,7 @@ impl Corridor {
     }
 
     /// Those of the items of a matrix that are still products by themselves.
-    pub(super) async fn still_alone(&self, visit: &Visit<'_>, items: &[Item]) -> Result<Vec<Alone>, Stop> {
+    async fn still_alone(&self, visit: &Visit<'_>, items: &[Item]) -> Result<Vec<Alone>, Stop> {
         let items: Vec<i64> = items.iter().filter(|item| !item.archived).map(|item| item.id).collect();
         let mut db = self.store.begin().await?;
         Ok(links::alone(&mut db, visit.link.connection_id, visit.link.product_id, &items).await?)

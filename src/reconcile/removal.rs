@@ -30,7 +30,8 @@ impl Corridor {
         shop: &InShop,
         online: &Online,
     ) -> Result<(), Stop> {
-        if visit.parent.is_some() {
+        // One that is still a product by itself goes like any other.
+        if visit.parent.is_some() && !visit.link.stands_alone() {
             return self.archived_variant(visit, shop, online).await;
         }
         let product = &online.product;

@@ -70,6 +70,11 @@ async fn on_a_plan_without_variations_items_stay_products_in_step_and_go_when_it
             world.settle().await;
             assert_eq!(world.stage.r.item(ids[0]).unwrap().stock[&1], 3, "in step as ever");
             assert_eq!(world.product_of(ids[1]).unwrap().quantity, Some(4));
+            let run = world.begin("preview").await;
+            world.settle().await;
+            let items = world.all(&format!("{run}/items")).await;
+            let of_matrix = items.iter().find(|item| !item["r_matrix_id"].is_null()).unwrap();
+            assert_eq!(of_matrix["code"], "plan_feature", "{of_matrix}");
         }
         world.stage.e.habits(|habits| habits.plan_has_variations = true);
         for _ in 0..3 {
@@ -187,6 +192,33 @@ async fn an_item_that_changes_its_mind_before_it_was_called_stays_what_it_was() 
     world.settle().await;
     world.sweep().await;
     assert_eq!(world.product_of(id).map(|product| product.id), Some(own));
+    world.check_laws().await;
+    world.check_quiet().await;
+}
+
+#[tokio::test]
+async fn a_matrix_that_is_archived_with_items_on_their_way_to_it_comes_back_whole() {
+    let (world, matrix, _) = World::with_a_shirt().await;
+    let id = world.stage.r.create_item(mug());
+    world.settle().await;
+    world.later();
+    world.stage.r.put_into_matrix(id, matrix, ["White", "S", ""]);
+    world.stage.r.take_out_of_matrix(world.item_called("TS-R-S"));
+    world.stage.r.archive_matrix(matrix);
+    world.sweep().await;
+    world.sweep().await;
+    let at = world.clock_now();
+    world.stage.r.unarchive_matrix(matrix);
+    for item in world.stage.r.items() {
+        world.stage.r.unarchive(item.item_id);
+    }
+    world.settle().await;
+    world.sweep().await;
+    world.sweep().await;
+    let took = world.clock_now() - at;
+    let product = world.product_of_matrix(matrix).expect("it is back");
+    assert_eq!(world.stage.e.variations(product).len(), 4);
+    assert!(took.num_seconds() < 300, "it took {took}");
     world.check_laws().await;
     world.check_quiet().await;
 }

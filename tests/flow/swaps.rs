@@ -108,6 +108,37 @@ async fn a_product_that_goes_leaves_its_sku_to_the_one_that_waits_for_it() {
 }
 
 #[tokio::test]
+async fn a_product_that_is_created_again_may_have_the_sku_that_another_one_just_had() {
+    for lag in [0, 40] {
+        for order in [[0, 1], [1, 0]] {
+            let mut world = World::open(Plan::default()).await;
+            world
+                .stage
+                .e
+                .habits(|habits| (habits.index_lag_min_seconds, habits.index_lag_max_seconds) = (lag, lag));
+            let ids =
+                ["A", "B"].map(|sku| world.stage.r.create_item(item(&format!("Cup {sku}"), sku, "9", 5)));
+            world.connect().await;
+            world.settle().await;
+            world.clock.advance(std::time::Duration::from_secs(61));
+            world.stage.r.archive(ids[1]);
+            world.sweep().await;
+            world.stage.r.unarchive(ids[1]);
+            for at in order {
+                world.stage.r.set_sku(ids[at], ["B", "A"][at]);
+            }
+            world.settle().await;
+            world.sweep().await;
+            let shown: Vec<String> = ids.iter().map(|id| world.sku_online(*id)).collect();
+            assert_eq!(shown, ["B", "A"], "a lag of {lag} s, {order:?}");
+            world.check_laws().await;
+            world.check_quiet().await;
+            world.close().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn variants_that_change_places_do_so_online_too() {
     let mut world = World::open(Plan::default()).await;
     let values = [["Red", "S"], ["Red", "M"], ["Blue", "S"]];

@@ -29,6 +29,7 @@ impl Storm {
             Act::Shelve(deed) => return self.shelve(deed),
             Act::Hang(deed) => return self.hang(deed),
             Act::Create(side, number) => return self.create(*side, *number),
+            Act::Swap(one, other) => return self.swap_skus(*one, *other),
         };
         let id = self.items[number % self.items.len()];
         self.see_removal(id);
@@ -58,6 +59,8 @@ impl Storm {
             }
             (Act::Rename(Side::ESeries, _, name), Some(goods)) => {
                 e.rename(goods.product, name);
+                // Not called yet, it is still a product by itself.
+                let matrix = matrix.filter(|_| goods.variation.is_some());
                 let typed = matrix.map_or(typed, |matrix| self.whole.get_mut(&matrix).unwrap());
                 typed.type_in("name", Side::ESeries, name);
             }
@@ -67,7 +70,7 @@ impl Storm {
                 r.set_attributes(id, attributes.each_ref().map(String::as_str));
                 typed.type_in("values", Side::RSeries, &values(&attributes));
             }
-            (Act::Revalue(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
+            (Act::Revalue(Side::ESeries, _, number), Some(goods)) if goods.variation.is_some() => {
                 let (product, variation) = (goods.product, goods.variation.unwrap());
                 let record = self.world.record(product);
                 let titles =
@@ -192,6 +195,17 @@ impl Storm {
     fn leave_behind(&mut self, id: i64) {
         if self.shifted.remove(&id) {
             self.births.forgotten.insert(id);
+        }
+    }
+
+    /// Two items change their SKUs in the shop.
+    fn swap_skus(&mut self, one: usize, other: usize) {
+        let ids = [one, other].map(|number| self.items[number % self.items.len()]);
+        let skus = ids.map(|id| self.world.stage.r.item(id).unwrap().custom_sku);
+        for (id, sku) in ids.into_iter().zip(skus.iter().rev()) {
+            self.see_removal(id);
+            self.world.stage.r.set_sku(id, sku);
+            self.typed.get_mut(&id).unwrap().type_in("sku", Side::RSeries, sku);
         }
     }
 

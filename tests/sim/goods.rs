@@ -25,8 +25,10 @@ pub struct Goods {
 impl World {
     pub fn goods(&self, item_id: i64) -> Option<Goods> {
         let item = self.stage.r.item(item_id)?;
-        if item.matrix_id == 0 {
-            let product = self.product_of(item_id)?;
+        // In a matrix that has not called it yet, it is a product by itself as before.
+        let alone = self.product_of(item_id);
+        if item.matrix_id == 0 || alone.is_some() {
+            let product = alone?;
             return Some(Goods {
                 product: product.id,
                 variation: None,

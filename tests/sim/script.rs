@@ -68,6 +68,8 @@ pub enum Act {
     /// An item of its own becomes a variant of the matrix; a variant becomes an item of its own.
     Join(usize, u32),
     Leave(usize),
+    /// Two items change their SKUs in the shop.
+    Swap(usize, usize),
     /// A new item in the shop, or a product that only the web has.
     Create(Side, u32),
 }
@@ -99,6 +101,8 @@ pub enum Event {
     Shops(bool),
     /// The operator orders that all products be offered on the web, or none.
     Order(bool),
+    /// The operator undoes a write: one of those that can be, counted from the newest.
+    Undo(usize),
     /// The database breaks off at a worker's n-th point from now.
     Break(usize, usize),
     /// All connections of the database are cut.
@@ -190,6 +194,18 @@ impl Script {
                 _ => Act::Leave(item),
             };
             events.insert(at, Event::Merchant(act));
+        }
+        let mut second_thoughts = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 44));
+        for _ in 0..if second_thoughts.random_bool(0.4) { second_thoughts.random_range(1..5) } else { 0 } {
+            let (at, entry) =
+                (second_thoughts.random_range(0..=events.len()), second_thoughts.random_range(0..12));
+            events.insert(at, Event::Undo(entry));
+        }
+        for _ in 0..if second_thoughts.random_bool(0.4) { second_thoughts.random_range(1..4) } else { 0 } {
+            let (at, one) =
+                (second_thoughts.random_range(0..=events.len()), second_thoughts.random_range(0..8));
+            let other = one + second_thoughts.random_range(1..3);
+            events.insert(at, Event::Merchant(Act::Swap(one, other)));
         }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }

@@ -67,6 +67,8 @@ pub struct Storm {
     pub online: BTreeMap<i64, (i64, Option<i64>)>,
     /// Items that have another place in the shop than the web has seen.
     pub shifted: BTreeSet<i64>,
+    /// Fields of which an operator has undone a write, by Concord's id of the product.
+    pub undone: BTreeSet<(String, String)>,
     /// Categories, pictures, and what is on one side alone.
     pub shelves: Shelves,
     pub walls: Walls,
@@ -135,6 +137,7 @@ impl Storm {
             truth: BTreeMap::new(),
             online: BTreeMap::new(),
             shifted: BTreeSet::new(),
+            undone: BTreeSet::new(),
             shelves: Shelves::default(),
             walls: Walls::default(),
             alone: Alone::default(),
@@ -257,6 +260,7 @@ impl Storm {
                 self.connect_shops(*both).await;
             }
             Event::Order(enabled) => self.order(*enabled).await,
+            Event::Undo(entry) => self.undo(*entry).await,
             Event::ExpireTokens => self.world.stage.r.expire_access_tokens(),
             Event::Break(who, points) => {
                 if let Some(worker) = &self.workers[*who] {
@@ -326,6 +330,40 @@ impl Storm {
         self.write(&format!("order: {status}"));
         // The database may be away.
         assert!(status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE, "{status} {answer}");
+    }
+
+    /// An operator undoes a write. What it was stands between what people typed last, as far as the law goes: only that
+    /// somebody typed it once is asked of that field from then on.
+    async fn undo(&mut self, at: usize) {
+        let of = |path: &str| format!("/v1/connections/{}{path}", self.world.connection);
+        let (status, ledger) =
+            self.world.call("GET", &of("/ledger?limit=100&kind=write&result=landed"), None).await;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return self.write("undo: no database");
+        }
+        // What a platform made of a number was typed by nobody.
+        let fields: &[&str] = if self.setting.rounds {
+            &["name", "option_values"]
+        } else {
+            &["name", "price", "option_values"]
+        };
+        let entries =
+            ledger["items"].as_array().unwrap().iter().filter(|entry| {
+                entry["can_undo"] == true && fields.iter().any(|field| entry["field"] == *field)
+            });
+        let entries: Vec<_> = entries.collect();
+        let Some(entry) = entries.get(at % entries.len().max(1)) else { return };
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let path = of(&format!("/ledger/{}/undo", text(&entry["id"])));
+        let (status, answer) = self.world.call("POST", &path, None).await;
+        self.write(&format!("undo of {}: {status}", entry["id"]));
+        let known = [StatusCode::ACCEPTED, StatusCode::CONFLICT, StatusCode::SERVICE_UNAVAILABLE];
+        // A platform that is asked for the value as it is now may be away.
+        let away = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        assert!(known.contains(&status) || away, "{status} {answer}");
+        if status == StatusCode::ACCEPTED {
+            self.undone.insert((text(&entry["product_id"]), text(&entry["field"])));
+        }
     }
 
     /// Everything heals; then it runs until it is quiet.

@@ -131,10 +131,43 @@ impl Storm {
         hold!(self, id, ever.contains(value), "nobody typed the {field} {value}: {}", at());
         let last = |side| typed.last.get(&(field, side)).map(|text| text.trim());
         let lasts = [last(Side::RSeries), last(Side::ESeries)];
+        if self.is_undone(id, field).await {
+            return;
+        }
         if lasts != [None, None] && !self.births.forgotten.contains(&id) {
             let kept = lasts.contains(&Some(value));
             hold!(self, id, kept, "the {field} is {value}, and people last typed {lasts:?}: {}", at());
         }
+    }
+
+    /// Has an operator undone a write of this field of an item, or of the matrix it is in?
+    async fn is_undone(&self, id: i64, field: &str) -> bool {
+        let called = if field == "values" { "option_values" } else { field };
+        if !self.undone.iter().any(|(_, undone)| undone == called) {
+            return false;
+        }
+        let products = self.products_of(id).await;
+        self.undone.iter().any(|(product, undone)| undone == called && products.contains(product))
+    }
+
+    /// Concord's ids of an item, and of the matrix it is in.
+    async fn products_of(&self, id: i64) -> Vec<String> {
+        let products = self.world.get("/products?limit=200").await;
+        let id = id.to_string();
+        let mut mine = Vec::new();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let is_it =
+            |product: &Value| product["r_series"]["kind"] == "item" && product["r_series"]["id"] == *id;
+        for product in products["items"].as_array().unwrap() {
+            let detail = self.world.get(&format!("/products/{}", product["id"].as_str().unwrap())).await;
+            let variants = detail["variant_products"].as_array().cloned().unwrap_or_default();
+            if let Some(variant) = variants.iter().find(|variant| is_it(variant)) {
+                mine.extend([text(&product["id"]), text(&variant["id"])]);
+            } else if is_it(product) {
+                mine.push(text(&product["id"]));
+            }
+        }
+        mine
     }
 
     /// Whatever was acknowledged is written down, and explained.
@@ -146,22 +179,10 @@ impl Storm {
 
     /// The ledger of an item, oldest first.
     pub async fn story(&self, id: i64) -> String {
-        let products = self.world.get("/products?limit=200").await;
-        let id = id.to_string();
-        let mut mine = Vec::new();
-        for product in products["items"].as_array().unwrap() {
-            let detail = self.world.get(&format!("/products/{}", product["id"].as_str().unwrap())).await;
-            let variants = detail["variant_products"].as_array().cloned().unwrap_or_default();
-            let is_it =
-                |product: &Value| product["r_series"]["kind"] == "item" && product["r_series"]["id"] == *id;
-            if let Some(variant) = variants.iter().find(|variant| is_it(variant)) {
-                mine.extend([product["id"].clone(), variant["id"].clone()]);
-            } else if is_it(product) {
-                mine.push(product["id"].clone());
-            }
-        }
+        let mine = self.products_of(id).await;
         let ledger = self.world.ledger().await;
-        let mine = ledger.iter().rev().filter(|entry| mine.contains(&entry["product_id"]));
+        let of_it = |entry: &&Value| mine.iter().any(|product| entry["product_id"] == product.as_str());
+        let mine = ledger.iter().rev().filter(of_it);
         let lines = mine.map(|entry| {
             let of = |name: &str| entry[name].to_string();
             ["at", "kind", "side", "field", "before", "after", "result", "detail", "cause"].map(of).join(" ")

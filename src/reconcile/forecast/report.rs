@@ -218,6 +218,15 @@ impl Forecast {
         }
     }
 
+    /// A simple item, whose product on E-Series is sold as its variations.
+    pub(super) fn with_variations(self, e_product_id: i64) -> Self {
+        let reason = format!(
+            "The product {e_product_id} on E-Series is the one of this item and has variations; the item on R-Series \
+             has none."
+        );
+        self.left_out("options", reason)
+    }
+
     pub(super) fn written(&self) -> bool {
         self.changes.iter().any(|change| change.action != "hold")
     }
