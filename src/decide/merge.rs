@@ -98,6 +98,10 @@ fn plain(field: Field, shadow: &Shadow, r_now: &Value, e_now: &Value, rules: &Ru
             }
             (value, ..) => value,
         };
+        if value.same(&before) {
+            // Spelt as it is there, it is what is there: both sides have come to the same.
+            return absorb(None);
+        }
         Verdict::Carry { from, value, before, conflict }
     };
 
@@ -246,6 +250,10 @@ mod tests {
         assert_eq!(carried(here, ["L", "A &amp; B"]), Some((Side::ESeries, list(["L", "A & B"]))));
         // Both sides changed: the whole list wins, or one of them would not arrive.
         assert_eq!(carried(["M", "A & B"], ["S", "B"]), Some((Side::RSeries, list(["M", "A & B"]))));
+        // What changed here has come to what is there already: nothing is written, and nothing stays news.
+        shadow.settle(Field::OptionValues, list(["Small", "A & B"]), list(["S", "A &amp; B"]));
+        let verdict = merge(&shadow, &now(here), &now(there), &rules(Way::Both, Rule::RWins)).remove(0).1;
+        assert!(matches!(verdict, Verdict::Absorb { left_alone: None, .. }), "{verdict:?}");
     }
 
     fn counts(base: Option<(i64, i64)>, r: i64, e: i64, rules: &Rules) -> Verdict {
