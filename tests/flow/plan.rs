@@ -42,11 +42,7 @@ impl World {
                 world.stage.r.create_matrix(matrix(&format!("Shirt {number}"), 6)).unwrap();
             }
         }
-        let mut credentials = world.credentials();
-        credentials["plan"] = json!(plan);
-        let (status, made) = world.call("POST", "/v1/connections", Some(credentials)).await;
-        assert_eq!(status, StatusCode::CREATED, "{made}");
-        world.adopt(&made);
+        world.connect_on_plan(plan).await;
         world.settle().await;
         world
     }

@@ -183,9 +183,7 @@ async fn a_log_that_cannot_be_asked_explains_nothing() {
         let (access, refresh) = world.stage.r.issue_scoped_tokens("employee:inventory");
         body["r_series"]["access_token"] = json!(access);
         body["r_series"]["refresh_token"] = json!(refresh);
-        let (status, made) = world.call("POST", "/v1/connections", Some(body)).await;
-        assert_eq!(status.as_u16(), 201, "{made}");
-        world.adopt(&made);
+        world.connect_with(body).await;
         world.settle().await;
         let id = world.stage.r.items()[0].item_id;
         world.stage.r.habits(|habits| habits.log_needs_own_scope = own_scope);

@@ -300,9 +300,7 @@ async fn what_is_missing_for_sales_is_said_in_words_and_the_setting_is_refused()
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
     assert!(answer["detail"].as_str().unwrap().contains("employee:register"), "{answer}");
     body["settings"] = json!({"web_sales": "count"});
-    let (status, made) = world.call("POST", "/v1/connections", Some(body)).await;
-    assert_eq!(status, StatusCode::CREATED, "{made}");
-    world.adopt(&made);
+    world.connect_with(body).await;
     let (status, answer) = world.set_web_sales("later").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
 }

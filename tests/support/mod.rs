@@ -7,8 +7,7 @@ pub mod mortal;
 pub mod statuses;
 pub mod stopper;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -36,8 +35,6 @@ use concord::vault::Vault;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
-use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -99,62 +96,9 @@ pub struct World {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Databases that a world has left as empty as it found them: emptying one costs less than a new one.
-static SWEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
 /// The service's front, with every answer noted.
 pub fn front(desk: concord::http::Desk) -> axum::Router {
     concord::http::app(desk).layer(axum::middleware::from_fn(statuses::note))
-}
-
-/// Empties every table, and lets nobody who is still connected go on.
-const EMPTY: &str = "do $$ begin
-    perform pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid();
-    execute (select 'truncate ' || string_agg(quote_ident(relname), ', ') || ' restart identity'
-        from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
-        and relname <> '_sqlx_migrations');
-    perform setval(seqrelid::regclass, seqstart, false) from pg_sequence;
-end $$";
-
-/// A database of its own for one world, cloned from a migrated template.
-async fn database() -> String {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    static TEMPLATE: OnceCell<(String, String)> = OnceCell::const_new();
-    let base = std::env::var("CONCORD_TEST_DATABASE_URL")
-        .expect("CONCORD_TEST_DATABASE_URL is not set: run the tests with `make test`");
-    let (base, template) = TEMPLATE
-        .get_or_init(|| async {
-            let template = format!("concord_template_{}", std::process::id());
-            admin(&base, &format!("drop database if exists {template}")).await;
-            admin(&base, &format!("create database {template}")).await;
-            let store = Store::open(&named(&base, &template), 2).unwrap();
-            store.migrate().await.unwrap();
-            store.close().await;
-            (base, template)
-        })
-        .await
-        .clone();
-    if let Some(name) = SWEPT.lock().unwrap().pop() {
-        return named(&base, &name);
-    }
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("concord_test_{}_{number}", std::process::id());
-    admin(&base, &format!("create database {name} template {template}")).await;
-    named(&base, &name)
-}
-
-fn named(base: &str, name: &str) -> String {
-    let mut url = url::Url::parse(base).unwrap();
-    url.set_path(name);
-    url.to_string()
-}
-
-async fn admin(base: &str, statement: &str) {
-    let options: sqlx::postgres::PgConnectOptions = base.parse().unwrap();
-    let mut db: PgConnection = options.connect().await.unwrap();
-    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut db).await.unwrap();
-    db.close().await.unwrap();
 }
 
 pub fn start_of_time() -> Instant {
@@ -177,7 +121,7 @@ async fn time_passes(faults: Faults, clock: ManualClock) {
 impl World {
     /// A world whose accounts are not connected yet.
     pub async fn open(plan: Plan) -> Self {
-        Self::open_on(database().await, plan).await
+        Self::open_on(database::fresh().await, plan).await
     }
 
     /// The same over this database, which is migrated and empty.
@@ -266,7 +210,18 @@ impl World {
     }
 
     pub async fn connect(&mut self) {
-        let (status, made) = self.call("POST", "/v1/connections", Some(self.credentials())).await;
+        self.connect_with(self.credentials()).await;
+    }
+
+    /// The same with a plan of E-Series.
+    pub async fn connect_on_plan(&mut self, plan: &str) {
+        let mut credentials = self.credentials();
+        credentials["plan"] = json!(plan);
+        self.connect_with(credentials).await;
+    }
+
+    pub async fn connect_with(&mut self, credentials: Value) {
+        let (status, made) = self.call("POST", "/v1/connections", Some(credentials)).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
         self.adopt(&made);
     }
@@ -452,16 +407,6 @@ impl World {
     pub async fn set_web_sales(&self, way: &str) -> (StatusCode, Value) {
         let path = format!("/v1/connections/{}", self.connection);
         self.call("PATCH", &path, Some(json!({"settings": {"web_sales": way}}))).await
-    }
-
-    /// Ends the world and leaves its database to the next one: for tests with many worlds.
-    pub async fn close(self) {
-        let url = self.url.clone();
-        self.store.close().await;
-        drop(self);
-        admin(&url, EMPTY).await;
-        let name = url::Url::parse(&url).unwrap().path().trim_start_matches('/').to_owned();
-        SWEPT.lock().unwrap().push(name);
     }
 }
 
