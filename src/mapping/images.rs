@@ -1,7 +1,7 @@
 //! Which pictures of the shop a product shows, in which order, and how each is known again.
 //!
 //! A simple product shows those of its item, a product with variants those of its matrix, and a variation the first
-//! one of its item.
+//! one of its item, or else the one of its matrix whose description names its option values.
 
 use std::collections::BTreeSet;
 
@@ -102,6 +102,62 @@ pub fn carried(pictures: &[Picture]) -> String {
     each.collect::<Vec<_>>().join(" ")
 }
 
+/// These pictures of a matrix that its product shows, as [`carried`] tells of them.
+#[must_use]
+pub fn shown_of(images: Vec<Image>, carried: &str) -> Vec<Image> {
+    let shown: BTreeSet<&str> = carried.split(' ').collect();
+    let is_shown = |image: &Image| shown.contains(format!("{}:{}", image.id, image.public_id).as_str());
+    images.into_iter().filter(is_shown).collect()
+}
+
+/// The picture out of a matrix' gallery for the variant with these option values: the one whose description is one of
+/// them, or lists some of them; where several do, the one that lists the most of them and the least else, and of
+/// those the first. A description that merely contains a value, as "Light blue" does, names another one.
+#[must_use]
+pub fn chosen(images: &[Image], values: &[String]) -> Option<Picture> {
+    let fold = |text: &str| text.trim().to_lowercase();
+    let values: BTreeSet<String> =
+        values.iter().map(|value| fold(value)).filter(|value| !value.is_empty()).collect();
+    let named = |image: &Image| {
+        let whole = fold(&image.description);
+        if values.contains(&whole) {
+            return (1, 0);
+        }
+        let parts: BTreeSet<String> = whole.split(SEPARATORS).map(fold).filter(|it| !it.is_empty()).collect();
+        let named = parts.intersection(&values).count();
+        (named, parts.len() - named)
+    };
+    let mut best = None;
+    for image in images {
+        let (named, else_named) = named(image);
+        let place = (std::cmp::Reverse(named), else_named, image.ordering, image.id);
+        if named > 0 && best.as_ref().is_none_or(|(before, _)| place < *before) {
+            best = Some((place, image));
+        }
+    }
+    wanted(&[best?.1.clone()], 1).pop()
+}
+
+/// What stands between the values in a description.
+const SEPARATORS: [char; 7] = [',', ';', '/', '|', '+', '&', '\n'];
+
+/// A choice out of a matrix' gallery, as one text: other than [`carried`] of the same picture, so that an item's own
+/// picture is never taken for a choice.
+#[must_use]
+pub fn carried_choice(choice: Option<&Picture>) -> String {
+    choice
+        .map(|picture| format!("{OF_GALLERY}{}", carried(std::slice::from_ref(picture))))
+        .unwrap_or_default()
+}
+
+/// Is this what [`carried_choice`] tells, or nothing?
+#[must_use]
+pub fn is_choice(carried: &str) -> bool {
+    carried.is_empty() || carried.starts_with(OF_GALLERY)
+}
+
+const OF_GALLERY: &str = "gallery ";
+
 /// `baseImageURL`, `publicID` and a suffix (section 4.6). The host converts to whatever is asked for, and the record
 /// does not tell the type, so the name of the file decides: a PNG may be transparent.
 fn address(image: &Image) -> String {
@@ -156,7 +212,40 @@ mod tests {
             ordering,
             item_id: 1,
             matrix_id: 0,
+            description: String::new(),
         }
+    }
+
+    #[test]
+    fn the_picture_of_a_variant_is_the_one_that_names_the_most_of_its_values_and_the_least_else() {
+        let descriptions =
+            ["Light blue", " RED ", "blue, M / front", "Red, S", "Blue", "", "1/2", "Red & Blue"];
+        let of = |(at, description): (usize, &&str)| Image {
+            description: (*description).to_owned(),
+            ..image(i64::try_from(at).unwrap(), 0, "p", "")
+        };
+        let images: Vec<Image> = descriptions.iter().enumerate().map(of).collect();
+        let chosen = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            chosen(&images, &values).map(|picture| picture.r_image_id)
+        };
+        assert_eq!(chosen(&["Red", "S"]), Some(3), "both values");
+        assert_eq!(chosen(&["Red", "M"]), Some(1), "its colour alone rather than with another size");
+        assert_eq!(chosen(&["blue", "m"]), Some(2));
+        assert_eq!(chosen(&["blue", "S"]), Some(4));
+        assert_eq!(chosen(&["light Blue", "S"]), Some(0));
+        assert_eq!(chosen(&["1/2", ""]), Some(6), "a value may hold what separates others");
+        assert_eq!(chosen(&["Green", "M"]), Some(2), "what names its size is better than nothing");
+        assert_eq!((chosen(&["Green", "XL"]), chosen(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_choice_is_told_from_an_own_picture_and_is_made_of_what_is_shown() {
+        let images = [image(3, 0, "a", ""), image(4, 1, "b", "")];
+        let both = wanted(&images, 2);
+        let choice = carried_choice(both.first());
+        assert!(is_choice(&choice) && is_choice("") && !is_choice(&carried(&both[..1])));
+        assert_eq!(shown_of(images.to_vec(), "4:b 3:other"), [images[1].clone()]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! a visit that was broken off is simply gone on with.
 
 mod back;
+mod choice;
 mod hang;
 mod keep;
 
@@ -201,14 +202,26 @@ impl Corridor {
         if !visit.account.rules.way(Field::Images).carries_from(Side::RSeries) {
             return Ok(());
         }
-        let (Some(half), Some(known)) = (visit.e_half(), visit.pictures.known.clone()) else { return Ok(()) };
-        if !known.is_due((Some(half.0), half.1)) {
+        let (Some(half), Some(owner)) = (visit.e_half(), owner_of(&visit.link)) else { return Ok(()) };
+        let choice = self.choice(visit).await?;
+        let known = visit.pictures.known.clone().unwrap_or_else(|| Known::nothing(owner));
+        let due = visit.pictures.known.is_some() && known.is_due((Some(half.0), half.1));
+        if !due && !choice.as_ref().is_some_and(|choice| choice::is_another(Some(&known), choice.as_ref())) {
             return Ok(());
         }
         visit.pictures.busy = true;
-        let images = self.pictures_in_shop(visit, known.owner).await?;
-        let wanted = pictures::wanted(&images, if half.1.is_some() { 1 } else { pictures::MOST });
-        let carried = pictures::carried(&wanted);
+        let images = if due { self.pictures_in_shop(visit, owner).await? } else { Vec::new() };
+        let own = pictures::wanted(&images, if half.1.is_some() { 1 } else { pictures::MOST });
+        let (wanted, carried) = match choice.filter(|_| own.is_empty()) {
+            Some(choice) => {
+                let carried = pictures::carried_choice(choice.as_ref());
+                (choice.into_iter().collect(), carried)
+            }
+            None => {
+                let carried = pictures::carried(&own);
+                (own, carried)
+            }
+        };
         let first = known.e_half != (Some(half.0), half.1);
         // At the first meeting the shop's pictures take the place of what is online; having none changes nothing.
         let changed = match &known.carried {
@@ -224,8 +237,8 @@ impl Corridor {
         drop(db);
         let (records, stale): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|record| record.e_half == half);
-        if changed {
-            self.confirm_gone(visit, known.owner, &images, &records).await?;
+        if changed && due {
+            self.confirm_gone(visit, owner, &images, &records).await?;
         }
         let gallery = self.gallery(visit, half.0).await?;
         let listed = wanted.clone();
@@ -254,7 +267,8 @@ impl Corridor {
                 Gallery { media: std::mem::take(&mut wall.media), ..Gallery::default() }
             }
         };
-        self.carried(visit, &known, wall, &listed, done).await
+        self.carried(visit, &known, wall, (&listed, &carried), done).await?;
+        self.call_for_choosers(visit).await
     }
 
     /// What the shop has now.
@@ -385,7 +399,7 @@ impl Corridor {
         Ok(())
     }
 
-    /// Makes a variation show the first picture of its item.
+    /// Makes a variation show the first picture of its item, or the one that was chosen for it.
     async fn carry_to_variation(
         &self,
         visit: &mut Visit<'_>,
@@ -415,13 +429,13 @@ impl Corridor {
         Ok(())
     }
 
-    /// Writes down that the pictures which the shop has `listed` are carried, and where each one's original is now.
+    /// Writes down that the pictures which the shop has `listed` are `carried`, and where each one's original is now.
     async fn carried(
         &self,
         visit: &Visit<'_>,
         known: &Known,
         wall: Wall,
-        listed: &[Picture],
+        (listed, carried): (&[Picture], &str),
         done: Gallery,
     ) -> Result<(), Stop> {
         let (connection, product) = (visit.link.connection_id, visit.link.product_id);
@@ -454,9 +468,8 @@ impl Corridor {
             }
         }
         images::forget(&mut db, connection, product, &gone).await?;
-        let carried = pictures::carried(listed);
         // With one of before among them they are not as the shop has them: the next that hangs lets it go.
-        let carried = Some(carried.as_str()).filter(|_| !wall.last_one_stays);
+        let carried = Some(carried).filter(|_| !wall.last_one_stays);
         images::carried(&mut db, connection, known, carried, half).await?;
         db.commit().await?;
         info!(%product, pictures = listed.len(), "the pictures are carried");

@@ -60,6 +60,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// Nothing, of pictures that R-Series was never seen to have.
+    #[must_use]
+    pub fn nothing(owner: Owner) -> Self {
+        Self { owner, news: 0, seen: 0, carried: None, e_half: (None, None) }
+    }
+
     /// Has a visit to look at them, for this half on E-Series?
     #[must_use]
     pub fn is_due(&self, e_half: (Option<i64>, Option<i64>)) -> bool {
@@ -150,8 +156,12 @@ pub async fn carried(
 ) -> Result<()> {
     let (owner, id) = known.owner.parts();
     sqlx::query!(
-        "update image_owners set seen = greatest(seen, $4), carried = $5, e_product_id = $6, e_combination_id = $7
-         where connection_id = $1 and owner = $2 and owner_id = $3",
+        "insert into image_owners as o
+             (connection_id, owner, owner_id, news, seen, carried, e_product_id, e_combination_id)
+         values ($1, $2, $3, $4, $4, $5, $6, $7)
+         on conflict (connection_id, owner, owner_id) do update
+         set seen = greatest(o.seen, excluded.seen), carried = excluded.carried,
+             e_product_id = excluded.e_product_id, e_combination_id = excluded.e_combination_id",
         connection_id.0,
         owner,
         id,

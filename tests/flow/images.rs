@@ -8,7 +8,6 @@ use concord::sandbox::rseries::{ImageFile, ImageOwner};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::variants::shirt;
 use crate::support::{Plan, World, item, mug};
 
 pub fn hash(bytes: &[u8]) -> String {
@@ -65,7 +64,7 @@ impl World {
     }
 
     /// Long enough for the next walk over all pictures of the shop.
-    async fn walk(&self) {
+    pub async fn walk(&self) {
         self.clock.advance(Duration::from_secs(16 * 60));
         self.settle().await;
         self.sweep().await;
@@ -122,40 +121,6 @@ async fn twelve_of_fifteen_pictures_are_carried() {
     world.walk().await;
     let left: Vec<i64> = images[..13].iter().copied().filter(|image| *image != images[3]).collect();
     world.check_pictures(id, &left, "the thirteenth moved up");
-    world.check_laws().await;
-}
-
-#[tokio::test]
-async fn a_matrix_shows_its_pictures_and_each_variation_the_first_one_of_its_item() {
-    let mut world = World::open(Plan::default()).await;
-    let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
-    let whole: Vec<i64> =
-        (0..2).map(|_| world.stage.r.add_image(ImageOwner::Matrix(matrix), "", None).unwrap()).collect();
-    let red = world.stage.r.items().iter().find(|item| item.custom_sku == "TS-R-S").unwrap().item_id;
-    let of_red = [world.add_image(red), world.add_image(red)];
-    world.connect().await;
-    world.settle().await;
-    let product = world.product_of_matrix(matrix).unwrap();
-    let of_variations = |world: &World| -> Vec<String> {
-        let pictures = world.stage.e.pictures(product).into_iter();
-        let pictures = pictures.filter(|picture| picture.place.starts_with("variation"));
-        pictures.map(|picture| picture.sha256.unwrap_or_default()).collect()
-    };
-    assert_eq!(world.hung(product), world.of_shop(&whole));
-    assert_eq!(of_variations(&world), world.of_shop(&of_red[..1]));
-    assert_eq!(world.writes(), 1 + 3, "the matrix in one call, and one a picture");
-    world.check_laws().await;
-    world.clear_calls();
-    world.walk().await;
-    assert_eq!(world.writes(), 0);
-
-    world.stage.r.remove_image(of_red[0]);
-    world.walk().await;
-    assert_eq!(of_variations(&world), world.of_shop(&of_red[1..]));
-    world.stage.r.remove_image(of_red[1]);
-    world.walk().await;
-    assert_eq!(of_variations(&world), Vec::<String>::new());
-    assert_eq!(world.hung(product), world.of_shop(&whole), "the matrix keeps its own");
     world.check_laws().await;
 }
 

@@ -19,6 +19,7 @@ mod homes;
 mod images;
 mod images_back;
 mod images_crash;
+mod images_of_variants;
 mod limits;
 mod moves;
 mod never_touched;

@@ -1,12 +1,14 @@
 //! `Image` as it travels (r-series-api.md, section 4.6).
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::platforms::read::{Record, Unreadable, list};
 
 /// A picture of an item or a matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// `imageID`.
     pub id: i64,
@@ -22,6 +24,21 @@ pub struct Image {
     pub item_id: i64,
     /// `itemMatrixID`; 0 is none.
     pub matrix_id: i64,
+    /// `description`, as somebody wrote it in the shop.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Two pictures hash alike if all that is carried of them is alike: a description says something of a matrix' pictures
+/// alone, and one that is empty says nothing.
+impl Hash for Image {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { id, public_id, base_url, filename, ordering, item_id, matrix_id, description } = self;
+        (id, public_id, base_url, filename, ordering, item_id, matrix_id).hash(state);
+        if *matrix_id != 0 && !description.is_empty() {
+            description.hash(state);
+        }
+    }
 }
 
 impl Image {
@@ -38,6 +55,7 @@ impl Image {
             ordering: record.integer("ordering")?.unwrap_or(0),
             item_id: record.integer("itemID")?.unwrap_or(0),
             matrix_id: record.integer("itemMatrixID")?.unwrap_or(0),
+            description: text("description")?,
         })
     }
 }

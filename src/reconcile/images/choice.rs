@@ -1,0 +1,74 @@
+//! A variation whose item has no picture of its own shows one out of the gallery of its matrix: the one whose
+//! description names its option values (`mapping::images::chosen`). What is chosen follows the gallery as the product
+//! shows it, so the product's visit comes first and calls for the variants whose choice is another one by then.
+
+use crate::catalog::Field;
+use crate::ids::ConnectionId;
+use crate::mapping::images::{self as pictures, Picture};
+use crate::platforms::rseries::wire::Image;
+use crate::reconcile::{Corridor, Stop, Visit};
+use crate::store::dirty::Asker;
+use crate::store::images::{self, Known, Owner};
+use crate::store::links::{self, Link};
+use crate::store::{Db, StoreError, dirty};
+
+impl Corridor {
+    /// The picture out of its matrix' gallery for the variant visited. None if there is nothing to choose: it is no
+    /// variant, its item has pictures, or what its product shows is not known yet. Some of none if no picture is its.
+    pub(super) async fn choice(&self, visit: &Visit<'_>) -> Result<Option<Option<Picture>>, Stop> {
+        let matrix = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id);
+        let Some((matrix, item)) = matrix.zip(visit.link.r_item_id) else { return Ok(None) };
+        let mut db = self.store.begin().await?;
+        let gallery = gallery(&mut db, visit.link.connection_id, matrix).await?;
+        let own = images::sighted(&mut db, visit.link.connection_id, &[Owner::Item(item)]).await?;
+        Ok(gallery.filter(|_| own.is_empty()).map(|gallery| choose(&gallery, &visit.link)))
+    }
+
+    /// Calls for the variants to which another picture of this product's gallery belongs than they show.
+    pub(super) async fn call_for_choosers(&self, visit: &Visit<'_>) -> Result<(), Stop> {
+        let Some(matrix) = visit.link.r_matrix_id else { return Ok(()) };
+        let (connection, now) = (visit.link.connection_id, self.clock.now());
+        let mut db = self.store.begin().await?;
+        let Some(gallery) = gallery(&mut db, connection, matrix).await? else { return Ok(()) };
+        let mut variants = links::of_parent(&mut db, connection, visit.link.product_id).await?;
+        variants.retain(|variant| variant.e_combination_id.is_some());
+        let owners: Vec<Owner> = variants.iter().filter_map(super::owner_of).collect();
+        let known = images::known(&mut db, connection, &owners).await?;
+        let own = images::sighted(&mut db, connection, &owners).await?;
+        let differs = |variant: &&Link| {
+            let Some(owner) = super::owner_of(variant).filter(|owner| !own.contains_key(owner)) else {
+                return false;
+            };
+            is_another(known.get(&owner), choose(&gallery, variant).as_ref())
+        };
+        let called: Vec<_> = variants.iter().filter(differs).map(|variant| variant.product_id).collect();
+        dirty::mark(&mut db, connection, &called, Asker::Other, now, now).await?;
+        db.commit().await?;
+        Ok(())
+    }
+}
+
+/// Is this choice another one than was carried? What was carried of an item's own pictures is none.
+pub(super) fn is_another(known: Option<&Known>, choice: Option<&Picture>) -> bool {
+    let carried = known.and_then(|known| known.carried.as_deref()).unwrap_or_default();
+    pictures::is_choice(carried) && carried != pictures::carried_choice(choice)
+}
+
+fn choose(gallery: &[Image], variant: &Link) -> Option<Picture> {
+    pictures::chosen(gallery, variant.shadow.r_series.list(Field::OptionValues).unwrap_or_default())
+}
+
+/// The pictures of a matrix that its product shows. None while what it has was not carried.
+async fn gallery(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    matrix_id: i64,
+) -> Result<Option<Vec<Image>>, StoreError> {
+    let owner = Owner::Matrix(matrix_id);
+    let Some(known) = images::known(db, connection_id, &[owner]).await?.remove(&owner) else {
+        return Ok(Some(Vec::new()));
+    };
+    let Some(carried) = known.carried else { return Ok(None) };
+    let records = images::sighted(db, connection_id, &[owner]).await?.remove(&owner).unwrap_or_default();
+    Ok(super::read(&records).map(|images| pictures::shown_of(images, &carried)))
+}
