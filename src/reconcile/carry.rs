@@ -68,6 +68,9 @@ impl Corridor {
             }
         };
         self.freeze_swinging(visit, &mut plan).await?;
+        if let InShop::Matrix { items, .. } = &shop {
+            self.tell_of_those_who_stay(visit, items, &mut plan).await?;
+        }
         allow(&plan, visit)?;
         self.sure_of_category(visit, &plan, &shop, &online).await?;
         let (r, e) = (shop.facts(&visit.reading()), online.facts(&visit.reading()));

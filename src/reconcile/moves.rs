@@ -4,11 +4,14 @@
 //! product which it can join, or could have one but for the items that hold their SKUs (`links.parent_id` says so from
 //! then on). Where the matrix cannot be online, because the plan has no room for it or its match is in doubt, nothing goes.
 
+use std::collections::BTreeSet;
+
 use super::carry::remember;
 use super::sight::{InShop, Online, Sight, Sights};
+use super::together::fitting;
 use super::{Corridor, Stop, Visit};
-use crate::catalog::{Facts, Field, PLAN_FEATURE, Side, Stock};
-use crate::decide::Shadow;
+use crate::catalog::{Facts, Field, Hold, PLAN_FEATURE, Side, Stock};
+use crate::decide::{Plan, Shadow};
 use crate::ids::ProductId;
 use crate::mapping;
 use crate::platforms::rseries::wire::Item;
@@ -82,7 +85,7 @@ impl Corridor {
     pub(super) async fn call_items(&self, visit: &Visit<'_>, items: &[Item]) -> Result<(), Stop> {
         let now = self.clock.now();
         let (connection, product) = (visit.link.connection_id, visit.link.product_id);
-        let alone = self.still_alone(visit, items).await?;
+        let (alone, _) = self.still_alone(visit, items).await?;
         let new = alone.into_iter().filter(|alone| !alone.called);
         let new: Vec<ProductId> = new.map(|alone| alone.product_id).collect();
         if !new.is_empty() {
@@ -94,18 +97,57 @@ impl Corridor {
         Ok(())
     }
 
-    /// Those of the items of a matrix that are still products by themselves.
-    async fn still_alone(&self, visit: &Visit<'_>, items: &[Item]) -> Result<Vec<Alone>, Stop> {
-        let items: Vec<i64> = items.iter().filter(|item| !item.archived).map(|item| item.id).collect();
+    /// Those of the items of a matrix that are still products by themselves: which can be variations of its product,
+    /// and which have to stay what they are.
+    async fn still_alone(&self, visit: &Visit<'_>, items: &[Item]) -> Result<(Vec<Alone>, Vec<Alone>), Stop> {
+        let (connection, product) = (visit.link.connection_id, visit.link.product_id);
+        let live: Vec<i64> = items.iter().filter(|item| !item.archived).map(|item| item.id).collect();
         let mut db = self.store.begin().await?;
-        Ok(links::alone(&mut db, visit.link.connection_id, visit.link.product_id, &items).await?)
+        let alone = links::alone(&mut db, connection, product, &live).await?;
+        if alone.is_empty() {
+            return Ok((alone, Vec::new()));
+        }
+        let variants = links::of_parent(&mut db, connection, product).await?;
+        let there = variants.iter().filter(|variant| variant.e_combination_id.is_some());
+        let there: BTreeSet<i64> = there.filter_map(|variant| variant.r_item_id).collect();
+        let fitting: BTreeSet<i64> =
+            fitting(visit, items, &there).into_iter().map(|fitting| fitting.item.id).collect();
+        Ok(alone.into_iter().partition(|alone| fitting.contains(&alone.r_item_id)))
+    }
+
+    /// Says, at a matrix, which of its items stay products by themselves, because they cannot be variations.
+    pub(super) async fn tell_of_those_who_stay(
+        &self,
+        visit: &Visit<'_>,
+        items: &[Item],
+        plan: &mut Plan,
+    ) -> Result<(), Stop> {
+        let (_, staying) = self.still_alone(visit, items).await?;
+        if staying.is_empty() {
+            return Ok(());
+        }
+        let name = |alone: &Alone| {
+            let item = items.iter().find(|item| item.id == alone.r_item_id);
+            item.map_or_else(
+                || alone.r_item_id.to_string(),
+                |item| format!("\u{201c}{}\u{201d}", item.description),
+            )
+        };
+        let names: Vec<String> = staying.iter().map(name).collect();
+        let reason = format!(
+            "Of its items {} cannot be a variation: each needs attributes of its own, that no other item of the \
+             matrix has. Until they are given some on R-Series, they stay products by themselves, in step as before.",
+            names.join(", ")
+        );
+        plan.holds.push((Field::OptionValues, Hold::new("options_twice", reason)));
+        Ok(())
     }
 
     /// A matrix whose product is about to be created has the items first that are products by themselves: the store takes
     /// their SKUs once.
     pub(super) async fn items_come_first(&self, visit: &Visit<'_>, shop: &InShop) -> Result<(), Stop> {
         let InShop::Matrix { items, .. } = shop else { return Ok(()) };
-        let alone = self.still_alone(visit, items).await?.len();
+        let alone = self.still_alone(visit, items).await?.0.len();
         if alone == 0 {
             return Ok(());
         }

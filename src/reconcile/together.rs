@@ -20,6 +20,33 @@ use crate::platforms::rseries::wire::Item;
 use crate::store::ledger::Kept;
 use crate::store::{self, links};
 
+/// An item that can be a variation beside the others of its matrix.
+pub(super) struct Fitting<'a> {
+    pub(super) item: &'a Item,
+    /// What it is.
+    from: Facts,
+    /// Its option values.
+    key: Vec<String>,
+}
+
+/// The items that can be variations of one product beside each other: each has option values, and no other's. Of two
+/// with the same ones the first fits, or the one whose variation is `there` already.
+pub(super) fn fitting<'a>(visit: &Visit<'_>, items: &'a [Item], there: &BTreeSet<i64>) -> Vec<Fitting<'a>> {
+    let reading = visit.reading_of_variants();
+    let mut items: Vec<&Item> = items.iter().filter(|item| !item.archived).collect();
+    items.sort_by_key(|item| !there.contains(&item.id));
+    let mut taken = BTreeSet::new();
+    let fits = |item: &'a Item| {
+        let from = mapping::rseries::variant_facts(item, reading.context, reading.names.as_ref());
+        let values = from.list(Field::OptionValues).unwrap_or_default();
+        let value = Value::List(values.to_vec());
+        let refused = mapping::eseries::refuses(None, Field::OptionValues, &value).is_some();
+        let key: Vec<String> = values.iter().map(|value| value.trim().to_owned()).collect();
+        (!refused && taken.insert(key.clone())).then_some(Fitting { item, from, key })
+    };
+    items.into_iter().filter_map(fits).collect()
+}
+
 impl Corridor {
     /// The variants that can be created along with their product. The others (no attributes, the same ones as another
     /// item, a count that is not known, more than one call takes) are left to their own visits, which say what is
@@ -30,16 +57,9 @@ impl Corridor {
         items: &[Item],
         kept: Option<&Kept>,
     ) -> Result<Vec<VariantCreation>, Stop> {
-        let reading = visit.reading_of_variants();
-        let mut taken = BTreeSet::new();
         let mut variants = Vec::new();
-        for item in items.iter().filter(|item| !item.archived) {
-            let from = mapping::rseries::variant_facts(item, reading.context, reading.names.as_ref());
-            let values = from.list(Field::OptionValues).unwrap_or_default();
-            let value = Value::List(values.to_vec());
-            let refused = mapping::eseries::refuses(None, Field::OptionValues, &value).is_some();
-            let key: Vec<String> = values.iter().map(|value| value.trim().to_owned()).collect();
-            if refused || from.stock().is_none() || !taken.insert(key.clone()) {
+        for Fitting { item, from, key } in fitting(visit, items, &BTreeSet::new()) {
+            if from.stock().is_none() {
                 continue;
             }
             let Some(Step::CreateVariationOnE { facts: sent }) = plan_creation(&from).steps.pop() else {

@@ -14,11 +14,7 @@ use crate::support::{Plan, World, item, mug};
 async fn with_two_cups(plan: &str) -> (World, [i64; 2]) {
     let mut world = World::open(Plan::default()).await;
     let ids = ["A", "B"].map(|sku| world.stage.r.create_item(item(&format!("Cup {sku}"), sku, "9", 5)));
-    let mut credentials = world.credentials();
-    credentials["plan"] = json!(plan);
-    let (status, made) = world.call("POST", "/v1/connections", Some(credentials)).await;
-    assert_eq!(status, StatusCode::CREATED, "{made}");
-    world.adopt(&made);
+    world.connect_on_plan(plan).await;
     world.settle().await;
     (world, ids)
 }
@@ -219,6 +215,63 @@ async fn a_matrix_that_is_archived_with_items_on_their_way_to_it_comes_back_whol
     let product = world.product_of_matrix(matrix).expect("it is back");
     assert_eq!(world.stage.e.variations(product).len(), 4);
     assert!(took.num_seconds() < 300, "it took {took}");
+    world.check_laws().await;
+    world.check_quiet().await;
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_a_variation_stays_a_product_in_step_and_the_matrix_says_so() {
+    for attributes in [["Red", "S", ""], ["", "", ""]] {
+        let (world, matrix, _) = World::with_a_shirt().await;
+        let id = world.stage.r.create_item(mug());
+        world.settle().await;
+        let own = world.product_of(id).unwrap().id;
+        world.later();
+        world.stage.r.put_into_matrix(id, matrix, attributes);
+        world.settle().await;
+        world.sweep().await;
+        assert_eq!(world.product_of(id).map(|product| product.id), Some(own), "{attributes:?}");
+        let parked = world.only_parked().await;
+        let reason = parked["reason"].as_str().unwrap();
+        assert!(reason.contains("Stoneware mug") && reason.contains("attributes of its own"), "{reason}");
+        assert_eq!((&parked["r_series"]["id"], &parked["variants"]), (&json!(matrix.to_string()), &json!(4)));
+        world.stage.r.sell(id, 1, 1);
+        world.settle().await;
+        assert_eq!(world.product_of(id).unwrap().quantity, Some(9), "in step as ever");
+        let at_rest = world.ledger().await.len();
+        world.sweep().await;
+        world.sweep().await;
+        assert_eq!(world.ledger().await.len(), at_rest, "it is told once");
+
+        world.later();
+        world.stage.r.set_attributes(id, ["White", "S", ""]);
+        world.settle().await;
+        world.sweep().await;
+        assert!(world.product_of(id).is_none(), "it is a variation now");
+        let product = world.product_of_matrix(matrix).unwrap();
+        assert_eq!(world.stage.e.variations(product).len(), 5);
+        world.check_laws().await;
+        world.check_quiet().await;
+        world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_items_with_the_same_attributes_a_new_matrix_takes_the_first() {
+    let (world, ids) = with_two_cups("unlimited").await;
+    let matrix = world.make_matrix_of(&ids);
+    world.stage.r.set_attributes(ids[1], ["Red", "S", ""]);
+    world.settle().await;
+    world.sweep().await;
+    let product = world.product_of_matrix(matrix).expect("it is online");
+    assert_eq!(world.stage.e.variations(product).len(), 1);
+    assert!(world.product_of(ids[0]).is_none() && world.product_of(ids[1]).is_some());
+    world.later();
+    world.stage.r.set_attributes(ids[1], ["Blue", "S", ""]);
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(world.stage.e.variations(product).len(), 2);
+    assert_eq!(world.stage.e.products().len(), 1);
     world.check_laws().await;
     world.check_quiet().await;
 }

@@ -76,11 +76,13 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                          else 'in_step' end as "state!"
              from links l join own using (connection_id, product_id)
              left join lateral (
-                 select count(*) as variants, bool_or(k.waiting) as waiting, bool_or(k.parked) as parked,
-                        bool_or(k.held) as held, sum(k.conflicts) as conflicts,
-                        min(c.sku || ': ' || coalesce(k.park_reason, k.held_reason)) as reason
+                 select count(*) as variants, bool_or(k.waiting) filter (where not $9) as waiting,
+                        bool_or(k.parked) filter (where not $9) as parked,
+                        bool_or(k.held) filter (where not $9) as held,
+                        sum(k.conflicts) filter (where not $9) as conflicts,
+                        min(c.sku || ': ' || coalesce(k.park_reason, k.held_reason)) filter (where not $9) as reason
                  from links c join own k using (connection_id, product_id)
-                 where c.connection_id = l.connection_id and c.parent_id = l.product_id and not $9
+                 where c.connection_id = l.connection_id and c.parent_id = l.product_id
              ) kids on true
              where l.connection_id = $1
                and ($2::uuid is null or l.product_id = $2)

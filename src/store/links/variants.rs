@@ -125,6 +125,8 @@ pub async fn adopt(
 pub struct Alone {
     /// Its id.
     pub product_id: ProductId,
+    /// R-Series `itemID`.
+    pub r_item_id: i64,
     /// E-Series product id.
     pub e_product_id: i64,
     /// Its matrix has called it.
@@ -139,7 +141,8 @@ pub async fn alone(
     items: &[i64],
 ) -> Result<Vec<Alone>> {
     let rows = sqlx::query!(
-        r#"select product_id, e_product_id as "e_product_id!", parent_id is not null as "called!" from links
+        r#"select product_id, r_item_id as "r_item_id!", e_product_id as "e_product_id!", parent_id is not null as "called!"
+           from links
            where connection_id = $1 and r_item_id = any($2) and e_product_id is not null and e_combination_id is null
              and (parent_id is null or parent_id = $3)
            order by product_id"#,
@@ -151,6 +154,7 @@ pub async fn alone(
     .await?;
     let alone = rows.into_iter().map(|row| Alone {
         product_id: ProductId(row.product_id),
+        r_item_id: row.r_item_id,
         e_product_id: row.e_product_id,
         called: row.called,
     });
