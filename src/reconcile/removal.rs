@@ -58,7 +58,7 @@ impl Corridor {
     /// An archived record is what may be left of an item that was merged into another one: what was sold of it on the web
     /// and not carried yet goes with it, unless somebody is told.
     pub(super) async fn tell_if_merged(&self, visit: &Visit<'_>, online: &Online) -> Result<(), Stop> {
-        let Some(item_id) = visit.link.r_item_id.filter(|_| visit.not_carried(online) != 0) else {
+        let Some(item_id) = visit.link.r_item_id.filter(|_| not_booked(visit, online) != 0) else {
             return Ok(());
         };
         let rows = visit.account.r.newest_log_rows(item_id, 0).await;
@@ -219,12 +219,18 @@ impl Corridor {
     }
 }
 
+/// What was sold or restocked on the web and not carried, and what a count of ours had trampled in the shop and was about
+/// to be put back.
+fn not_booked(visit: &Visit<'_>, online: &Online) -> i64 {
+    visit.not_carried(online).saturating_add(visit.link.owed_on_r)
+}
+
 /// The pieces of an item that was merged lie on another one now, which nobody names: what was sold on the web of the
 /// old one and not carried yet has to be booked there by a person, who then says so by a retry.
 fn tell_pieces(visit: &Visit<'_>, online: &Online) -> Result<(), Stop> {
-    let pieces = visit.not_carried(online);
+    let pieces = not_booked(visit, online);
     let reason = format!(
-        "The item was merged into another one on R-Series before {pieces:+} pieces, sold or restocked on E-Series, were \
+        "The item was merged into another one on R-Series before {pieces:+} pieces, sold or restocked meanwhile, were \
          booked. Book them on the item that is left, and retry: then this product is removed from E-Series."
     );
     if pieces == 0 || visit.claim.vouched {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::support::mortal::mortal;
-use crate::support::{Plan, World, mug};
+use crate::support::{Plan, World, item, mug};
 
 /// Reads of the log and writes of the item so far.
 fn progress(world: &World) -> (usize, usize) {
@@ -135,6 +135,51 @@ async fn what_was_trampled_before_a_death_is_put_back_after_it() {
         deaths += 1;
     }
     assert!(deaths >= 4, "only {deaths} deaths");
+}
+
+/// The pieces lie on another item by then: what a count of ours has trampled can only be told.
+#[tokio::test]
+async fn what_was_trampled_before_a_merge_is_put_back_or_told() {
+    let mut told = 0;
+    for awaits in (0..).step_by(2) {
+        let (world, id) = sold_on_the_web(Plan::default()).await;
+        let heir = world.stage.r.create_item(item("Cup", "CUP", "9", 3));
+        world.stage.r.habits(|habits| habits.merged_items_stay_archived = awaits % 4 == 0);
+        let (sold, left) = (Cell::new(false), Cell::new(Some(awaits)));
+        watched(&world, |world| {
+            if !sold.get() && progress(world) == (2, 0) {
+                world.stage.r.sell(id, 1, 1);
+                sold.set(true);
+            }
+            match left.get().filter(|_| progress(world).1 > 0) {
+                Some(0) => {
+                    world.stage.r.merge_items(id, heir);
+                    left.set(None);
+                }
+                Some(more) => left.set(Some(more - 1)),
+                None => {}
+            }
+        })
+        .await;
+        assert!(sold.get());
+        if left.get().is_some() {
+            break;
+        }
+        world.settle().await;
+        world.clock.advance(Duration::from_secs(25 * 3_600));
+        world.sweep().await;
+        let parked = world.get("/parked").await;
+        let reason = parked["items"][0]["reason"].as_str().unwrap_or_default();
+        let pieces = reason.split_once(" before ").and_then(|(_, pieces)| pieces.split_once(" pieces"));
+        let pieces: i64 = pieces.map_or(0, |(pieces, _)| pieces.parse().unwrap());
+        let (item, product) = world.pair(heir);
+        let there = item.stock.values().sum::<i64>();
+        assert_eq!(product.quantity, Some(there), "awaits {awaits}");
+        assert_eq!(there + pieces, 3 + 10 - 2 - 1, "awaits {awaits}: {parked}");
+        told += usize::from(pieces != 0);
+        world.close().await;
+    }
+    assert!(told > 3, "it was told {told} times");
 }
 
 #[tokio::test]
