@@ -239,6 +239,10 @@ async fn add_choices(
     let raw = e.raw_product(product.id).await?;
     let mut options = options_of(&raw);
     for (name, value) in wanted.iter().filter(|pair| !known(pair)) {
+        // An earlier try may have added it, and been refused what it was for.
+        if has_choice(&options, name, value) {
+            continue;
+        }
         let choice = json!({ "text": value });
         match options.iter_mut().find(|option| called(option, name)) {
             Some(option) => {
@@ -296,6 +300,13 @@ async fn read_back(e: &eseries::Client, product_id: i64, id: i64) -> Result<(Pro
 
 fn options_of(raw: &Value) -> Vec<Value> {
     raw.get("options").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn has_choice(options: &[Value], name: &str, value: &str) -> bool {
+    let option = options.iter().find(|option| called(option, name));
+    let choices = option.and_then(|option| option.get("choices")?.as_array());
+    let text = |choice: &Value| choice.get("text").and_then(Value::as_str).map(|text| text.trim().to_owned());
+    choices.into_iter().flatten().any(|choice| text(choice).as_deref() == Some(value.trim()))
 }
 
 fn called(option: &Value, name: &str) -> bool {

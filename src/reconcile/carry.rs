@@ -84,6 +84,7 @@ impl Corridor {
         let mut steps: VecDeque<Step> = plan.steps.into();
         while let Some(step) = steps.pop_front() {
             match step {
+                Step::Update { changes, .. } if changes.is_empty() => {}
                 Step::Update { side, changes } => {
                     self.update(visit, side, changes, (&shop, &online), &mut steps).await?;
                 }
@@ -311,6 +312,7 @@ impl Corridor {
                 if is_taken(side, change.field, &error) {
                     self.step_aside(visit, shop, &change, steps).await?;
                 }
+                visit.leave_the_rest(change.field, steps);
                 Ok(())
             }
             (Some(error), _) => Err(self.stop(side, error)),

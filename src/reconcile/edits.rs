@@ -1,10 +1,12 @@
 //! What an operator wants of a product: an undo, or a choice in a conflict. A visit sees to it like to anything else:
 //! it looks, writes the intent down, writes, reads back; and where somebody has edited the field since, it leaves it.
 
+use std::collections::VecDeque;
+
 use super::sight::{InShop, Online};
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Facts, Field, Side, Stock, Way};
-use crate::decide::Plan;
+use crate::decide::{Plan, Step};
 use crate::ledger::{Entry, Kind, Origin, Outcome};
 use crate::store::edits::{Edit, What};
 use crate::store::{self, Db, StoreError, conflicts, dirty, edits, links};
@@ -103,6 +105,26 @@ impl Visit<'_> {
             let What::Values(values) = &wanted.edit.what else { continue };
             if let (Some(Fate::Done), Some(hold)) = (&wanted.fate, self.link.holds.get(&values.field)) {
                 wanted.fate = Some(Fate::Left(hold.reason.clone()));
+                // Where one side has taken it, that is news of that side from here on, and the reason stays visible.
+                for side in [Side::RSeries, Side::ESeries] {
+                    let known = self.link.shadow.side(side).get(values.field);
+                    let took = known.zip(values.want.side(side)).is_some_and(|(now, want)| now.same(want));
+                    if let Some(before) = values.expected.side(side).filter(|_| took) {
+                        self.link.shadow.side_mut(side).set(values.field, before.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// A side does not take what an operator wants of a field: the other one, if it was not written yet, is left as it is.
+    pub(super) fn leave_the_rest(&self, field: Field, steps: &mut VecDeque<Step>) {
+        if self.edited(field).is_none() {
+            return;
+        }
+        for step in steps {
+            if let Step::Update { changes, .. } = step {
+                changes.retain(|change| change.field != field);
             }
         }
     }

@@ -183,3 +183,22 @@ async fn variants_that_change_places_do_so_online_too() {
     world.check_laws().await;
     world.check_quiet().await;
 }
+
+#[tokio::test]
+async fn a_value_that_is_new_is_added_once_though_the_sku_that_comes_with_it_is_taken() {
+    let (world, _, product) = World::with_a_shirt().await;
+    let [one, other] = ["TS-R-S", "TS-B-S"].map(|sku| world.item_called(sku));
+    world.later();
+    world.stage.r.set_sku(one, "TS-B-S");
+    world.stage.r.set_attributes(one, ["Green", "S", ""]);
+    world.stage.r.set_sku(other, "TS-R-S");
+    world.settle().await;
+    world.sweep().await;
+    assert_eq!(world.attributes_online(product, "TS-B-S"), ["Green", "S"]);
+    assert_eq!(world.attributes_online(product, "TS-R-S"), ["Blue", "S"]);
+    let ledger = world.ledger().await;
+    let refused = ledger.iter().filter(|it| it["result"] == "refused" && it["field"] == "option_values");
+    assert_eq!(refused.count(), 1, "once along with the SKU, and never by itself");
+    world.check_laws().await;
+    world.check_quiet().await;
+}
