@@ -92,6 +92,11 @@ fn add_range(
         for id in items {
             r.add_image(ImageOwner::Item(id), "This one", None);
         }
+    } else if let Some((_, values)) = range.options.first() {
+        // As shops do it that photograph each colour once.
+        for value in *values {
+            r.add_image(ImageOwner::Matrix(matrix_id), value, None);
+        }
     }
     size
 }

@@ -125,6 +125,7 @@ impl World {
             own.sort_by_key(|item| item.item_id);
             let variants = own.into_iter().map(|item| {
                 let picture = self.pictures_in_shop(ImageOwner::Item(item.item_id)).into_iter().next();
+                let picture = picture.or_else(|| self.picture_named_like(item));
                 assert_eq!(of_item[&item.item_id], of_matrix[&matrix.matrix_id], "{item:?}");
                 in_shop(item, Some(&matrix), &taken, picture)
             });
@@ -140,6 +141,17 @@ impl World {
         let whole = whole.collect();
         let categories = tree.iter().map(|row| paths[&number(&row["categoryID"])].clone()).collect();
         Catalogue { simple, whole, categories }
+    }
+
+    /// The picture of its matrix that is described by one of its attributes.
+    fn picture_named_like(&self, item: &ItemView) -> Option<String> {
+        let rows = self.stage.r.raw_images(ImageOwner::Matrix(item.matrix_id));
+        let named = |row: &&Value| {
+            let description = row["description"].as_str().unwrap_or_default().to_lowercase();
+            item.attributes.iter().any(|value| !value.is_empty() && value.to_lowercase() == description)
+        };
+        let bytes = self.stage.r.image_bytes(number(&rows.iter().find(named)?["imageID"])).unwrap();
+        Some(hash(&bytes))
     }
 
     fn pictures_in_shop(&self, owner: ImageOwner) -> Vec<String> {
