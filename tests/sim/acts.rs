@@ -29,6 +29,7 @@ impl Storm {
             Act::Shelve(deed) => return self.shelve(deed),
             Act::Hang(deed) => return self.hang(deed),
             Act::Create(side, number) => return self.create(*side, *number),
+            Act::Merge(one, other) => return self.merge(*one, *other),
             Act::Swap(one, other) => return self.swap_skus(*one, *other),
         };
         let id = self.items[number % self.items.len()];
@@ -116,7 +117,8 @@ impl Storm {
             }
             // One variant at least stays: a matrix without items is another story.
             (Act::Leave(..), _)
-                if !item.archived && r.matrix(item.matrix_id).is_some_and(|it| it.variants.len() > 1) =>
+                if !item.archived
+                    && r.matrix(item.matrix_id).is_some_and(|it| self.merges.living(&it) > 1) =>
             {
                 r.take_out_of_matrix(id);
                 typed.ever.entry("name").or_default().insert(item.description.clone());
@@ -180,6 +182,7 @@ impl Storm {
         // One that has another place in the shop takes along what was sold of it.
         if !self.shifted.contains(&id) {
             self.truth.insert(id, item.stock.values().sum());
+            self.merges.begin_anew(id);
         }
         if now.is_some() {
             self.shifted.remove(&id);
@@ -231,7 +234,9 @@ impl Storm {
     /// A whole matrix goes, or comes back. What it does to the stock is read off each of its items.
     fn archive_whole(&mut self, matrix: i64, archived: bool) {
         let r = &self.world.stage.r;
-        let items: Vec<i64> = r.matrix(matrix).unwrap().variants.iter().map(|(item, _)| *item).collect();
+        let items = r.matrix(matrix).unwrap().variants;
+        let items = items.iter().map(|(item, _)| *item).filter(|item| self.truth.contains_key(item));
+        let items: Vec<i64> = items.collect();
         for item in &items {
             self.see_removal(*item);
             self.leave_behind(*item);

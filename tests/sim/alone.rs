@@ -25,6 +25,13 @@ fn of(record: &Value, names: &[&str]) -> Value {
     Value::Object(names.iter().map(|name| ((*name).to_owned(), record[*name].clone())).collect())
 }
 
+impl Alone {
+    /// The item is no more.
+    pub(super) fn forget(&mut self, item: i64) {
+        self.shop.remove(&item);
+    }
+}
+
 impl Storm {
     /// Somebody writes what the other side never hears of.
     pub fn note(&mut self, side: Side, item: i64, number: u32) {

@@ -16,20 +16,23 @@ pub struct Births {
     pub forgotten: BTreeSet<i64>,
     /// Items whose product went once already: who deletes one again soon is asked whether he means it.
     pub removed: BTreeSet<i64>,
+    /// Items of which the web had a product long before the storm.
+    old: BTreeSet<i64>,
 }
 
 impl Storm {
     /// The merchant wants the shop to follow, and what was there before the storm was made long ago.
-    pub async fn expect_births(&self) {
+    pub async fn expect_births(&mut self) {
         if self.setting.births {
             self.world.set(json!({"born_online": "auto", "gone_online": "recreate"})).await;
             self.world.let_bygones_be().await;
+            self.births.old = self.items.iter().copied().take(self.setting.items).collect();
         }
     }
 
     pub(super) fn forget(&mut self, number: usize) {
         let id = self.items[number % self.items.len()];
-        let of_old = number % self.items.len() < self.setting.items;
+        let of_old = self.births.old.contains(&id);
         let item = self.world.stage.r.item(id).unwrap();
         if !self.setting.births || !of_old || item.matrix_id != 0 || !self.births.removed.insert(id) {
             return;

@@ -9,6 +9,7 @@ mod acts;
 mod alone;
 mod births;
 mod goods;
+mod merges;
 #[cfg(feature = "planted")]
 mod planted;
 mod policies;

@@ -10,8 +10,22 @@ use super::{ABREAST, play};
 /// Within so many seeds each has to be found.
 const WITHIN: u64 = 500;
 
-/// The first seed whose storm finds the mistake.
-fn found_at(mistake: Mistake) -> Option<u64> {
+/// Does the storm of this seed find the mistake?
+fn finds(seed: u64, mistake: Mistake) -> bool {
+    let Err(why) = play(&Script::drawn_from(seed)) else { return false };
+    let words: String = why.chars().take(160).collect();
+    eprintln!("{mistake:?}: seed {seed}: {}", words.replace('\n', " "));
+    true
+}
+
+/// A seed whose storm finds the mistake: `known`, if that still does, else the first. Most seeds do not, so this one
+/// saves what the others would take.
+fn found_at(mistake: Mistake, known: u64) -> Option<u64> {
+    plant(Some(mistake));
+    if finds(known, mistake) {
+        return Some(known);
+    }
+    eprintln!("{mistake:?}: seed {known} does not find it any more: write here what does");
     let (next, found) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
         for _ in 0..ABREAST {
@@ -22,9 +36,7 @@ fn found_at(mistake: Mistake) -> Option<u64> {
                     if seed >= WITHIN.min(found.load(Ordering::Relaxed)) {
                         return;
                     }
-                    if let Err(why) = play(&Script::drawn_from(seed)) {
-                        let words: String = why.chars().take(160).collect();
-                        eprintln!("{mistake:?}: seed {seed}: {}", words.replace('\n', " "));
+                    if finds(seed, mistake) {
                         found.fetch_min(seed, Ordering::Relaxed);
                     }
                 }
@@ -35,10 +47,10 @@ fn found_at(mistake: Mistake) -> Option<u64> {
 }
 
 macro_rules! found {
-    ($($name:ident: $mistake:ident,)*) => {
+    ($($name:ident: $mistake:ident at $known:literal,)*) => {
         $(#[test]
         fn $name() {
-            let found = found_at(Mistake::$mistake);
+            let found = found_at(Mistake::$mistake, $known);
             assert!(found.is_some(), "no storm of {WITHIN} finds it");
         })*
 
@@ -50,17 +62,17 @@ macro_rules! found {
 }
 
 found! {
-    shadow_is_what_was_sent: ShadowIsWhatWasSent,
-    blind_retry_of_a_delta: BlindRetryOfADelta,
-    settle_without_fence: SettleWithoutFence,
-    intent_closed_after_merging: IntentClosedAfterMerging,
-    dedupe_by_content: DedupeByContent,
-    cursor_by_timestamp_only: CursorByTimestampOnly,
-    delete_by_absence: DeleteByAbsence,
-    rate_limit_is_failure: RateLimitIsFailure,
-    no_repair: NoRepair,
-    judged_at_once: JudgedAtOnce,
-    sent_too_late: SentTooLate,
-    own_categories_dropped: OwnCategoriesDropped,
-    pictures_uploaded_again: PicturesUploadedAgain,
+    shadow_is_what_was_sent: ShadowIsWhatWasSent at 16,
+    blind_retry_of_a_delta: BlindRetryOfADelta at 4,
+    settle_without_fence: SettleWithoutFence at 11,
+    intent_closed_after_merging: IntentClosedAfterMerging at 4,
+    dedupe_by_content: DedupeByContent at 0,
+    cursor_by_timestamp_only: CursorByTimestampOnly at 178,
+    delete_by_absence: DeleteByAbsence at 147,
+    rate_limit_is_failure: RateLimitIsFailure at 37,
+    no_repair: NoRepair at 79,
+    judged_at_once: JudgedAtOnce at 79,
+    sent_too_late: SentTooLate at 141,
+    own_categories_dropped: OwnCategoriesDropped at 1,
+    pictures_uploaded_again: PicturesUploadedAgain at 4,
 }

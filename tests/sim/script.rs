@@ -34,6 +34,7 @@ pub struct Setting {
     pub trims: bool,
     pub rounds: bool,
     pub stock_moves_time: bool,
+    pub merged_stay: bool,
     /// Worker B's clock against everybody else's, in seconds: processes agree on the time by the database's
     /// clock, but for the way there.
     pub skew: i64,
@@ -68,6 +69,8 @@ pub enum Act {
     /// An item of its own becomes a variant of the matrix; a variant becomes an item of its own.
     Join(usize, u32),
     Leave(usize),
+    /// An item is merged into another one in the shop.
+    Merge(usize, usize),
     /// Two items change their SKUs in the shop.
     Swap(usize, usize),
     /// A new item in the shop, or a product that only the web has.
@@ -141,6 +144,7 @@ impl Script {
         let mut dice = ChaCha12Rng::seed_from_u64(seed);
         // Dice of its own, so that what a seed had before stays what it was.
         let mut furniture = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 40));
+        let mut merges = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 45));
         let setting = Setting {
             relay: dice.random_bool(0.7),
             shops: dice.random_range(1..3),
@@ -155,6 +159,7 @@ impl Script {
             trims: dice.random_bool(0.5),
             rounds: dice.random_bool(0.5),
             stock_moves_time: dice.random_bool(0.5),
+            merged_stay: merges.random_bool(0.5),
             skew: dice.random_range(-1..=1),
             sleepers: dice.random_bool(0.5),
         };
@@ -206,6 +211,11 @@ impl Script {
                 (second_thoughts.random_range(0..=events.len()), second_thoughts.random_range(0..8));
             let other = one + second_thoughts.random_range(1..3);
             events.insert(at, Event::Merchant(Act::Swap(one, other)));
+        }
+        for _ in 0..if merges.random_bool(0.3) { merges.random_range(1..3) } else { 0 } {
+            let (at, one) = (merges.random_range(0..=events.len()), merges.random_range(0..8));
+            let other = one + merges.random_range(1..3);
+            events.insert(at, Event::Merchant(Act::Merge(one, other)));
         }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }

@@ -16,6 +16,7 @@ use concord::turnstile::{Passage, Passing, Point, Turnstile, Watcher};
 use super::acts::values;
 use super::alone::Alone;
 use super::births::Births;
+use super::merges::Merges;
 use super::script::{Event, Script, Setting};
 use super::shelves::Shelves;
 use super::walls::Walls;
@@ -74,6 +75,7 @@ pub struct Storm {
     pub walls: Walls,
     pub alone: Alone,
     pub births: Births,
+    pub merges: Merges,
     /// Products that only the web has.
     pub only_online: usize,
     /// Events that were acknowledged.
@@ -125,6 +127,7 @@ impl Storm {
         });
         world.stage.r.habits(|habits| {
             habits.stock_write_moves_item_time_stamp = setting.stock_moves_time;
+            habits.merged_items_stay_archived = setting.merged_stay;
             // Else nothing but a full look would ever tell of them.
             habits.attribute_write_moves_item_time_stamp = true;
         });
@@ -142,6 +145,7 @@ impl Storm {
             walls: Walls::default(),
             alone: Alone::default(),
             births: Births::default(),
+            merges: Merges::default(),
             elsewhere: BTreeMap::new(),
             typed: BTreeMap::new(),
             whole: BTreeMap::new(),
@@ -404,6 +408,7 @@ impl Storm {
         for who in 0..2 {
             self.work(who, usize::MAX).await;
         }
+        self.answer_merges().await;
         self.bring_back();
         // Whatever no notice told, one sweep finds; a second one finds nothing.
         for _ in 0..2 {
@@ -422,7 +427,7 @@ impl Storm {
 
     /// Until nothing waits, keeping book of what is acknowledged. Platforms repeat a notice that was not taken
     /// only after a quarter of an hour: whether that is waited for is `mail`.
-    async fn settle(&mut self, mail: bool) {
+    pub(super) async fn settle(&mut self, mail: bool) {
         for _ in 0..2_000 {
             let before = self.acknowledged.len();
             self.deliver().await;

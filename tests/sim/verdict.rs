@@ -36,7 +36,7 @@ impl Storm {
         for matrix in self.world.stage.r.matrices() {
             let product = self.world.product_of_matrix(matrix.matrix_id).expect("the matrix is online");
             let made = self.world.stage.e.variations(product).len();
-            assert_eq!(made, matrix.variants.len(), "a variation is there twice, or missing");
+            assert_eq!(made, self.merges.living(&matrix), "a variation is there twice, or missing");
         }
         self.judge_inbox().await;
         self.judge_shelves().await;
@@ -56,9 +56,10 @@ impl Storm {
         for (id, truth) in &self.truth {
             let item = self.world.stage.r.item(*id).unwrap();
             let goods = self.world.goods(*id).expect("it is online");
-            let truth = if self.births.forgotten.contains(id) { &item.stock.values().sum() } else { truth };
+            let forgotten = self.births.forgotten.contains(id);
+            let truth = if forgotten { item.stock.values().sum() } else { truth - self.told_of(*id) };
             let there = (item.stock.values().sum::<i64>(), goods.quantity);
-            let stock_is_true = there == (*truth, Some(*truth));
+            let stock_is_true = there == (truth, Some(truth));
             hold!(self, *id, stock_is_true, "the stock of item {id} is {there:?}, and should be {truth}");
             let elsewhere = item.stock.get(&2).copied().unwrap_or_default();
             assert_eq!(

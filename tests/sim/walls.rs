@@ -61,6 +61,8 @@ impl From<Owner> for ImageOwner {
 pub struct Walls {
     /// Whose pictures somebody has changed on the web.
     meddled: BTreeSet<Owner>,
+    /// Products of such as are no more.
+    left: BTreeSet<i64>,
 }
 
 /// Most that a merchant hangs of one thing here.
@@ -96,6 +98,14 @@ impl Storm {
         match owner {
             Owner::Item(id) => self.world.goods(id).map(|goods| (goods.product, goods.variation)),
             Owner::Matrix(id) => self.world.product_of_matrix(id).map(|product| (product, None)),
+        }
+    }
+
+    /// It is about to be no more.
+    pub(super) fn forget_wall(&mut self, owner: Owner) {
+        if self.walls.meddled.remove(&owner) {
+            let product = self.wall_of(owner).map(|wall| wall.0);
+            self.walls.left.extend(product);
         }
     }
 
@@ -209,6 +219,7 @@ impl Storm {
     /// No picture was taken twice by a product that nobody has meddled with.
     fn judge_uploads(&self) {
         let meddled = self.walls.meddled.iter().filter_map(|owner| Some(self.wall_of(*owner)?.0));
+        let meddled = meddled.chain(self.walls.left.iter().copied());
         let meddled: BTreeSet<String> = meddled.map(|product| format!("/products/{product}/")).collect();
         let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
         for call in self.world.stage.e.calls() {
