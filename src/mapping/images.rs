@@ -112,18 +112,28 @@ pub fn shown_of(images: Vec<Image>, carried: &str) -> Vec<Image> {
 
 /// The picture out of a matrix' gallery for the variant with these option values: the one whose description is one of
 /// them, or lists some of them; where several do, the one that lists the most of them and the least else, and of
-/// those the first. A description that merely contains a value, as "Light blue" does, names another one.
+/// those the first. A description that merely contains a value, as "Light blue" does, names another one, and one that
+/// lists a value which only `others` have is theirs: a wrong colour would be worse than no picture.
 #[must_use]
-pub fn chosen(images: &[Image], values: &[String]) -> Option<Picture> {
+pub fn chosen<'a>(
+    images: &[Image],
+    values: &[String],
+    others: impl Iterator<Item = &'a String>,
+) -> Option<Picture> {
     let fold = |text: &str| text.trim().to_lowercase();
     let values: BTreeSet<String> =
         values.iter().map(|value| fold(value)).filter(|value| !value.is_empty()).collect();
+    let others: BTreeSet<String> =
+        others.map(|value| fold(value)).filter(|value| !values.contains(value)).collect();
     let named = |image: &Image| {
         let whole = fold(&image.description);
         if values.contains(&whole) {
             return (1, 0);
         }
         let parts: BTreeSet<String> = whole.split(SEPARATORS).map(fold).filter(|it| !it.is_empty()).collect();
+        if others.contains(&whole) || !parts.is_disjoint(&others) {
+            return (0, 0);
+        }
         let named = parts.intersection(&values).count();
         (named, parts.len() - named)
     };
@@ -136,6 +146,12 @@ pub fn chosen(images: &[Image], values: &[String]) -> Option<Picture> {
         }
     }
     wanted(&[best?.1.clone()], 1).pop()
+}
+
+/// Does a description list several things? Then it depends on the other variants whose picture that is.
+#[must_use]
+pub fn list_several(images: &[Image]) -> bool {
+    images.iter().any(|image| image.description.contains(SEPARATORS))
 }
 
 /// What stands between the values in a description.
@@ -226,8 +242,9 @@ mod tests {
         };
         let images: Vec<Image> = descriptions.iter().enumerate().map(of).collect();
         let chosen = |values: &[&str]| {
-            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-            chosen(&images, &values).map(|picture| picture.r_image_id)
+            let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+            let all = owned(&["Light blue", "Red", "Blue", "Green", "S", "M", "XL", "1/2"]);
+            chosen(&images, &owned(values), all.iter()).map(|picture| picture.r_image_id)
         };
         assert_eq!(chosen(&["Red", "S"]), Some(3), "both values");
         assert_eq!(chosen(&["Red", "M"]), Some(1), "its colour alone rather than with another size");
@@ -235,7 +252,8 @@ mod tests {
         assert_eq!(chosen(&["blue", "S"]), Some(4));
         assert_eq!(chosen(&["light Blue", "S"]), Some(0));
         assert_eq!(chosen(&["1/2", ""]), Some(6), "a value may hold what separates others");
-        assert_eq!(chosen(&["Green", "M"]), Some(2), "what names its size is better than nothing");
+        assert_eq!(chosen(&["Green", "M"]), None, "what shows a blue one is no picture of a green one");
+        assert_eq!(chosen(&["Red", "XL"]), Some(1));
         assert_eq!((chosen(&["Green", "XL"]), chosen(&[])), (None, None));
     }
 

@@ -21,30 +21,50 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         let gallery = gallery(&mut db, visit.link.connection_id, matrix).await?;
         let own = images::sighted(&mut db, visit.link.connection_id, &[Owner::Item(item)]).await?;
-        Ok(gallery.filter(|_| own.is_empty()).map(|gallery| choose(&gallery, &visit.link)))
+        let Some(gallery) = gallery.filter(|_| own.is_empty()) else { return Ok(None) };
+        let described = gallery.iter().any(|image| !image.description.is_empty());
+        let Some(parent) = visit.link.parent_id.filter(|_| described) else { return Ok(Some(None)) };
+        let variants = links::of_parent(&mut db, visit.link.connection_id, parent).await?;
+        if pictures::list_several(&gallery) {
+            // What this one is called may be new to the others.
+            self.call_those_who_differ(&mut db, visit, &gallery, &variants).await?;
+            db.commit().await?;
+        }
+        Ok(Some(choose(&gallery, &visit.link, &variants)))
     }
 
     /// Calls for the variants to which another picture of this product's gallery belongs than they show.
     pub(super) async fn call_for_choosers(&self, visit: &Visit<'_>) -> Result<(), Stop> {
         let Some(matrix) = visit.link.r_matrix_id else { return Ok(()) };
-        let (connection, now) = (visit.link.connection_id, self.clock.now());
+        let connection = visit.link.connection_id;
         let mut db = self.store.begin().await?;
         let Some(gallery) = gallery(&mut db, connection, matrix).await? else { return Ok(()) };
-        let mut variants = links::of_parent(&mut db, connection, visit.link.product_id).await?;
-        variants.retain(|variant| variant.e_combination_id.is_some());
-        let owners: Vec<Owner> = variants.iter().filter_map(super::owner_of).collect();
-        let known = images::known(&mut db, connection, &owners).await?;
-        let own = images::sighted(&mut db, connection, &owners).await?;
-        let differs = |variant: &&Link| {
-            let Some(owner) = super::owner_of(variant).filter(|owner| !own.contains_key(owner)) else {
-                return false;
-            };
-            is_another(known.get(&owner), choose(&gallery, variant).as_ref())
-        };
-        let called: Vec<_> = variants.iter().filter(differs).map(|variant| variant.product_id).collect();
-        dirty::mark(&mut db, connection, &called, Asker::Other, now, now).await?;
+        let variants = links::of_parent(&mut db, connection, visit.link.product_id).await?;
+        self.call_those_who_differ(&mut db, visit, &gallery, &variants).await?;
         db.commit().await?;
         Ok(())
+    }
+
+    async fn call_those_who_differ(
+        &self,
+        db: &mut Db,
+        visit: &Visit<'_>,
+        gallery: &[Image],
+        variants: &[Link],
+    ) -> Result<(), StoreError> {
+        let (connection, now) = (visit.link.connection_id, self.clock.now());
+        let owners: Vec<Owner> = variants.iter().filter_map(super::owner_of).collect();
+        let known = images::known(db, connection, &owners).await?;
+        let own = images::sighted(db, connection, &owners).await?;
+        let differs = |variant: &&Link| {
+            let chooses = variant.e_combination_id.is_some() && variant.product_id != visit.link.product_id;
+            let owner = super::owner_of(variant).filter(|owner| chooses && !own.contains_key(owner));
+            owner.is_some_and(|owner| {
+                is_another(known.get(&owner), choose(gallery, variant, variants).as_ref())
+            })
+        };
+        let called: Vec<_> = variants.iter().filter(differs).map(|variant| variant.product_id).collect();
+        dirty::mark(db, connection, &called, Asker::Other, now, now).await
     }
 }
 
@@ -54,8 +74,12 @@ pub(super) fn is_another(known: Option<&Known>, choice: Option<&Picture>) -> boo
     pictures::is_choice(carried) && carried != pictures::carried_choice(choice)
 }
 
-fn choose(gallery: &[Image], variant: &Link) -> Option<Picture> {
-    pictures::chosen(gallery, variant.shadow.r_series.list(Field::OptionValues).unwrap_or_default())
+fn choose(gallery: &[Image], variant: &Link, all: &[Link]) -> Option<Picture> {
+    pictures::chosen(gallery, values_of(variant), all.iter().flat_map(values_of))
+}
+
+fn values_of(variant: &Link) -> &[String] {
+    variant.shadow.r_series.list(Field::OptionValues).unwrap_or_default()
 }
 
 /// The pictures of a matrix that its product shows. None while what it has was not carried.
