@@ -102,12 +102,13 @@ pub fn carried(pictures: &[Picture]) -> String {
     each.collect::<Vec<_>>().join(" ")
 }
 
-/// These pictures of a matrix that its product shows, as [`carried`] tells of them.
+/// These pictures of a matrix that its product shows, as [`carried`] tells of them; none if one is missing.
 #[must_use]
-pub fn shown_of(images: Vec<Image>, carried: &str) -> Vec<Image> {
-    let shown: BTreeSet<&str> = carried.split(' ').collect();
+pub fn shown_of(images: Vec<Image>, carried: &str) -> Option<Vec<Image>> {
+    let shown: BTreeSet<&str> = carried.split(' ').filter(|key| !key.is_empty()).collect();
     let is_shown = |image: &Image| shown.contains(format!("{}:{}", image.id, image.public_id).as_str());
-    images.into_iter().filter(is_shown).collect()
+    let images: Vec<Image> = images.into_iter().filter(is_shown).collect();
+    (images.len() == shown.len()).then_some(images)
 }
 
 /// The picture out of a matrix' gallery for the variant with these option values: the one whose description is one of
@@ -130,8 +131,8 @@ pub fn chosen<'a>(
         if values.contains(&whole) {
             return (1, 0);
         }
-        let parts: BTreeSet<String> = whole.split(SEPARATORS).map(fold).filter(|it| !it.is_empty()).collect();
-        if others.contains(&whole) || !parts.is_disjoint(&others) {
+        let parts = parts_of(&whole, |part| values.contains(part) || others.contains(part));
+        if !parts.is_disjoint(&others) {
             return (0, 0);
         }
         let named = parts.intersection(&values).count();
@@ -146,6 +147,23 @@ pub fn chosen<'a>(
         }
     }
     wanted(&[best?.1.clone()], 1).pop()
+}
+
+/// What a description lists. A value may itself hold what separates others: the longest that is `known` is one part.
+fn parts_of(description: &str, known: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let ends = description.match_indices(SEPARATORS).map(|(at, _)| at);
+    let ends: Vec<usize> = ends.chain([description.len()]).collect();
+    let mut parts = BTreeSet::new();
+    let mut from = 0;
+    while let Some(first) = ends.iter().copied().find(|end| *end >= from) {
+        let part = |end: usize| description.get(from..end).unwrap_or_default().trim();
+        let longest = ends.iter().copied().rev().find(|end| *end >= from && known(part(*end)));
+        let to = longest.unwrap_or(first);
+        parts.insert(part(to).to_owned());
+        from = to + 1;
+    }
+    parts.remove("");
+    parts
 }
 
 /// Does a description list several things? Then it depends on the other variants whose picture that is.
@@ -234,8 +252,17 @@ mod tests {
 
     #[test]
     fn the_picture_of_a_variant_is_the_one_that_names_the_most_of_its_values_and_the_least_else() {
-        let descriptions =
-            ["Light blue", " RED ", "blue, M / front", "Red, S", "Blue", "", "1/2", "Red & Blue"];
+        let descriptions = [
+            "Light blue",
+            " RED ",
+            "blue, M / front",
+            "Red, S",
+            "Blue",
+            "",
+            "1/2",
+            "Red & Blue",
+            "Black/White, M",
+        ];
         let of = |(at, description): (usize, &&str)| Image {
             description: (*description).to_owned(),
             ..image(i64::try_from(at).unwrap(), 0, "p", "")
@@ -243,7 +270,18 @@ mod tests {
         let images: Vec<Image> = descriptions.iter().enumerate().map(of).collect();
         let chosen = |values: &[&str]| {
             let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
-            let all = owned(&["Light blue", "Red", "Blue", "Green", "S", "M", "XL", "1/2"]);
+            let all = owned(&[
+                "Light blue",
+                "Red",
+                "Blue",
+                "Green",
+                "S",
+                "M",
+                "XL",
+                "1/2",
+                "Black/White",
+                "Navy/Red",
+            ]);
             chosen(&images, &owned(values), all.iter()).map(|picture| picture.r_image_id)
         };
         assert_eq!(chosen(&["Red", "S"]), Some(3), "both values");
@@ -254,6 +292,12 @@ mod tests {
         assert_eq!(chosen(&["1/2", ""]), Some(6), "a value may hold what separates others");
         assert_eq!(chosen(&["Green", "M"]), None, "what shows a blue one is no picture of a green one");
         assert_eq!(chosen(&["Red", "XL"]), Some(1));
+        assert_eq!(
+            chosen(&["Navy/Red", "M"]),
+            None,
+            "a value that holds a separator is one part all the same"
+        );
+        assert_eq!(chosen(&["Black/White", "M"]), Some(8));
         assert_eq!((chosen(&["Green", "XL"]), chosen(&[])), (None, None));
     }
 
@@ -263,7 +307,9 @@ mod tests {
         let both = wanted(&images, 2);
         let choice = carried_choice(both.first());
         assert!(is_choice(&choice) && is_choice("") && !is_choice(&carried(&both[..1])));
-        assert_eq!(shown_of(images.to_vec(), "4:b 3:other"), [images[1].clone()]);
+        assert_eq!(shown_of(images.to_vec(), "4:b"), Some(vec![images[1].clone()]));
+        assert_eq!(shown_of(images.to_vec(), "4:b 3:other"), None, "one of them was not seen");
+        assert_eq!(shown_of(images.to_vec(), ""), Some(Vec::new()));
     }
 
     #[test]

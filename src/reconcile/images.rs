@@ -212,6 +212,12 @@ impl Corridor {
         visit.pictures.busy = true;
         let images = if due { self.pictures_in_shop(visit, owner).await? } else { Vec::new() };
         let own = pictures::wanted(&images, if half.1.is_some() { 1 } else { pictures::MOST });
+        let chosen_before =
+            known.carried.as_deref().is_some_and(|it| !it.is_empty() && pictures::is_choice(it));
+        if own.is_empty() && choice.is_none() && chosen_before {
+            // What its product shows is not known right now: what was chosen out of that stays.
+            return Ok(());
+        }
         let (wanted, carried) = match choice.filter(|_| own.is_empty()) {
             Some(choice) => {
                 let carried = pictures::carried_choice(choice.as_ref());

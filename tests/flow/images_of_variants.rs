@@ -140,6 +140,19 @@ async fn what_a_variation_shows_follows_the_gallery_its_descriptions_and_the_val
     assert_eq!(world.writes(), 0, "{:#?}", world.stage.e.calls());
 }
 
+#[tokio::test]
+async fn a_list_that_leaves_pictures_out_strips_no_variation() {
+    let (world, _, of) = described(&["Red", "Blue"]).await;
+    world.clear_calls();
+    for skip in 0..8 {
+        world.stage.r.faults().next_after(skip, Aim::Read, Fault::ShortList);
+        world.walk().await;
+        world.stage.r.faults().heal();
+        world.check_shown(&format!("{skip}"), &[("TS-R-S", Some(of[0])), ("TS-B-S", Some(of[1]))]);
+    }
+    assert_eq!(world.writes(), 0, "{:#?}", world.stage.e.calls());
+}
+
 /// Whose picture it is depends on variants that come later.
 #[tokio::test]
 async fn a_picture_that_also_names_another_variant_is_that_ones_in_whatever_order_they_come() {

@@ -21,16 +21,18 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         let gallery = gallery(&mut db, visit.link.connection_id, matrix).await?;
         let own = images::sighted(&mut db, visit.link.connection_id, &[Owner::Item(item)]).await?;
-        let Some(gallery) = gallery.filter(|_| own.is_empty()) else { return Ok(None) };
+        let Some(gallery) = gallery else { return Ok(None) };
         let described = gallery.iter().any(|image| !image.description.is_empty());
-        let Some(parent) = visit.link.parent_id.filter(|_| described) else { return Ok(Some(None)) };
+        let Some(parent) = visit.link.parent_id.filter(|_| described) else {
+            return Ok(own.is_empty().then_some(None));
+        };
         let variants = links::of_parent(&mut db, visit.link.connection_id, parent).await?;
-        if pictures::list_several(&gallery) {
-            // What this one is called may be new to the others.
+        // What this one is called may be new to the others. Told once: who fails calls nobody out of his own waiting.
+        if pictures::list_several(&gallery) && visit.claim.attempts == 0 {
             self.call_those_who_differ(&mut db, visit, &gallery, &variants).await?;
             db.commit().await?;
         }
-        Ok(Some(choose(&gallery, &visit.link, &variants)))
+        Ok(own.is_empty().then(|| choose(&gallery, &visit.link, &variants)))
     }
 
     /// Calls for the variants to which another picture of this product's gallery belongs than they show.
@@ -63,7 +65,13 @@ impl Corridor {
                 is_another(known.get(&owner), choose(gallery, variant, variants).as_ref())
             })
         };
-        let called: Vec<_> = variants.iter().filter(differs).map(|variant| variant.product_id).collect();
+        let mut called = Vec::new();
+        for variant in variants.iter().filter(differs) {
+            // One that is parked sees to its picture when it goes on.
+            if !dirty::is_parked(db, connection, variant.product_id).await? {
+                called.push(variant.product_id);
+            }
+        }
         dirty::mark(db, connection, &called, Asker::Other, now, now).await
     }
 }
@@ -82,7 +90,8 @@ fn values_of(variant: &Link) -> &[String] {
     variant.shadow.r_series.list(Field::OptionValues).unwrap_or_default()
 }
 
-/// The pictures of a matrix that its product shows. None while what it has was not carried.
+/// The pictures of a matrix that its product shows. None while what it has was not carried, or one of them was not
+/// seen again: a list may have left it out, and absence from a list is no deletion.
 async fn gallery(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -94,5 +103,5 @@ async fn gallery(
     };
     let Some(carried) = known.carried else { return Ok(None) };
     let records = images::sighted(db, connection_id, &[owner]).await?.remove(&owner).unwrap_or_default();
-    Ok(super::read(&records).map(|images| pictures::shown_of(images, &carried)))
+    Ok(super::read(&records).and_then(|images| pictures::shown_of(images, &carried)))
 }
