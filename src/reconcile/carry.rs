@@ -309,10 +309,10 @@ impl Corridor {
                 Ok(())
             }
             (Some(error @ CallError::Refused { .. }), Ok([change])) => {
+                visit.leave_the_rest(change.field, steps);
                 if is_taken(side, change.field, &error) {
                     self.step_aside(visit, shop, &change, steps).await?;
                 }
-                visit.leave_the_rest(change.field, steps);
                 Ok(())
             }
             (Some(error), _) => Err(self.stop(side, error)),

@@ -164,7 +164,10 @@ impl Corridor {
 
     /// Was all that goes into this new product on offer as it was? Then so is that.
     pub(super) async fn were_on_offer(&self, visit: &Visit<'_>, shop: &InShop) -> Result<bool, Stop> {
-        let items: Vec<i64> = shop.live_items().map(|item| item.id).collect();
+        let InShop::Matrix { items, .. } = shop else { return Ok(false) };
+        // One that cannot go into it stays what it was, and says nothing of those that go.
+        let items = fitting(visit, items, &BTreeSet::new()).into_iter().map(|fitting| fitting.item.id);
+        let items: Vec<i64> = items.collect();
         let mut db = self.store.begin().await?;
         Ok(store::ledger::were_on_offer(&mut db, visit.link.connection_id, &items).await?)
     }

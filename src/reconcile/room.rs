@@ -1,6 +1,9 @@
 //! Asking whether the plans have room, and waiting until they do: who fits is decided in [`crate::catalog::Limits`].
 
+use std::collections::BTreeSet;
+
 use super::sight::InShop;
+use super::together::fitting;
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{PLAN_FEATURE, PLAN_LIMIT, Use};
 use crate::ledger::{Entry, Outcome};
@@ -9,7 +12,11 @@ use crate::store::{self, dirty, room};
 impl Visit<'_> {
     /// What this product takes of the plans once it is online.
     fn need(&self, shop: &InShop) -> Use {
-        let variants = i64::try_from(shop.live_items().count()).unwrap_or(i64::MAX);
+        let variants = match shop {
+            InShop::Item(_) => 1,
+            InShop::Matrix { items, .. } => fitting(self, items, &BTreeSet::new()).len(),
+        };
+        let variants = i64::try_from(variants).unwrap_or(i64::MAX);
         Use { pieces: variants.max(1), products: i64::from(self.parent.is_none()) }
     }
 

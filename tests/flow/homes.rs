@@ -259,11 +259,14 @@ async fn an_item_that_cannot_be_a_variation_stays_a_product_in_step_and_the_matr
 #[tokio::test]
 async fn of_two_items_with_the_same_attributes_a_new_matrix_takes_the_first() {
     let (world, ids) = with_two_cups("unlimited").await;
+    world.enable_both(ids, [true, true]);
+    world.settle().await;
     let matrix = world.make_matrix_of(&ids);
     world.stage.r.set_attributes(ids[1], ["Red", "S", ""]);
     world.settle().await;
     world.sweep().await;
     let product = world.product_of_matrix(matrix).expect("it is online");
+    assert_eq!(world.record(product)["enabled"], true, "what goes into it was on offer");
     assert_eq!(world.stage.e.variations(product).len(), 1);
     assert!(world.product_of(ids[0]).is_none() && world.product_of(ids[1]).is_some());
     world.later();
