@@ -206,7 +206,8 @@ impl Corridor {
         let choice = self.choice(visit).await?;
         let known = visit.pictures.known.clone().unwrap_or_else(|| Known::nothing(owner));
         let due = visit.pictures.known.is_some() && known.is_due((Some(half.0), half.1));
-        if !due && !choice.as_ref().is_some_and(|choice| choice::is_another(Some(&known), choice.as_ref())) {
+        if !due && !choice.as_ref().is_some_and(|choice| choice::is_another(Some(&known), choice.0.as_ref()))
+        {
             return Ok(());
         }
         visit.pictures.busy = true;
@@ -218,16 +219,7 @@ impl Corridor {
             // What its product shows is not known right now: what was chosen out of that stays.
             return Ok(());
         }
-        let (wanted, carried) = match choice.filter(|_| own.is_empty()) {
-            Some(choice) => {
-                let carried = pictures::carried_choice(choice.as_ref());
-                (choice.into_iter().collect(), carried)
-            }
-            None => {
-                let carried = pictures::carried(&own);
-                (own, carried)
-            }
-        };
+        let (wanted, carried) = choice::own_or_chosen(own, choice);
         let first = known.e_half != (Some(half.0), half.1);
         // At the first meeting the shop's pictures take the place of what is online; having none changes nothing.
         let changed = match &known.carried {

@@ -37,6 +37,17 @@ impl World {
         }
     }
 
+    /// A matrix and all of its items come back.
+    pub async fn unarchive_whole(&self, matrix: i64) {
+        self.stage.r.unarchive_matrix(matrix);
+        for item in self.stage.r.items() {
+            self.stage.r.unarchive(item.item_id);
+        }
+        self.settle().await;
+        self.sweep().await;
+        self.sweep().await;
+    }
+
     async fn only_parked(&self) -> Value {
         let parked = self.get("/parked").await;
         assert_eq!(parked["items"].as_array().unwrap().len(), 1, "{parked}");
@@ -204,13 +215,7 @@ async fn a_matrix_that_is_archived_with_items_on_their_way_to_it_comes_back_whol
     world.sweep().await;
     world.sweep().await;
     let at = world.clock_now();
-    world.stage.r.unarchive_matrix(matrix);
-    for item in world.stage.r.items() {
-        world.stage.r.unarchive(item.item_id);
-    }
-    world.settle().await;
-    world.sweep().await;
-    world.sweep().await;
+    world.unarchive_whole(matrix).await;
     let took = world.clock_now() - at;
     let product = world.product_of_matrix(matrix).expect("it is back");
     assert_eq!(world.stage.e.variations(product).len(), 4);

@@ -212,13 +212,7 @@ async fn a_choice_survives_faults_and_comes_back_with_its_product() {
             world.sweep().await;
             world.sweep().await;
             assert!(world.product_of_matrix(matrix).is_none());
-            world.stage.r.unarchive_matrix(matrix);
-            for item in world.stage.r.items() {
-                world.stage.r.unarchive(item.item_id);
-            }
-            world.settle().await;
-            world.sweep().await;
-            world.sweep().await;
+            world.unarchive_whole(matrix).await;
             world.check_shown("it is back", &[("TS-R-M", Some(of[0])), ("TS-B-S", None)]);
             world.check_laws().await;
             world.check_quiet().await;

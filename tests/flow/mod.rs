@@ -39,4 +39,5 @@ mod swaps;
 mod text_and_money;
 mod together;
 pub mod undo;
+mod undo_refused;
 pub mod variants;

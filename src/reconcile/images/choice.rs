@@ -12,10 +12,13 @@ use crate::store::images::{self, Known, Owner};
 use crate::store::links::{self, Link};
 use crate::store::{Db, StoreError, dirty};
 
+/// The picture out of its matrix' gallery that belongs to a variant; it may be that none does.
+pub(super) struct Choice(pub(super) Option<Picture>);
+
 impl Corridor {
     /// The picture out of its matrix' gallery for the variant visited. None if there is nothing to choose: it is no
-    /// variant, its item has pictures, or what its product shows is not known yet. Some of none if no picture is its.
-    pub(super) async fn choice(&self, visit: &Visit<'_>) -> Result<Option<Option<Picture>>, Stop> {
+    /// variant, its item has pictures, or what its product shows is not known yet. One of none if no picture is its.
+    pub(super) async fn choice(&self, visit: &Visit<'_>) -> Result<Option<Choice>, Stop> {
         let matrix = visit.parent.as_ref().and_then(|parent| parent.r_matrix_id);
         let Some((matrix, item)) = matrix.zip(visit.link.r_item_id) else { return Ok(None) };
         let mut db = self.store.begin().await?;
@@ -24,7 +27,7 @@ impl Corridor {
         let Some(gallery) = gallery else { return Ok(None) };
         let described = gallery.iter().any(|image| !image.description.is_empty());
         let Some(parent) = visit.link.parent_id.filter(|_| described) else {
-            return Ok(own.is_empty().then_some(None));
+            return Ok(own.is_empty().then_some(Choice(None)));
         };
         let variants = links::of_parent(&mut db, visit.link.connection_id, parent).await?;
         // What this one is called may be new to the others. Told once: who fails calls nobody out of his own waiting.
@@ -32,7 +35,7 @@ impl Corridor {
             self.call_those_who_differ(&mut db, visit, &gallery, &variants).await?;
             db.commit().await?;
         }
-        Ok(own.is_empty().then(|| choose(&gallery, &visit.link, &variants)))
+        Ok(own.is_empty().then(|| Choice(choose(&gallery, &visit.link, &variants))))
     }
 
     /// Calls for the variants to which another picture of this product's gallery belongs than they show.
@@ -73,6 +76,20 @@ impl Corridor {
             }
         }
         dirty::mark(db, connection, &called, Asker::Other, now, now).await
+    }
+}
+
+/// What is to be shown, an item's own pictures before what was chosen for it, and how that is told from other pictures.
+pub(super) fn own_or_chosen(own: Vec<Picture>, choice: Option<Choice>) -> (Vec<Picture>, String) {
+    match choice.filter(|_| own.is_empty()) {
+        Some(Choice(choice)) => {
+            let carried = pictures::carried_choice(choice.as_ref());
+            (choice.into_iter().collect(), carried)
+        }
+        None => {
+            let carried = pictures::carried(&own);
+            (own, carried)
+        }
     }
 }
 
