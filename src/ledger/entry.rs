@@ -196,6 +196,9 @@ pub enum PictureAct {
         external_id: String,
         /// Where the originals were that were shown before.
         shown: Vec<String>,
+        /// E-Series was to read it later.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        promised: bool,
     },
     /// Put in this order, each by the address of its original.
     Arrange(Vec<String>),

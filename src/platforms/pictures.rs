@@ -12,12 +12,17 @@ use super::transport::{HttpClient, Transport, TransportError};
 /// Largest picture that E-Series takes, in bytes (e-series-api.md, section 6.2: 20 MB).
 pub const LARGEST: usize = 20 * 1024 * 1024;
 
+/// Enough of a picture to tell its size: the header, behind what cameras and editors write before it.
+const BEGINNING: usize = 256 * 1024;
+
 /// The host of the pictures.
 #[derive(Debug)]
 pub struct PictureHost {
     transport: Transport,
     /// E-Series reads from it by itself.
     public: AtomicBool,
+    /// What E-Series is told of comes to be there.
+    prompt: AtomicBool,
 }
 
 /// Why a picture cannot be had.
@@ -41,7 +46,8 @@ impl PictureHost {
     /// Pictures are below `base`. E-Series reads from there by itself if that is `public`.
     #[must_use]
     pub fn new(http: HttpClient, base: Url, public: bool) -> Self {
-        Self { transport: Transport::new(http, base), public: AtomicBool::new(public) }
+        let transport = Transport::new(http, base);
+        Self { transport, public: AtomicBool::new(public), prompt: AtomicBool::new(true) }
     }
 
     /// The address if it is on this host.
@@ -58,6 +64,26 @@ impl PictureHost {
     /// E-Series could not read what Concord could: from now on it is given the bytes.
     pub fn hide(&self) {
         self.public.store(false, Ordering::Relaxed);
+    }
+
+    /// Is E-Series trusted to read later what it is told of now?
+    #[must_use]
+    pub fn is_prompt(&self) -> bool {
+        self.is_public() && self.prompt.load(Ordering::Relaxed)
+    }
+
+    /// E-Series was told of a picture that Concord could read, and did not come to have it: from now on an upload is
+    /// waited for.
+    pub fn not_prompt(&self) {
+        self.prompt.store(false, Ordering::Relaxed);
+    }
+
+    /// Width and height of a picture in pixels, from its first bytes; none if those cannot be had or do not tell.
+    pub async fn size(&self, address: &Url) -> Option<(u32, u32)> {
+        let answer = self.transport.fetch(address.clone(), BEGINNING).await.ok()?;
+        let size = imagesize::blob_size(&answer.body).ok().filter(|_| answer.status == StatusCode::OK)?;
+        let pixels = |count: usize| u32::try_from(count).ok().filter(|count| *count > 0);
+        Some((pixels(size.width)?, pixels(size.height)?))
     }
 
     /// Reads a picture.

@@ -2,6 +2,7 @@
 //! which visits act, from what the pages of a preview have listed. What is tied is read once more by its id, because
 //! lists of E-Series lag behind its records. Writes nothing but the report.
 
+mod pictures;
 mod report;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ use crate::store::looks::{self, Root};
 use crate::store::reviews::{self, Choice};
 use crate::store::sync_items::{self, Row};
 use crate::store::syncs::{self, Phase, Sync};
-use crate::store::{Db, StoreError, categories, connections, images, room};
+use crate::store::{Db, StoreError, categories, connections, room};
 
 /// How many products are judged a step.
 const PAGE: i64 = 100;
@@ -140,9 +141,11 @@ impl Corridor {
             online,
             choices: reviews::of(&mut *db, connection, &products).await?,
         };
+        let pictures = pictures::to_upload(&mut *db, account, &page).await?;
         let mut rows = Vec::new();
         for product in products {
             if let Some(forecast) = judge(db, account, &page, product, counts).await? {
+                let forecast = forecast.with_pictures(pictures.get(&product).copied().unwrap_or_default());
                 counts.count(&forecast);
                 rows.push(row(&forecast)?);
             }
@@ -181,10 +184,6 @@ impl Corridor {
         counts.r_drips += 1.8 * pages(items) + 1.2 * pages(matrices);
         if account.rules.way(Field::Category).carries_from(Side::RSeries) {
             counts.book_categories(categories::counts(&mut *db, sync.connection_id).await?.waiting);
-        }
-        if account.rules.way(Field::Images).carries_from(Side::RSeries) {
-            let most = i64::try_from(mapping::images::MOST).unwrap_or(i64::MAX);
-            counts.book_pictures(images::to_hang(&mut *db, sync.connection_id, most).await?);
         }
         counts.seconds = seconds_for(counts.e_calls, counts.r_drips);
         syncs::end(&mut *db, sync, "done", now).await?;
@@ -321,6 +320,13 @@ fn creation(account: &Account, shop: &InShop, forecast: Forecast, counts: &mut C
     Forecast { action: "create".into(), ..forecast }
 }
 
+/// What the options of a matrix would be called on both sides, where nothing is tied yet.
+fn assumed_names(shop: &InShop) -> Option<OptionNames> {
+    let InShop::Matrix { matrix, .. } = shop else { return None };
+    let names: Vec<String> = matrix.set.as_ref()?.used().map(str::to_owned).collect();
+    Some(OptionNames::alike(&names))
+}
+
 /// What would be written to make two records the same, those of the variants included.
 async fn pair(
     db: &mut Db,
@@ -329,13 +335,7 @@ async fn pair(
     shop: &InShop,
     online: &Online,
 ) -> Result<Vec<ForecastChange>, StoreError> {
-    let assumed = match shop {
-        InShop::Matrix { matrix, .. } => matrix.set.as_ref().map(|set| {
-            let names: Vec<String> = set.used().map(str::to_owned).collect();
-            OptionNames::alike(&names)
-        }),
-        InShop::Item(_) => None,
-    };
+    let assumed = assumed_names(shop);
     let read = |link: &Link, parent: Option<&Parent>| {
         let mut reading = Reading::of(account, link, parent);
         if reading.names.is_none() {

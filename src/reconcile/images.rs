@@ -9,6 +9,9 @@ mod back;
 mod choice;
 mod hang;
 mod keep;
+mod promised;
+
+pub(super) use choice::is_another;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +59,8 @@ pub(super) fn owner_of(link: &Link) -> Option<Owner> {
     }
 }
 
-fn read(records: &[serde_json::Value]) -> Option<Vec<Image>> {
+/// Pictures as polls and walks have kept them.
+pub(super) fn read(records: &[serde_json::Value]) -> Option<Vec<Image>> {
     records.iter().map(|record| serde_json::from_value(record.clone()).ok()).collect()
 }
 
@@ -76,6 +80,8 @@ struct Wall {
     fresh: bool,
     /// The last picture is not wanted any more, and hangs there until one that is wanted does.
     last_one_stays: bool,
+    /// Shoppers may be looking at it.
+    on_offer: bool,
 }
 
 impl Wall {
@@ -89,15 +95,15 @@ impl Wall {
             named: BTreeMap::new(),
             fresh: true,
             last_one_stays: false,
+            on_offer: true,
         }
     }
 
     /// Which of the wanted pictures this is: by the `externalId` that it was given, else by where its original is.
     fn picture(&self, medium: &Medium) -> Option<usize> {
         let marker = medium.external_id.as_deref();
-        let record = self.records.iter().find(|record| {
-            matches!(&record.fate, Fate::Online(Some(url)) if marker.is_none() && *url == medium.url)
-        });
+        let at = |record: &&images::Image| marker.is_none() && record.fate.url() == Some(&medium.url);
+        let record = self.records.iter().find(at);
         self.wanted.iter().position(|picture| {
             marker == Some(picture.marker().as_str())
                 || record.is_some_and(|record| {
@@ -122,7 +128,7 @@ impl Wall {
         }
         let is_main = as_main || self.media.is_empty();
         let external_id = Some(marker.to_owned());
-        let medium = Medium { id: String::new(), is_main, url: String::new(), external_id, alt: None };
+        let medium = Medium { is_main, external_id, ..Medium::of_variation("") };
         self.media.insert(if is_main { 0 } else { self.media.len() }, medium);
         self.fresh = false;
     }
@@ -205,7 +211,10 @@ impl Corridor {
         let (Some(half), Some(owner)) = (visit.e_half(), owner_of(&visit.link)) else { return Ok(()) };
         let choice = self.choice(visit).await?;
         let known = visit.pictures.known.clone().unwrap_or_else(|| Known::nothing(owner));
-        let due = visit.pictures.known.is_some() && known.is_due((Some(half.0), half.1));
+        let mut due = visit.pictures.known.is_some() && known.is_due((Some(half.0), half.1));
+        if !due && known.promised {
+            due = self.look_for_promised(visit, half).await?;
+        }
         if !due && !choice.as_ref().is_some_and(|choice| choice::is_another(Some(&known), choice.0.as_ref()))
         {
             return Ok(());
@@ -240,7 +249,7 @@ impl Corridor {
         }
         let gallery = self.gallery(visit, half.0).await?;
         let listed = wanted.clone();
-        let mut wall = Wall { wanted, records, ..Wall::bare(half, Vec::new()) };
+        let mut wall = Wall { wanted, records, on_offer: gallery.on_offer, ..Wall::bare(half, Vec::new()) };
         let done = match half.1 {
             Some(variation) => {
                 self.carry_to_variation(visit, &mut wall, (variation, &gallery), changed).await?;
@@ -296,7 +305,7 @@ impl Corridor {
         records: &[images::Image],
     ) -> Result<(), Stop> {
         let listed = |id: i64| images.iter().any(|image| image.id == id);
-        let online = |record: &&images::Image| matches!(record.fate, Fate::Online(_));
+        let online = |record: &&images::Image| matches!(record.fate, Fate::Online(_) | Fate::Promised(_));
         for record in records.iter().filter(online).filter(|record| !listed(record.r_image_id)) {
             let still_has = |image: &Image| match owner {
                 Owner::Item(id) => image.item_id == id,
@@ -338,7 +347,7 @@ impl Corridor {
                     Some(Fate::Refused { .. }) => false,
                     // Taken down by somebody online: so it stays until the shop changes something.
                     Some(Fate::Online(_)) => is_shown || changed,
-                    None => true,
+                    Some(Fate::Promised(_) | Fate::Missed) | None => true,
                 }
             })
             .collect();
@@ -406,18 +415,18 @@ impl Corridor {
         changed: bool,
     ) -> Result<(), Stop> {
         let shown = gallery.variations.get(&variation);
-        wall.media = shown.map(|url| variation_medium(url)).into_iter().collect();
+        wall.media = shown.cloned().into_iter().collect();
         let Some(picture) = wall.wanted.first().cloned() else {
-            if let (true, Some(url)) = (changed, shown) {
-                let medium = variation_medium(url);
-                self.take_down(visit, wall, PictureAct::Remove(url.clone()), (0, &medium)).await?;
+            if let (true, Some(medium)) = (changed, shown) {
+                self.take_down(visit, wall, PictureAct::Remove(medium.url.clone()), (0, medium)).await?;
             }
             return Ok(());
         };
+        let is_shown = |url: &Option<String>| url.is_some() && url.as_ref() == shown.map(|it| &it.url);
         let hang = match wall.record(&picture).map(|record| &record.fate) {
-            None => true,
+            None | Some(Fate::Missed) => true,
             Some(Fate::Refused { .. }) => false,
-            Some(Fate::Online(url)) => changed && (url.is_none() || url.as_ref() != shown),
+            Some(Fate::Online(url) | Fate::Promised(url)) => changed && !is_shown(url),
         };
         if hang {
             let replaced = wall.media.first().cloned();
@@ -450,19 +459,23 @@ impl Corridor {
                 gone.push(key);
                 continue;
             }
-            let Fate::Online(url) = &record.fate else { continue };
+            let (Fate::Online(url) | Fate::Promised(url)) = &record.fate else { continue };
             let is_it = |medium: &&Medium| {
                 let picture = wall.picture(medium).and_then(|at| wall.wanted.get(at));
                 picture.is_some_and(|picture| picture.key() == key)
             };
             let now_at = match half.1 {
                 // What hangs on a variation later may be somebody else's.
-                Some(variation) => done.variations.get(&variation).filter(|_| url.is_none()).cloned(),
-                None => wall.media.iter().find(is_it).map(|medium| medium.url.clone()),
+                Some(variation) => done.variations.get(&variation).filter(|_| url.is_none()),
+                None => wall.media.iter().find(is_it),
             };
+            let now_at = now_at.map(|medium| medium.url.clone());
             if now_at.is_some() && *url != now_at {
-                let record = images::Image { fate: Fate::Online(now_at), ..record.clone() };
-                images::put(&mut db, connection, product, &record).await?;
+                let fate = match &record.fate {
+                    Fate::Promised(_) => Fate::Promised(now_at),
+                    _ => Fate::Online(now_at),
+                };
+                images::put(&mut db, connection, product, &images::Image { fate, ..record.clone() }).await?;
             }
         }
         images::forget(&mut db, connection, product, &gone).await?;
@@ -488,9 +501,4 @@ impl Corridor {
         }
         db.commit().await
     }
-}
-
-/// The picture of a variation, which has neither an id nor an `externalId` (section 5.2).
-fn variation_medium(url: &str) -> Medium {
-    Medium { id: String::new(), is_main: true, url: url.to_owned(), external_id: None, alt: None }
 }

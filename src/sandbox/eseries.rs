@@ -201,6 +201,7 @@ impl ESeriesSandbox {
             next_variation_id: 88_001,
             next_category_id: 7_001,
             next_picture: 4_400_001,
+            promises: Vec::new(),
             cdn: "https://images.cdn.example".into(),
             next_auto_sku: 0,
         };
@@ -284,7 +285,7 @@ impl ESeriesSandbox {
     fn settled<T>(&self, use_it: impl FnOnce(&mut Store, Instant) -> T) -> T {
         let now = self.clock.now();
         self.with(|store| {
-            batch::settle(store, now);
+            store.settle(now);
             use_it(store, now)
         })
     }

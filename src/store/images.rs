@@ -57,13 +57,15 @@ pub struct Known {
     pub carried: Option<String>,
     /// The E-Series product, and its variation, that they were carried to.
     pub e_half: (Option<i64>, Option<i64>),
+    /// E-Series was not seen to have some of them yet.
+    pub promised: bool,
 }
 
 impl Known {
     /// Nothing, of pictures that R-Series was never seen to have.
     #[must_use]
     pub fn nothing(owner: Owner) -> Self {
-        Self { owner, news: 0, seen: 0, carried: None, e_half: (None, None) }
+        Self { owner, news: 0, seen: 0, carried: None, e_half: (None, None), promised: false }
     }
 
     /// Has a visit to look at them, for this half on E-Series?
@@ -125,10 +127,14 @@ pub async fn known(
 ) -> Result<BTreeMap<Owner, Known>> {
     let (owners, ids) = columns(owners);
     let rows = sqlx::query!(
-        "select o.owner, o.owner_id, o.news, o.seen, o.carried, o.e_product_id, o.e_combination_id
-         from image_owners o join unnest($2::text[], $3::bigint[]) as given (owner, id)
-           on o.owner = given.owner and o.owner_id = given.id
-         where o.connection_id = $1",
+        r#"select o.owner, o.owner_id, o.news, o.seen, o.carried, o.e_product_id, o.e_combination_id,
+                  exists (select from images i join links l using (connection_id, product_id)
+                          where i.connection_id = $1 and i.state in ('promised', 'missed')
+                            and (o.owner = 'item' and l.r_item_id = o.owner_id
+                                 or o.owner = 'matrix' and l.r_matrix_id = o.owner_id)) as "promised!"
+           from image_owners o join unnest($2::text[], $3::bigint[]) as given (owner, id)
+             on o.owner = given.owner and o.owner_id = given.id
+           where o.connection_id = $1"#,
         connection_id.0,
         &owners,
         &ids,
@@ -139,7 +145,14 @@ pub async fn known(
         .map(|row| {
             let owner = Owner::parse(&row.owner, row.owner_id)?;
             let e_half = (row.e_product_id, row.e_combination_id);
-            let known = Known { owner, news: row.news, seen: row.seen, carried: row.carried, e_half };
+            let known = Known {
+                owner,
+                news: row.news,
+                seen: row.seen,
+                carried: row.carried,
+                e_half,
+                promised: row.promised,
+            };
             Ok((owner, known))
         })
         .collect()
@@ -261,25 +274,16 @@ pub async fn sighted(
     Ok(sighted)
 }
 
-/// How many pictures that polls and walks have shown were not tried yet: up to `most` of an item or a matrix, and of a
-/// variant the one that its variation can show.
-pub async fn to_hang(db: &mut Db, connection_id: ConnectionId, most: i64) -> Result<i64> {
-    let count = sqlx::query_scalar!(
-        r#"select coalesce(sum(least(count, case when part then 1 else $2::bigint end)), 0)::bigint as "count!"
-           from (select count(*),
-                        exists (select from links l
-                                where l.connection_id = $1 and s.owner = 'item' and l.r_item_id = s.owner_id
-                                  and l.parent_id is not null) as part
-                 from image_sightings s
-                 where s.connection_id = $1
-                   and not exists (select from images i where i.connection_id = $1 and i.r_image_id = s.r_image_id)
-                 group by s.owner, s.owner_id) of_one"#,
+/// Which of these pictures were tried on any product.
+pub async fn tried(db: &mut Db, connection_id: ConnectionId, images: &[i64]) -> Result<BTreeSet<i64>> {
+    let tried = sqlx::query_scalar!(
+        "select distinct r_image_id from images where connection_id = $1 and r_image_id = any($2)",
         connection_id.0,
-        most,
+        images,
     )
-    .fetch_one(db)
+    .fetch_all(db)
     .await?;
-    Ok(count)
+    Ok(tried.into_iter().collect())
 }
 
 /// Forgets pictures that a walk which began at `began` did not see, although they were known before, and returns
@@ -300,6 +304,10 @@ pub async fn not_seen(db: &mut Db, connection_id: ConnectionId, began: Instant) 
 pub enum Fate {
     /// It was uploaded; where E-Series shows its original, once that is known.
     Online(Option<String>),
+    /// E-Series was told where it is, and has not been seen to have it yet; where it shows its original.
+    Promised(Option<String>),
+    /// It was promised and never came: its bytes are to be uploaded.
+    Missed,
     /// It is parked.
     Refused {
         /// For programs.
@@ -307,6 +315,17 @@ pub enum Fate {
         /// For the merchant.
         reason: String,
     },
+}
+
+impl Fate {
+    /// Where E-Series shows its original, as far as that is known.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Online(url) | Self::Promised(url) => url.as_deref(),
+            Self::Missed | Self::Refused { .. } => None,
+        }
+    }
 }
 
 /// One picture of R-Series and what became of it on E-Series.
@@ -336,6 +355,8 @@ pub async fn of(db: &mut Db, connection_id: ConnectionId, product_id: ProductId)
     .await?;
     let image = |row_state: &str, url, code: Option<String>, reason: Option<String>| match row_state {
         "online" => Fate::Online(url),
+        "promised" => Fate::Promised(url),
+        "missed" => Fate::Missed,
         _ => Fate::Refused { code: code.unwrap_or_default(), reason: reason.unwrap_or_default() },
     };
     Ok(rows
@@ -358,7 +379,7 @@ pub async fn urls_on(
 ) -> Result<BTreeSet<String>> {
     let urls = sqlx::query_scalar!(
         r#"select e_url as "e_url!" from images
-           where connection_id = $1 and e_product_id = $2 and state = 'online' and e_url is not null"#,
+           where connection_id = $1 and e_product_id = $2 and e_url is not null"#,
         connection_id.0,
         e_product_id,
     )
@@ -376,6 +397,8 @@ pub async fn put(
 ) -> Result<()> {
     let (state, url, code, reason) = match &image.fate {
         Fate::Online(url) => ("online", url.as_deref(), None, None),
+        Fate::Promised(url) => ("promised", url.as_deref(), None, None),
+        Fate::Missed => ("missed", None, None, None),
         Fate::Refused { code, reason } => ("refused", None, Some(code.as_str()), Some(reason.as_str())),
     };
     let (e_product_id, e_combination_id) = image.e_half;
@@ -458,6 +481,23 @@ pub async fn parked_since(
          where connection_id = $1 and state = 'refused' and code = $2 and at < $3 order by product_id",
         connection_id.0,
         code,
+        before,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(ProductId).collect())
+}
+
+/// Products with pictures that are promised since before `before`, or have missed.
+pub async fn promised_since(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    before: Instant,
+) -> Result<Vec<ProductId>> {
+    let rows = sqlx::query_scalar!(
+        "select distinct product_id from images
+         where connection_id = $1 and state in ('promised', 'missed') and at < $2 order by product_id",
+        connection_id.0,
         before,
     )
     .fetch_all(db)

@@ -28,6 +28,9 @@ const WALK_EVERY: Duration = Duration::from_secs(15 * 60);
 /// How long a picture is left alone that could not be had from its host.
 const TRY_AGAIN: Duration = Duration::from_secs(60 * 60);
 
+/// How long E-Series is given to read a picture of which it was told, before anybody looks.
+const LOOK_AFTER: Duration = Duration::from_secs(20);
+
 const FEED: &str = "r_image";
 const WALK: &str = "r_image_walk";
 
@@ -45,6 +48,7 @@ impl Sweep {
         if !account.rules.way(Field::Images).carries_from(Side::RSeries) {
             return Ok(0);
         }
+        self.look_for_promised(account.connection_id).await?;
         let (walked, saw_all) = self.walk_pictures(account).await?;
         Ok(if saw_all { walked } else { walked + self.poll_new_pictures(account).await? })
     }
@@ -158,6 +162,16 @@ impl Sweep {
         dirty::mark(db, connection, &products, Asker::Sweep, now, now).await?;
         images::news(db, connection, owners).await?;
         Ok(products.len())
+    }
+
+    /// Pictures of which E-Series was only told are looked for until they are there.
+    async fn look_for_promised(&self, connection: ConnectionId) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut db = self.store.begin().await?;
+        let products = images::promised_since(&mut db, connection, before(now, LOOK_AFTER)).await?;
+        dirty::mark(&mut db, connection, &products, Asker::SweepOnline, now, now).await?;
+        db.commit().await?;
+        Ok(())
     }
 
     /// Pictures that could not be had from their host are tried again.

@@ -136,6 +136,8 @@ pub trait Store {
     async fn rename_category(&self, id: i64, name: &str) -> Result<(), Told>;
     async fn delete_category(&self, id: i64) -> Result<(), Told>;
     async fn hang(&self, spot: Spot, bytes: &[u8], reference: &str) -> Result<(), Told>;
+    /// Tells it where a picture is, asynchronously.
+    async fn promise(&self, spot: Spot, url: &str, reference: &str) -> Result<(), Told>;
     async fn pictures(&self, id: i64) -> Result<Vec<Picture>, Told>;
     async fn take_down(&self, id: i64, picture: &Picture) -> Result<(), Told>;
     async fn arrange(&self, id: i64, pictures: &[Picture]) -> Result<(), Told>;

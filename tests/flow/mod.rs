@@ -20,6 +20,7 @@ mod images;
 mod images_back;
 mod images_crash;
 mod images_of_variants;
+mod images_promised;
 mod limits;
 mod moves;
 mod never_touched;

@@ -1,7 +1,8 @@
 //! The preview of a whole run: writes nothing, and says what a run then does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use concord::sandbox::rseries::ImageOwner;
 use serde_json::{Value, json};
 
 use super::first_sync::furnish;
@@ -152,6 +153,10 @@ async fn a_preview_counts_the_pictures_that_a_run_would_upload() {
         let id = world.stage.r.create_item(item(&format!("Thing {n}"), &format!("T-{n}"), "5", 1));
         world.add_image(id);
     }
+    // One of the matrix, which belongs to the two red ones, and one of a blue one.
+    let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
+    world.stage.r.add_image(ImageOwner::Matrix(matrix), "Red", None).unwrap();
+    world.add_image(world.item_called("TS-B-M"));
     world.connect_quietly().await;
     // A round has met the pictures; nothing is done for a connection that is paused.
     world.sweep().await;
@@ -162,10 +167,29 @@ async fn a_preview_counts_the_pictures_that_a_run_would_upload() {
     world.settle().await;
     let preview = world.get(&run).await;
     let summary = &preview["summary"]["preview"];
-    assert_eq!((&summary["pictures"], &summary["e_series_writes"]), (&json!(3), &json!(6)), "{preview}");
+    assert_eq!(
+        (&summary["pictures"], &summary["e_series_writes"]),
+        (&json!(3 + 4), &json!(4 + 7)),
+        "{preview}"
+    );
     assert_eq!(world.writes(), 0);
+    let items = world.get(&format!("{run}/items")).await["items"].clone();
+    let told: BTreeMap<&str, (i64, &str)> = items
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            let words = item["changes"][0]["words"].as_str().unwrap();
+            (item["name"].as_str().unwrap(), (item["pictures"].as_i64().unwrap(), words))
+        })
+        .collect();
+    let (one, four) =
+        ("Upload a picture of the shop to E-Series.", "Upload 4 pictures of the shop to E-Series.");
+    let things = ["Thing 0", "Thing 1", "Thing 2"].map(|name| (name, (1, one)));
+    let shirt = (told.keys().copied().find(|name| !name.starts_with("Thing")).unwrap(), (4, four));
+    assert_eq!(told, things.into_iter().chain([shirt]).collect(), "product by product");
     world.call("POST", &format!("{path}/resume"), None).await;
     world.begin("apply").await;
     world.settle().await;
-    assert_eq!(world.stage.e.write_calls(), 6);
+    assert_eq!(world.stage.e.write_calls(), 4 + 7);
 }

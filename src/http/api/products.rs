@@ -199,7 +199,8 @@ struct ImageDetail {
     r_image_id: String,
     /// R-Series `publicID`.
     public_id: String,
-    /// `online`, or `parked` with the reason.
+    /// `online`; `sent` while E-Series has its address and was not seen to have the picture yet; or `parked` with the
+    /// reason.
     state: &'static str,
     /// The reason for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,6 +220,8 @@ impl From<images::Image> for ImageDetail {
     fn from(image: images::Image) -> Self {
         let (state, url, code, reason) = match image.fate {
             images::Fate::Online(url) => ("online", url, None, None),
+            images::Fate::Promised(url) => ("sent", url, None, None),
+            images::Fate::Missed => ("sent", None, None, None),
             images::Fate::Refused { code, reason } => ("parked", None, Some(code), Some(reason)),
         };
         let (r_image_id, public_id, since) = (image.r_image_id.to_string(), image.public_id, image.at);

@@ -1,7 +1,7 @@
 //! Pictures of products and variations, call by call (e-series-api.md, section 6).
 //!
-//! The synchronous calls are used: they are done when they answer, and their errors are about the picture. The
-//! asynchronous ones want width and height, which R-Series does not tell, and answer before anything was fetched.
+//! The synchronous calls are done when they answer, and their errors are about the picture. The asynchronous ones
+//! answer before anything was fetched: whether E-Series came to have the picture is seen later, or never.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ pub enum Spot {
 pub enum Source<'a> {
     /// An address from which the platform reads it: public, and HTTPS (section 6.2).
     Address(&'a str),
+    /// Such an address, to be read some time after the answer, with the picture's width and height in pixels.
+    Promise(&'a str, (u32, u32)),
     /// Its bytes.
     Bytes(&'a [u8]),
 }
@@ -48,29 +50,37 @@ impl Client {
         by: Instant,
     ) -> Result<(), CallError> {
         let (product, variation);
-        let path: &[&str] = match spot {
+        let mut path: Vec<&str> = match spot {
             Spot::Main(id) => {
                 product = id.to_string();
-                &["products", &product, "image"]
+                vec!["products", &product, "image"]
             }
             Spot::Gallery(id) => {
                 product = id.to_string();
-                &["products", &product, "gallery"]
+                vec!["products", &product, "gallery"]
             }
             Spot::Variation(id, combination) => {
                 (product, variation) = (id.to_string(), combination.to_string());
-                &["products", &product, "combinations", &variation, "image"]
+                vec!["products", &product, "combinations", &variation, "image"]
             }
         };
         let mut query = vec![("externalId", external_id)];
+        let promise;
         let body = match source {
             Source::Address(address) => {
                 query.push(("externalUrl", address));
                 Body::None
             }
+            Source::Promise(address, (width, height)) => {
+                path.push("async");
+                query.clear();
+                promise =
+                    json!({"url": address, "width": width, "height": height, "externalId": external_id});
+                Body::Json(&promise)
+            }
             Source::Bytes(bytes) => Body::Bytes(bytes),
         };
-        self.call_with(Method::POST, self.url(path, &query), body, Some(by)).await.map(|_| ())
+        self.call_with(Method::POST, self.url(&path, &query), body, Some(by)).await.map(|_| ())
     }
 
     /// Takes a picture down: of a product the main one, or one of its gallery by the id that it has there now. Not

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::catalog::{Side, Use};
+use crate::catalog::{Field, Side, Use};
 use crate::decide::matching::Candidate;
 use crate::ids::ProductId;
 use crate::platforms::eseries::wire::MOST_VARIATIONS;
@@ -42,6 +42,9 @@ pub struct Forecast {
     pub e_product_id: Option<i64>,
     /// Variants that it has in the shop.
     pub variants: i64,
+    /// Pictures that would be uploaded, those of its variations included, as far as the shop's have been read.
+    #[serde(default)]
+    pub pictures: i64,
     /// Why it would be tied to that product.
     pub evidence: Option<String>,
     /// Reason for programs, of what is left out or to be reviewed.
@@ -59,7 +62,7 @@ pub struct Forecast {
 pub struct ForecastChange {
     /// Of which variant, if of one.
     pub variant_sku: Option<String>,
-    /// `create`, `update`, `add_stock`, `remove` or `hold`.
+    /// `create`, `update`, `add_stock`, `remove`, `upload` or `hold`.
     pub action: String,
     /// The side that would be written.
     pub side: Option<Side>,
@@ -67,7 +70,7 @@ pub struct ForecastChange {
     pub field: Option<String>,
     /// The value now.
     pub before: Option<Json>,
-    /// The value afterwards; of `add_stock` the pieces to add.
+    /// The value afterwards; of `add_stock` the pieces to add, of `upload` how many pictures.
     pub after: Option<Json>,
     /// The same in a sentence.
     pub words: String,
@@ -114,8 +117,8 @@ impl Counts {
     }
 
     /// Books pictures that were not tried yet: each is uploaded, and its gallery looked at before and after.
-    pub(super) fn book_pictures(&mut self, pictures: i64) {
-        self.pictures = pictures;
+    fn book_pictures(&mut self, pictures: i64) {
+        self.pictures += pictures;
         self.e_writes += pictures;
         self.e_calls += 3.0 * float(pictures);
     }
@@ -151,6 +154,7 @@ impl Counts {
         if forecast.action != "only_online" {
             self.items += forecast.variants.max(1);
         }
+        self.book_pictures(forecast.pictures);
         // Fields of one side travel in one call.
         let mut calls: Vec<(&Option<String>, &str, Option<Side>)> = Vec::new();
         for change in &forecast.changes {
@@ -200,6 +204,7 @@ impl Forecast {
             r_matrix_id: None,
             e_product_id: None,
             variants: 0,
+            pictures: 0,
             evidence: None,
             code: None,
             reason: None,
@@ -227,7 +232,47 @@ impl Forecast {
         self.left_out("options", reason)
     }
 
+    /// With so many pictures to be uploaded; none go up where nothing else is done.
+    pub(super) fn with_pictures(mut self, pictures: i64) -> Self {
+        if pictures == 0 || !matches!(self.action.as_str(), "create" | "link" | "change" | "in_step") {
+            return self;
+        }
+        self.pictures = pictures;
+        if self.action == "in_step" {
+            self.action = "change".into();
+        }
+        let count = if pictures == 1 { "a picture".to_owned() } else { format!("{pictures} pictures") };
+        self.changes.push(ForecastChange {
+            variant_sku: None,
+            action: "upload".into(),
+            side: Some(Side::ESeries),
+            field: Some(Field::Images.to_string()),
+            before: None,
+            after: Some(pictures.into()),
+            words: format!("Upload {count} of the shop to E-Series."),
+        });
+        self
+    }
+
     pub(super) fn written(&self) -> bool {
         self.changes.iter().any(|change| change.action != "hold")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_make_a_change_of_what_is_in_step_and_none_of_what_is_left_out() {
+        let of = |action: &str| {
+            let forecast = Forecast::new(ProductId(uuid::Uuid::nil()), action, "Mug", "M-1").with_pictures(2);
+            (forecast.action.clone(), forecast.pictures, forecast.changes.len(), forecast.written())
+        };
+        assert_eq!(of("in_step"), ("change".to_owned(), 2, 1, true));
+        assert_eq!(of("create"), ("create".to_owned(), 2, 1, true));
+        for silent in ["left_out", "review", "remove"] {
+            assert_eq!(of(silent), (silent.to_owned(), 0, 0, false));
+        }
     }
 }

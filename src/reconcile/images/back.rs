@@ -129,12 +129,7 @@ impl Corridor {
         let gallery = self.gallery(visit, half.0).await?;
         let media = match half.1 {
             None => gallery.media,
-            Some(variation) => gallery
-                .variations
-                .get(&variation)
-                .map(|url| super::variation_medium(url))
-                .into_iter()
-                .collect(),
+            Some(variation) => gallery.variations.get(&variation).cloned().into_iter().collect(),
         };
         let mut wall = Wall::bare(half, media);
         let sent = half.1.is_some() && self.outcome_of(visit, &edit).await? == Some(Outcome::Landed);
@@ -176,6 +171,7 @@ impl Corridor {
             public_id: String::new(),
             external_id: marker.to_owned(),
             shown: wall.urls(),
+            promised: false,
         };
         let kept = self.kept_picture(visit, url).await?;
         let (source, way) = match &kept {
@@ -214,5 +210,5 @@ impl Corridor {
 
 /// Was it a picture of the shop that hung here?
 pub(super) fn stood_at(records: &[images::Image], url: &str) -> bool {
-    records.iter().any(|record| matches!(&record.fate, images::Fate::Online(Some(at)) if at == url))
+    records.iter().any(|record| record.fate.url() == Some(url))
 }

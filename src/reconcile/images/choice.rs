@@ -94,7 +94,7 @@ pub(super) fn own_or_chosen(own: Vec<Picture>, choice: Option<Choice>) -> (Vec<P
 }
 
 /// Is this choice another one than was carried? What was carried of an item's own pictures is none.
-pub(super) fn is_another(known: Option<&Known>, choice: Option<&Picture>) -> bool {
+pub(in crate::reconcile) fn is_another(known: Option<&Known>, choice: Option<&Picture>) -> bool {
     let carried = known.and_then(|known| known.carried.as_deref()).unwrap_or_default();
     pictures::is_choice(carried) && carried != pictures::carried_choice(choice)
 }

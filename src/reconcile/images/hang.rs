@@ -25,8 +25,9 @@ enum Answer {
 }
 
 impl Corridor {
-    /// Uploads a picture of the shop: by its address where E-Series can read it, else its bytes. False when this one
-    /// cannot be had or is not taken: it is parked with the reason, and the product goes on.
+    /// Uploads a picture of the shop: by its address where E-Series can read it, at once or, while nobody looks, later;
+    /// else its bytes. False when this one cannot be had or is not taken: it is parked with the reason, and the product
+    /// goes on.
     pub(super) async fn hang(
         &self,
         visit: &mut Visit<'_>,
@@ -43,9 +44,14 @@ impl Corridor {
             Ok(address) => address,
             Err(error) => return self.refuse(visit, wall, picture, no_picture(&error)).await,
         };
+        let missed = wall.record(picture).is_some_and(|record| record.fate == Fate::Missed);
         let mut unread = false;
-        if host.is_public() {
-            let source = Source::Address(address.as_str());
+        if host.is_public() && !missed {
+            let size = if host.is_prompt() && !wall.on_offer { host.size(&address).await } else { None };
+            let source = match size {
+                Some(size) => Source::Promise(address.as_str(), size),
+                None => Source::Address(address.as_str()),
+            };
             match self.upload(visit, wall, spot, (place, picture), replaced, source).await? {
                 Answer::Hung => return Ok(true),
                 Answer::Refused(hold) => return self.refuse(visit, wall, picture, hold).await,
@@ -60,6 +66,9 @@ impl Corridor {
             Answer::Hung => {
                 if unread {
                     host.hide();
+                }
+                if missed {
+                    host.not_prompt();
                 }
                 Ok(true)
             }
@@ -86,24 +95,32 @@ impl Corridor {
             public_id: picture.public_id.clone(),
             external_id: picture.marker(),
             shown: wall.urls(),
+            promised: matches!(source, Source::Promise(..)),
         };
         let mut intent = self.picture_intent(visit, wall.half, act);
         intent.before = replaced.map(|medium| told(0, medium));
-        let way = if matches!(source, Source::Address(_)) { "address" } else { "bytes" };
+        let way = match source {
+            Source::Address(_) => "address",
+            Source::Promise(..) => "promise",
+            Source::Bytes(_) => "bytes",
+        };
         intent.after = Some(json!({"r_image_id": picture.r_image_id, "public_id": picture.public_id,
             "place": place, "sent_as": way}));
         self.intend(visit, std::slice::from_ref(&intent)).await?;
         let by = after(intent.at, SEND_WITHIN);
         match visit.account.e.hang_picture(spot, source, &picture.marker(), by).await {
             Ok(()) => {
-                let online = Fate::Online(None);
-                self.close_picture(visit, &intent, Outcome::Landed, Some((picture, online))).await?;
+                let fate = match source {
+                    Source::Promise(..) => Fate::Promised(None),
+                    Source::Address(_) | Source::Bytes(_) => Fate::Online(None),
+                };
+                self.close_picture(visit, &intent, Outcome::Landed, Some((picture, fate))).await?;
                 written(Side::ESeries, "picture");
                 Ok(Answer::Hung)
             }
             Err(CallError::Refused { status, code, why }) => {
                 self.close(visit, &intent, Outcome::Refused).await?;
-                Ok(judge(matches!(source, Source::Address(_)), status, code.as_deref(), &why))
+                Ok(judge(!matches!(source, Source::Bytes(_)), status, code.as_deref(), &why))
             }
             Err(error) => Err(self.picture_stop(visit, &intent, error).await?),
         }
@@ -283,10 +300,10 @@ impl Corridor {
             Err(CallError::Gone { .. }) => return self.close(visit, intent, Outcome::Superseded).await,
             Err(error) => return Err(self.stop(Side::ESeries, error)),
         };
-        let of_variation = combination_id.and_then(|id| gallery.variations.get(&id));
+        let of_variation = combination_id.and_then(|id| gallery.variations.get(&id)).map(|it| &it.url);
         let mut fate = None;
         let landed = match (act, combination_id) {
-            (PictureAct::Hang { r_image_id, public_id, external_id, shown }, _) => {
+            (PictureAct::Hang { r_image_id, public_id, external_id, shown, promised }, _) => {
                 let marked =
                     gallery.media.iter().find(|medium| medium.external_id.as_ref() == Some(external_id));
                 let there = match combination_id {
@@ -297,8 +314,8 @@ impl Corridor {
                     Picture { r_image_id: *r_image_id, public_id: public_id.clone(), address: String::new() };
                 // One that existed online alone is not the shop's.
                 let ours = (*r_image_id != 0).then_some(picture);
-                fate =
-                    ours.filter(|_| there.is_some()).map(|picture| (picture, Fate::Online(there.cloned())));
+                let kind = if *promised { Fate::Promised } else { Fate::Online };
+                fate = ours.filter(|_| there.is_some()).map(|picture| (picture, kind(there.cloned())));
                 there.is_some()
             }
             (PictureAct::Arrange(order), _) => {

@@ -87,10 +87,10 @@ pub(super) async fn answer(State(sandbox): State<ESeriesSandbox>, request: Reque
     sandbox.with(|store| serve(store, &parts, &bytes, fetched, now))
 }
 
-/// The CDN: a picture as it was uploaded. None of the API's calls.
+/// The CDN: a picture as it was uploaded, and its copies. None of the API's calls.
 pub(super) async fn picture(State(sandbox): State<ESeriesSandbox>, request: Request) -> Response {
     let (bytes, answer) =
-        sandbox.with(|store| (store.on_cdn(request.uri().path()), store.config.habits.pictures_answer));
+        sandbox.settled(|store, _| (store.on_cdn(request.uri().path()), store.config.habits.pictures_answer));
     let answer = answer.and_then(|status| StatusCode::from_u16(status).ok());
     match (answer, bytes) {
         (Some(status), _) => status.into_response(),
@@ -187,7 +187,7 @@ fn payload(parts: &Parts, bytes: &Bytes, body: Option<Value>) -> Payload {
 
 /// One direct call: the token, the limit, then the call itself.
 fn call(store: &mut Store, parts: &Parts, store_id: &str, wanted: &Wanted, now: Instant) -> Answer {
-    batch::settle(store, now);
+    store.settle(now);
     let admitted = admit(store, parts, store_id, now);
     match admitted {
         Ok(token) => carry_out(store, &token, wanted, now),

@@ -117,6 +117,11 @@ pub struct Habits {
     pub external_urls_need_https: bool,
     /// Pictures given by an address are fetched; otherwise they are taken for granted, without a hash.
     pub external_urls_are_fetched: bool,
+    /// How long after an asynchronous call its picture is there, with its copies (inferred; section 6.2); without a
+    /// number it never comes.
+    pub promised_pictures_take_seconds: Option<u32>,
+    /// A picture of an asynchronous call goes on showing the given URL when it has been read (unknown).
+    pub promised_pictures_keep_their_url: bool,
     /// `externalId` is shown in `media` (section 6.3); off: it is taken and never shown.
     pub external_ids_are_shown: bool,
     /// The merchant says no when asked to let the app in (section 1.3).
@@ -194,6 +199,8 @@ impl Default for Habits {
             pictures_answer: None,
             external_urls_need_https: true,
             external_urls_are_fetched: true,
+            promised_pictures_take_seconds: Some(5),
+            promised_pictures_keep_their_url: true,
             external_ids_are_shown: true,
             merchant_refuses: false,
             echo_oauth_state: false,

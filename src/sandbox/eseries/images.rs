@@ -1,7 +1,9 @@
 //! The calls that bring, order and take away pictures (section 6 of the E-Series reference).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::access::require;
@@ -13,7 +15,16 @@ use super::picture::Picture;
 use super::product::Product;
 use super::refusal::Refusal;
 use super::store::{Event, Store};
-use crate::clock::Instant;
+use crate::clock::{Instant, after};
+
+/// What an asynchronous call has told of, until it is there.
+#[derive(Debug)]
+pub(super) struct Promise {
+    at: Instant,
+    /// The picture's.
+    number: i64,
+    bytes: Bytes,
+}
 
 /// Where a picture hangs.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +129,28 @@ impl Store {
         });
         let of_categories = self.categories.values().filter_map(|category| category.picture.as_ref());
         let mut all = of_products.chain(of_categories);
-        all.find(|picture| picture.path(store_id) == path)?.bytes.clone()
+        all.find(|picture| picture.is_at(store_id, path))?.bytes.clone()
+    }
+
+    /// What asynchronous calls have told of is there when its time has come. What is no picture never is.
+    pub fn keep_promises(&mut self, now: Instant) {
+        let due = |promise: &Promise| promise.at <= now;
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.promises).into_iter().partition(due);
+        self.promises = later;
+        let keeps_url = self.config.habits.promised_pictures_keep_their_url;
+        for Promise { number, bytes, .. } in due {
+            let Ok(read) = Picture::of(&bytes, (&self.cdn, number), &self.config.habits) else { continue };
+            let of_products = self.products.values_mut().flat_map(|product| {
+                let of_variations = product.variations.iter_mut().filter_map(|it| it.picture.as_mut());
+                product.pictures.all_mut().chain(of_variations)
+            });
+            let of_categories = self.categories.values_mut().filter_map(|category| category.picture.as_mut());
+            let mut all = of_products.chain(of_categories);
+            // It may have been taken down meanwhile.
+            if let Some(picture) = all.find(|picture| picture.number == number) {
+                picture.come(read, keeps_url);
+            }
+        }
     }
 
     /// Takes one picture out of the gallery.
@@ -170,7 +202,7 @@ pub(super) fn call(
     let body = match (found, path, method) {
         (Some((spot, is_async)), _, "POST") => {
             store.check_spot(spot)?;
-            let picture = if is_async { promised(store, wanted)? } else { uploaded(store, wanted)? };
+            let picture = if is_async { promised(store, wanted, now)? } else { uploaded(store, wanted)? };
             json!({"id": store.hang(spot, picture, now)?})
         }
         (Some((spot, false)), _, "DELETE") => {
@@ -238,8 +270,8 @@ fn fetched(store: &mut Store, url: &str, wanted: &Wanted) -> Result<Picture, Ref
 }
 
 /// The asynchronous form: it is taken at its word, and shows the given URL (section 6.2). What cannot be fetched
-/// stays as it was promised.
-fn promised(store: &mut Store, wanted: &Wanted) -> Result<Picture, Refusal> {
+/// stays as it was promised, and so does the rest until its time has come.
+fn promised(store: &mut Store, wanted: &Wanted, now: Instant) -> Result<Picture, Refusal> {
     let body = wanted.object()?;
     let url = body.get("url").and_then(Value::as_str).unwrap_or_default();
     if !fetch::is_usable(url, false) {
@@ -252,17 +284,14 @@ fn promised(store: &mut Store, wanted: &Wanted) -> Result<Picture, Refusal> {
         it.filter(|it| *it > 0).ok_or_else(|| wrong(name))
     };
     let (width, height) = (size("width")?, size("height")?);
-    let mut picture = match wanted.fetched.get(url).cloned().flatten().map(|bytes| store.picture_of(&bytes)) {
-        Some(Ok(mut picture)) => {
-            picture.given_url = Some(url.to_owned());
-            (picture.width, picture.height) = (width, height);
-            picture
-        }
-        Some(Err(_)) | None => {
-            store.next_picture += 1;
-            Picture::promised(url, (&store.cdn, store.next_picture - 1), width, height)
-        }
-    };
+    let number = store.next_picture;
+    store.next_picture += 1;
+    let mut picture = Picture::promised(url, (&store.cdn, number), width, height);
+    let takes = store.config.habits.promised_pictures_take_seconds;
+    if let Some((bytes, seconds)) = wanted.fetched.get(url).cloned().flatten().zip(takes) {
+        let at = after(now, Duration::from_secs(seconds.into()));
+        store.promises.push(Promise { at, number, bytes });
+    }
     let external_id = body.get("externalId").and_then(Value::as_str);
     picture.external_id =
         external_id.filter(|_| store.config.habits.external_ids_are_shown).map(str::to_owned);

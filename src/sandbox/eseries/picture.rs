@@ -11,6 +11,9 @@ use super::fields::wrong;
 use super::habits::Habits;
 use super::refusal::Refusal;
 
+/// The longer sides of the copies that are made of a picture (sections 4.2 and 6.3). They are the picture itself here.
+const COPIES: [u32; 5] = [160, 400, 800, 1200, 1500];
+
 /// One picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Picture {
@@ -18,12 +21,12 @@ pub(super) struct Picture {
     pub number: i64,
     extension: &'static str,
     /// The URL it was given by an asynchronous call; shown in place of the CDN's.
-    pub given_url: Option<String>,
+    given_url: Option<String>,
     /// Where the CDN is.
     host: Arc<str>,
-    /// What the CDN serves; `None` where an asynchronous call could not fetch it.
+    /// What the CDN serves; `None` until what an asynchronous call has told of is there.
     pub bytes: Option<Arc<[u8]>>,
-    /// Of the bytes as they came; `None` where an asynchronous call could not fetch them.
+    /// Of the bytes as they came.
     pub sha256: Option<String>,
     pub size: usize,
     pub width: u64,
@@ -59,6 +62,13 @@ impl Picture {
         })
     }
 
+    /// What was promised has been read. Its size stays as it was told.
+    pub fn come(&mut self, read: Self, keeps_its_url: bool) {
+        let Self { extension, bytes, sha256, size, .. } = read;
+        (self.extension, self.bytes, self.sha256, self.size) = (extension, bytes, sha256, size);
+        self.given_url = self.given_url.take().filter(|_| keeps_its_url);
+    }
+
     /// A picture that an asynchronous call has only given the address of.
     pub fn promised(url: &str, (host, number): (&Arc<str>, i64), width: u64, height: u64) -> Self {
         Self {
@@ -83,14 +93,24 @@ impl Picture {
     }
 
     /// What the CDN knows it by.
-    pub fn path(&self, store_id: i64) -> String {
+    fn path(&self, store_id: i64) -> String {
         let Self { number, extension, .. } = self;
         format!("/images/{store_id}/{number}.{extension}")
     }
 
+    fn sized_path(&self, store_id: i64, pixels: u32) -> String {
+        let Self { number, extension, .. } = self;
+        format!("/images/{store_id}/{number}-{pixels}.{extension}")
+    }
+
     fn sized(&self, store_id: i64, pixels: u32) -> String {
-        let Self { host, number, extension, .. } = self;
-        format!("{host}/images/{store_id}/{number}-{pixels}.{extension}")
+        format!("{}{}", self.host, self.sized_path(store_id, pixels))
+    }
+
+    /// Does the CDN know it, or a copy of it, by this path?
+    pub fn is_at(&self, store_id: i64, path: &str) -> bool {
+        let mut copies = COPIES.into_iter().map(|pixels| self.sized_path(store_id, pixels));
+        self.path(store_id) == path || copies.any(|copy| copy == path)
     }
 
     /// The URL fields of a product's main picture, of a variation and of a category.
@@ -247,6 +267,11 @@ impl Pictures {
     /// All of them, each with its id; 0 is the main one.
     pub fn all(&self) -> impl Iterator<Item = (i64, &Picture)> {
         self.main.iter().map(|main| (0, main)).chain(self.gallery.iter().map(|(id, picture)| (*id, picture)))
+    }
+
+    /// All of them, to be changed.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Picture> {
+        self.main.iter_mut().chain(self.gallery.iter_mut().map(|(_, picture)| picture))
     }
 
     /// The fields of a product.

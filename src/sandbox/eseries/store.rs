@@ -13,12 +13,13 @@ use super::access::Access;
 use super::batch::Batches;
 use super::category::{Category, Counts};
 use super::fields::sent;
+use super::images::Promise;
 use super::picture::Pictures;
 use super::product::{Change, Product, Scene};
 use super::refusal::Refusal;
 use super::values::whole_seconds;
 use super::variation::Variation;
-use super::{Call, Config, webhook};
+use super::{Call, Config, batch, webhook};
 use crate::clock::{Instant, after};
 use crate::sandbox::outbox::Outbox;
 
@@ -46,6 +47,8 @@ pub(super) struct Store {
     pub next_variation_id: i64,
     pub next_category_id: i64,
     pub next_picture: i64,
+    /// Pictures that are not there yet.
+    pub promises: Vec<Promise>,
     /// Where its pictures are served.
     pub cdn: Arc<str>,
     pub next_auto_sku: u32,
@@ -127,6 +130,12 @@ pub(super) enum Event {
 }
 
 impl Store {
+    /// What has fallen due by itself is done.
+    pub fn settle(&mut self, now: Instant) {
+        batch::settle(self, now);
+        self.keep_promises(now);
+    }
+
     pub fn product(&self, id: i64) -> Result<&Product, Refusal> {
         self.products.get(&id).ok_or_else(|| Refusal::product_not_found(id))
     }

@@ -97,12 +97,21 @@ fn category(it: wire::Category) -> Category {
     }
 }
 
+fn place(spot: Spot) -> images::Spot {
+    match spot {
+        Spot::Main(id) => images::Spot::Main(id),
+        Spot::Gallery(id) => images::Spot::Gallery(id),
+        Spot::Variation(id, variation) => images::Spot::Variation(id, variation),
+    }
+}
+
 fn medium(picture: &Picture) -> wire::Medium {
     wire::Medium {
         id: picture.id.clone(),
         is_main: picture.is_main,
         url: picture.url.clone(),
         external_id: picture.reference.clone(),
+        copy: None,
         alt: None,
     }
 }
@@ -223,12 +232,12 @@ impl Store for Real {
     }
 
     async fn hang(&self, spot: Spot, bytes: &[u8], reference: &str) -> Result<(), Told> {
-        let spot = match spot {
-            Spot::Main(id) => images::Spot::Main(id),
-            Spot::Gallery(id) => images::Spot::Gallery(id),
-            Spot::Variation(id, variation) => images::Spot::Variation(id, variation),
-        };
-        Ok(self.client.hang_picture(spot, Source::Bytes(bytes), reference, self.soon()).await?)
+        Ok(self.client.hang_picture(place(spot), Source::Bytes(bytes), reference, self.soon()).await?)
+    }
+
+    async fn promise(&self, spot: Spot, url: &str, reference: &str) -> Result<(), Told> {
+        let source = Source::Promise(url, (30, 20));
+        Ok(self.client.hang_picture(place(spot), source, reference, self.soon()).await?)
     }
 
     async fn pictures(&self, id: i64) -> Result<Vec<Picture>, Told> {

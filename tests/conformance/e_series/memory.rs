@@ -274,12 +274,12 @@ impl Store for Memory {
     }
 
     async fn hang(&self, spot: Spot, bytes: &[u8], reference: &str) -> Result<(), Told> {
-        let path = match spot {
-            Spot::Main(id) => format!("/products/{id}/image"),
-            Spot::Gallery(id) => format!("/products/{id}/gallery"),
-            Spot::Variation(id, variation) => format!("/products/{id}/combinations/{variation}/image"),
-        };
-        self.call("POST", &path, &[("externalId", reference)], Sent::Bytes(bytes)).await.map(|_| ())
+        self.call("POST", &path_of(spot), &[("externalId", reference)], Sent::Bytes(bytes)).await.map(|_| ())
+    }
+
+    async fn promise(&self, spot: Spot, url: &str, reference: &str) -> Result<(), Told> {
+        let body = json!({"url": url, "width": 30, "height": 20, "externalId": reference});
+        self.call("POST", &format!("{}/async", path_of(spot)), &[], Sent::Json(&body)).await.map(|_| ())
     }
 
     async fn pictures(&self, id: i64) -> Result<Vec<Picture>, Told> {
@@ -311,5 +311,13 @@ impl Store for Memory {
     async fn limit(&self) -> Result<Option<i64>, Told> {
         let profile = self.get("/profile", &[]).await?;
         Ok(profile["account"]["limitsAndRestrictions"]["maxProductLimit"].as_i64())
+    }
+}
+
+fn path_of(spot: Spot) -> String {
+    match spot {
+        Spot::Main(id) => format!("/products/{id}/image"),
+        Spot::Gallery(id) => format!("/products/{id}/gallery"),
+        Spot::Variation(id, variation) => format!("/products/{id}/combinations/{variation}/image"),
     }
 }

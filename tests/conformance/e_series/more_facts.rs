@@ -18,6 +18,7 @@ facts! { Memory, Real:
     "6.2" the_first_picture_of_a_gallery_becomes_the_main_one
     "6.2" a_new_main_picture_takes_the_place_of_the_old_one
     "6.2" what_is_no_picture_is_refused
+    "6.2" the_asynchronous_form_is_listed_at_once_under_the_url_that_it_was_given
     "6.2" a_variation_has_a_picture_of_its_own_beside_the_gallery
     "6.3" a_picture_shows_the_id_that_it_was_uploaded_with
     "6.3" ids_of_pictures_move
@@ -117,6 +118,16 @@ async fn what_is_no_picture_is_refused(it: &impl Store) {
     let told = it.hang(Spot::Main(id), b"no picture", "a").await.unwrap_err();
     assert!(matches!(told, Told::Refused(422, _)), "{told:?}");
     assert_eq!(it.pictures(id).await.unwrap(), []);
+}
+
+async fn the_asynchronous_form_is_listed_at_once_under_the_url_that_it_was_given(it: &impl Store) {
+    let id = pictured(it, &["a"]).await;
+    // Nothing is there, which nobody is told.
+    let url = "http://127.0.0.1:9/mug.png";
+    it.promise(Spot::Gallery(id), url, "b").await.unwrap();
+    let pictures = it.pictures(id).await.unwrap();
+    assert_eq!((references(&pictures), pictures[1].url.as_str()), (vec!["a", "b"], url));
+    assert!(matches!(it.promise(Spot::Gallery(id), "", "c").await, Err(Told::Refused(..))), "a blank URL");
 }
 
 async fn a_variation_has_a_picture_of_its_own_beside_the_gallery(it: &impl Store) {

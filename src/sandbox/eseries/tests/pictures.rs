@@ -285,6 +285,7 @@ async fn inside_a_batch_addresses_are_fetched_too_and_bytes_have_no_place() {
     let statuses: Vec<&Value> =
         report["responses"].as_array().unwrap().iter().map(|it| &it["httpStatusCode"]).collect();
     assert_eq!(statuses, [&json!(200), &json!(200), &json!(422), &json!(422)]);
+    stage.wait(5);
     assert_eq!(stage.hung(id), [at("main", 1), at("gallery 1", 1)]);
 }
 
@@ -292,6 +293,7 @@ async fn inside_a_batch_addresses_are_fetched_too_and_bytes_have_no_place() {
 async fn the_asynchronous_form_is_taken_at_its_word() {
     let stage = Stage::new();
     let host = host().await;
+    stage.sandbox.habits(|habits| habits.promised_pictures_take_seconds = Some(0));
     let id = stage.sandbox.create_product(json!({"name": "Cup"}));
     let path = format!("/products/{id}/image/async");
     let there = format!("{host}/1.gif");
@@ -316,6 +318,36 @@ async fn the_asynchronous_form_is_taken_at_its_word() {
         (json!({"url": there, "width": 0, "height": 1}), (400, "WRONG_PARAMETER")),
     ] {
         assert_eq!(code(&stage.call("POST", &path, body).await), refusal);
+    }
+}
+
+#[tokio::test]
+async fn what_the_asynchronous_form_has_told_of_is_there_with_its_copies_when_it_has_been_read() {
+    let host = host().await;
+    for (takes, keeps_url) in [(Some(5), true), (Some(5), false), (None, true)] {
+        let stage = Stage::new();
+        stage.sandbox.habits(|habits| {
+            habits.promised_pictures_take_seconds = takes;
+            habits.promised_pictures_keep_their_url = keeps_url;
+        });
+        let id = stage.sandbox.create_product(json!({"name": "Cup"}));
+        let url = format!("{host}/1.gif");
+        let body = json!({"url": url, "width": 3, "height": 2});
+        assert_eq!(stage.call("POST", &format!("/products/{id}/image/async"), body).await.0, 200);
+        let copy = async || {
+            let (_, record) = stage.get(&format!("/products/{id}")).await;
+            let copy = record["media"]["images"][0]["image160pxUrl"].as_str().unwrap().to_owned();
+            let path = copy.split_once("//").unwrap().1.split_once('/').unwrap().1.to_owned();
+            let request = axum::http::Request::get(format!("/{path}")).body(Body::empty()).unwrap();
+            stage.send(request).await.0
+        };
+        stage.wait(4);
+        assert_eq!((copy().await, stage.sandbox.pictures(id)[0].sha256.clone()), (404, None));
+        stage.wait(3_600);
+        assert_eq!(copy().await, if takes.is_some() { 200 } else { 404 });
+        let view = stage.sandbox.pictures(id).remove(0);
+        assert_eq!(view.sha256, takes.map(|_| hash(&gif(1))));
+        assert_eq!(view.url == url, keeps_url, "{}", view.url);
     }
 }
 
