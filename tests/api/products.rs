@@ -179,6 +179,7 @@ async fn parked_products_tell_their_reason() {
     let parked = api.get("/parked").await;
     assert_eq!((&parked["items"][0]["state"], &parked["next"]), (&json!("parked"), &json!(null)), "{parked}");
     assert!(parked["items"][0]["reason"].as_str().unwrap().len() > 20, "{parked}");
+    assert_eq!(parked["items"][0]["code"], "price_zero", "{parked}");
     assert_eq!(api.get("/products?state=parked").await["items"], parked["items"]);
 }
 

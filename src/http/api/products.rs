@@ -52,7 +52,10 @@ struct Product {
     sku: String,
     /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
     state: &'static str,
-    /// Why it is parked, in words.
+    /// Why it is parked, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// The same in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Offered on the web.
@@ -92,10 +95,10 @@ struct EHalf {
 
 fn show(listed: Listed) -> Product {
     let link = listed.link;
-    let held = link.holds.values().map(|hold| hold.reason.clone()).next();
-    let own = listed.parked.map(|(_, reason)| reason).or(held);
+    let held = link.holds.values().map(|hold| (hold.code.clone(), hold.reason.clone())).next();
     let state = STATES.into_iter().find(|state| *state == listed.state).unwrap_or("waiting");
-    let reason = own.or(listed.variant_parked).filter(|_| ["parked", "conflict"].contains(&state));
+    let why = listed.parked.or(held).or(listed.variant_parked);
+    let (code, reason) = why.filter(|_| ["parked", "conflict"].contains(&state)).unzip();
     let r_series = match (link.r_item_id, link.r_matrix_id) {
         (Some(id), _) => Some(RHalf { kind: "item", id: id.to_string() }),
         (None, Some(id)) => Some(RHalf { kind: "matrix", id: id.to_string() }),
@@ -106,6 +109,7 @@ fn show(listed: Listed) -> Product {
         name: link.name,
         sku: link.sku,
         state,
+        code,
         reason,
         enabled: link.enabled,
         variants: listed.variants,

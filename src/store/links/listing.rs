@@ -19,8 +19,8 @@ pub struct Listed {
     pub state: String,
     /// Its variants; a product without is one.
     pub variants: i64,
-    /// Why a variant of it is parked, with its SKU.
-    pub variant_parked: Option<String>,
+    /// Why a variant of it is parked: code, and words with its SKU.
+    pub variant_parked: Option<(String, String)>,
 }
 
 /// What to list.
@@ -55,8 +55,12 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                      where c.connection_id = l.connection_id and c.product_id = l.product_id
                        and c.state = 'open') as conflicts,
                     l.holds <> '{}'::jsonb as held,
-                    (select hold.value->>'reason' from jsonb_each(l.holds) hold limit 1) as held_reason
+                    hold.reason as held_reason, hold.code as held_code
              from links l left join dirty d using (connection_id, product_id)
+             left join lateral (
+                 select hold.value->>'reason' as reason, hold.value->>'code' as code
+                 from jsonb_each(l.holds) hold order by hold.key limit 1
+             ) hold on true
              where l.connection_id = $1
            )
            select * from (
@@ -67,7 +71,7 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                     own.park_code, own.park_reason,
                     (own.conflicts + coalesce(kids.conflicts, 0))::bigint as "conflicts!",
                     greatest(kids.variants, 1) as "variants!",
-                    kids.reason as variant_parked,
+                    kids.reason as variant_reason, kids.code as variant_code,
                     case when own.parked or kids.parked then 'parked'
                          when own.waiting or kids.waiting then 'waiting'
                          when own.conflicts + coalesce(kids.conflicts, 0) > 0 then 'conflict'
@@ -80,7 +84,10 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                         bool_or(k.parked) filter (where not $9) as parked,
                         bool_or(k.held) filter (where not $9) as held,
                         sum(k.conflicts) filter (where not $9) as conflicts,
-                        min(c.sku || ': ' || coalesce(k.park_reason, k.held_reason)) filter (where not $9) as reason
+                        min(c.sku || ': ' || coalesce(k.park_reason, k.held_reason)) filter (where not $9) as reason,
+                        (array_agg(coalesce(k.park_code, k.held_code)
+                                   order by c.sku || ': ' || coalesce(k.park_reason, k.held_reason))
+                             filter (where not $9))[1] as code
                  from links c join own k using (connection_id, product_id)
                  where c.connection_id = l.connection_id and c.parent_id = l.product_id
              ) kids on true
@@ -140,7 +147,7 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                 conflicts: row.conflicts,
                 state: row.state,
                 variants: row.variants,
-                variant_parked: row.variant_parked,
+                variant_parked: row.variant_code.zip(row.variant_reason),
             })
         })
         .collect()
