@@ -117,6 +117,22 @@ async fn what_does_not_come_in_time_is_uploaded_as_bytes_and_no_more_is_promised
 }
 
 #[tokio::test]
+async fn where_the_asynchronous_form_is_refused_the_upload_is_waited_for_and_it_is_not_tried_again() {
+    let mut world = World::open(Plan { public_pictures: true, ..Plan::default() }).await;
+    world.stage.e.habits(|habits| habits.external_urls_need_https = false);
+    let id = world.stage.r.create_item(mug());
+    let images = [world.add_image(id), world.add_image(id)];
+    // The first write creates the product.
+    world.stage.e.faults().next_after(1, Aim::Write, Fault::Status { status: 400, retry_after: None });
+    world.connect().await;
+    world.settle().await;
+    world.check_pictures(id, &images, "by address");
+    assert_eq!(world.ways(), ["address"; 2]);
+    assert_eq!(world.states(id).await, ["online"; 2]);
+    world.check_laws().await;
+}
+
+#[tokio::test]
 async fn what_nobody_can_read_is_parked_and_the_others_go_on() {
     let (world, id, images) = told(None).await;
     world.stage.r.break_image(images[1], Some(404));
@@ -185,6 +201,13 @@ async fn the_picture_of_a_variation_is_promised_too() {
         let arrived: Vec<String> = shown(&world).await;
         assert_eq!(arrived, world.of_shop(&[whole, of_red]), "takes {takes:?}, URLs stay: {keeps_url}");
         assert_eq!(world.states(red).await, ["online"]);
+        let lost: Vec<Value> = world
+            .ledger()
+            .await
+            .into_iter()
+            .filter(|it| it.to_string().contains("could not be kept"))
+            .collect();
+        assert!(lost.is_empty(), "what is the shop's is not kept: {lost:?}");
         world.check_laws().await;
         world.clear_calls();
         world.walk().await;

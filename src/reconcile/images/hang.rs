@@ -45,17 +45,22 @@ impl Corridor {
             Err(error) => return self.refuse(visit, wall, picture, no_picture(&error)).await,
         };
         let missed = wall.record(picture).is_some_and(|record| record.fate == Fate::Missed);
-        let mut unread = false;
+        let (mut promise_refused, mut unread) = (false, false);
         if host.is_public() && !missed {
             let size = if host.is_prompt() && !wall.on_offer { host.size(&address).await } else { None };
-            let source = match size {
-                Some(size) => Source::Promise(address.as_str(), size),
-                None => Source::Address(address.as_str()),
-            };
-            match self.upload(visit, wall, spot, (place, picture), replaced, source).await? {
-                Answer::Hung => return Ok(true),
-                Answer::Refused(hold) => return self.refuse(visit, wall, picture, hold).await,
-                Answer::Unread => unread = true,
+            let promise = size.map(|size| Source::Promise(address.as_str(), size));
+            for source in promise.into_iter().chain([Source::Address(address.as_str())]) {
+                match self.upload(visit, wall, spot, (place, picture), replaced, source).await? {
+                    Answer::Hung => {
+                        if promise_refused {
+                            host.not_prompt();
+                        }
+                        return Ok(true);
+                    }
+                    Answer::Refused(hold) => return self.refuse(visit, wall, picture, hold).await,
+                    Answer::Unread if matches!(source, Source::Promise(..)) => promise_refused = true,
+                    Answer::Unread => unread = true,
+                }
             }
         }
         let bytes = match host.fetch(&address).await {

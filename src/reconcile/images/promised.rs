@@ -12,6 +12,7 @@ use crate::clock::before;
 use crate::ledger::PictureAct;
 use crate::mapping::images::Picture;
 use crate::platforms::eseries::wire::{Gallery, Medium};
+use crate::platforms::pictures::NoPicture;
 use crate::reconcile::{Corridor, Stop, Visit};
 use crate::store::dirty;
 use crate::store::images::{self, Fate};
@@ -36,19 +37,31 @@ impl Corridor {
         let promised = |it: &&images::Image| it.e_half == half && matches!(it.fate, Fate::Promised(_));
         let mut missed = records.iter().any(|it| it.e_half == half && it.fate == Fate::Missed);
         let late = before(self.clock.now(), PATIENCE);
+        let mut gallery = None;
+        let mut host_is_away = false;
         for record in records.iter().filter(promised) {
-            // Ids move, and those that missed go one by one: looked at right before.
-            let gallery = self.gallery(visit, half.0).await?;
-            let medium = medium_of(record, &gallery);
+            let shown = match gallery.take() {
+                Some(shown) => shown,
+                None => self.gallery(visit, half.0).await?,
+            };
+            let medium = medium_of(record, &shown);
+            let copy = match medium.and_then(|medium| medium.copy.as_deref()) {
+                Some(copy) if !host_is_away => visit.account.store_pictures.fetch(copy).await.map(Some),
+                _ => Ok(None),
+            };
+            // Who does not answer now is not waited for once more for each of them.
+            host_is_away |= matches!(copy, Err(NoPicture::Unreachable(_)));
+            let there = matches!(&copy, Ok(Some(bytes)) if !bytes.is_empty());
             let fate = match medium {
-                Some(medium) if self.has_copies(visit, medium).await => {
-                    Fate::Online(Some(medium.url.clone()))
+                Some(medium) if there => Fate::Online(Some(medium.url.clone())),
+                Some(_) if record.at >= late => {
+                    gallery = Some(shown);
+                    continue;
                 }
-                Some(_) if record.at >= late => continue,
                 Some(medium) => {
-                    let wall = Wall::bare(half, gallery.media.clone());
+                    let wall = Wall { records: records.clone(), ..Wall::bare(half, shown.media.clone()) };
                     let act = PictureAct::Remove(medium.url.clone());
-                    let place = gallery.media.iter().position(|it| it == medium).unwrap_or(0);
+                    let place = shown.media.iter().position(|it| it == medium).unwrap_or(0);
                     if self.take_down(visit, &wall, act, (place, medium)).await? {
                         Fate::Missed
                     } else {
@@ -57,11 +70,13 @@ impl Corridor {
                     }
                 }
                 // It may be one of those that cannot be told: rather one that is not there than one twice.
-                None if gallery.media.iter().any(|it| is_untold(it, &records)) => Fate::Online(None),
+                None if shown.media.iter().any(|it| is_untold(it, &records)) => Fate::Online(None),
                 // What nobody has seen was not taken down by anybody.
                 None => Fate::Missed,
             };
             missed |= fate == Fate::Missed;
+            // Ids move when one is taken down: then it is looked at again.
+            gallery = Some(shown).filter(|_| fate != Fate::Missed);
             info!(%product, picture = record.r_image_id, came = fate != Fate::Missed, "a promised picture");
             let now = self.clock.now();
             let mut db = self.store.begin().await?;
@@ -71,14 +86,6 @@ impl Corridor {
             db.commit().await?;
         }
         Ok(missed)
-    }
-
-    /// Can a copy be read that E-Series makes of its pictures? Those appear when it has read them (inferred).
-    async fn has_copies(&self, visit: &Visit<'_>, medium: &Medium) -> bool {
-        match &medium.copy {
-            Some(copy) => visit.account.store_pictures.fetch(copy).await.is_ok_and(|bytes| !bytes.is_empty()),
-            None => false,
-        }
     }
 }
 
