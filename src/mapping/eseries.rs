@@ -46,7 +46,11 @@ pub fn variation_facts(product: &Product, variation: &Variation, names: Option<&
     if variation.sku.is_some() {
         facts.set(Field::Stock, Value::Stock(variation.stock));
     }
-    let known = |names: &&OptionNames| variation.options.iter().all(|(name, _)| names.has_on_e(name));
+    // An option more or less is for the whole product to follow; until then the values mean nothing.
+    let uses = |name: &String| product.variations.iter().any(|variation| variation.value(name).is_some());
+    let known = |names: &&OptionNames| {
+        variation.options.iter().all(|(name, _)| names.has_on_e(name)) && names.e_series.iter().all(uses)
+    };
     if let Some(names) = names.filter(known) {
         let value = |name: &String| variation.value(name).unwrap_or_default().to_owned();
         facts.set(Field::OptionValues, Value::List(names.e_series.iter().map(value).collect()));

@@ -45,10 +45,12 @@ impl Corridor {
                 InShop::Item(Box::new(act::update_on_r(r, item.id, &write, by).await?))
             }
             InShop::Matrix { matrix, items } => {
-                let wanted = wanted_options(changes);
-                let reshapes = wanted.is_some_and(|wanted| reshapes(reading.names.as_ref(), wanted));
-                let reshaped = wanted.zip(online).filter(|_| reshapes).and_then(|(wanted, online)| {
-                    let values = mapping::reshape::on_r(&online.product, items, reading.context, wanted);
+                let options = changed_options(changes);
+                let tied = reading.names.as_ref();
+                let reshapes = options.is_some_and(|(shown, wanted)| reshapes(tied, wanted, shown));
+                let reshaped = options.zip(online).filter(|_| reshapes).and_then(|((_, wanted), online)| {
+                    let values =
+                        mapping::reshape::on_r(&online.product, items, reading.context, (tied, wanted));
                     Some(Reshaped { names: wanted.to_vec(), values: values.ok()? })
                 });
                 if reshapes && reshaped.is_none() {
@@ -86,8 +88,9 @@ impl Corridor {
             }
             None => {
                 let id = online.product.id;
-                let wanted = wanted_options(changes);
-                let reshapes = wanted.is_some_and(|wanted| reshapes(reading.names.as_ref(), wanted));
+                let options = changed_options(changes);
+                let tied = reading.names.as_ref();
+                let reshapes = options.is_some_and(|(shown, wanted)| reshapes(tied, wanted, shown));
                 let renamed = if reshapes { Vec::new() } else { renamed_options(&reading, changes) };
                 let mut write = mapping::eseries::write(values);
                 let now = &online.product.category_ids;
@@ -95,10 +98,9 @@ impl Corridor {
                 write.category_ids =
                     wanted_place(changes).map(|place| mapping::category::ids(place, now, reading.tree));
                 let mut saved = None;
-                let options = match (reshapes, wanted, shop) {
-                    (true, Some(wanted), InShop::Matrix { matrix, items }) => {
-                        let tied = reading.names.as_ref().map_or(&[][..], |names| &names.e_series);
-                        let write = reshape_on_e(visit, &online.product, (matrix, items), tied, wanted);
+                let options = match (reshapes, options, shop) {
+                    (true, Some(options), InShop::Matrix { matrix, items }) => {
+                        let write = reshape_on_e(visit, &online.product, (matrix, items), options);
                         Some(write.map_err(|_| moved_on(by))?)
                     }
                     _ => (!renamed.is_empty()).then_some(OptionsWrite::Rename(renamed)),
@@ -128,7 +130,9 @@ impl Corridor {
         sights: &Sights,
     ) -> Result<Option<Value>, Stop> {
         let (was, wanted) = (before.list().unwrap_or_default(), after_write.list().unwrap_or_default());
-        let renamed = (was.len() == wanted.len()).then(|| mapping::options::changes(was, wanted));
+        let reading = visit.reading();
+        let tied = reading.names.as_ref();
+        let renamed = (!reshapes(tied, wanted, was)).then(|| mapping::options::changes(was, wanted));
         match (intent.side, &sights.r, &sights.e) {
             (Some(Side::RSeries), Sight::Here(InShop::Matrix { matrix, items }), _)
                 if now.same(after_write) =>
@@ -146,8 +150,8 @@ impl Corridor {
                 if let Some(renamed) = renamed {
                     write.renamed = renamed;
                 } else if let Sight::Here(online) = &sights.e {
-                    let values =
-                        mapping::reshape::on_r(&online.product, items, &visit.account.context, wanted);
+                    let context = &visit.account.context;
+                    let values = mapping::reshape::on_r(&online.product, items, context, (tied, wanted));
                     write.reshaped = values.ok().map(|values| Reshaped { names: wanted.to_vec(), values });
                 }
                 let by = after(self.clock.now(), SEND_WITHIN);
@@ -162,7 +166,7 @@ impl Corridor {
                     (Some(renamed), _) => OptionsWrite::Rename(renamed),
                     (None, Sight::Here(InShop::Matrix { matrix, items })) => {
                         let shop = (matrix, items.as_slice());
-                        let Ok(write) = reshape_on_e(visit, &online.product, shop, was, wanted) else {
+                        let Ok(write) = reshape_on_e(visit, &online.product, shop, (was, wanted)) else {
                             return Ok(None);
                         };
                         write
@@ -235,12 +239,12 @@ fn reshape_on_e(
     visit: &Visit<'_>,
     product: &Product,
     shop: (&Matrix, &[Item]),
-    tied: &[String],
-    wanted: &[String],
+    (shown, wanted): (&[String], &[String]),
 ) -> Result<OptionsWrite, Hold> {
-    let values = mapping::reshape::on_e(product, shop, &visit.account.context, wanted)?;
+    let tied = visit.reading().names;
+    let values = mapping::reshape::on_e(product, shop, &visit.account.context, (tied.as_ref(), wanted))?;
     let stays = |name: &&String| wanted.iter().any(|it| it.trim() == name.trim());
-    let dropped = tied.iter().filter(|name| !stays(name)).cloned().collect();
+    let dropped = shown.iter().filter(|name| !stays(name)).cloned().collect();
     Ok(OptionsWrite::Reshape { wanted: wanted.to_vec(), values, dropped })
 }
 
@@ -256,10 +260,12 @@ fn wanted_place(changes: &[Change]) -> Option<&Place> {
     })
 }
 
-/// What options are to be called, if that is among the changes.
-fn wanted_options(changes: &[Change]) -> Option<&[String]> {
-    changes.iter().find_map(|change| match (change.field, &change.after) {
-        (Field::Options, Value::List(names)) => Some(names.as_slice()),
+/// What options are called, and what they are to be called, if that is among the changes.
+fn changed_options(changes: &[Change]) -> Option<(&[String], &[String])> {
+    changes.iter().find_map(|change| match (change.field, &change.before, &change.after) {
+        (Field::Options, Value::List(shown), Value::List(wanted)) => {
+            Some((shown.as_slice(), wanted.as_slice()))
+        }
         _ => None,
     })
 }

@@ -311,3 +311,117 @@ async fn a_variant_that_is_archived_while_an_option_is_renamed_comes_back_with_t
     assert_eq!(world.attributes_of("CAP-1"), ["Red", "S", ""]);
     world.check_laws().await;
 }
+
+/// What somebody types of the options that both sides have is no part of the change of the others.
+#[tokio::test]
+async fn a_value_that_is_typed_while_an_option_comes_or_goes_is_carried_whatever_the_rule() {
+    for rule in ["r_wins", "e_wins"] {
+        for (comes_in_shop, typed_in_shop) in [(true, true), (true, false), (false, true), (false, false)] {
+            let at = format!("{rule}, comes in the shop: {comes_in_shop}, typed there: {typed_in_shop}");
+            let (world, matrix, product) = cap(3, &[["Red", "", ""], ["Blue", "", ""]]).await;
+            world.set(json!({"fields": {"option_values": {"rule": rule}}})).await;
+            let mut third = [["Red", "S", ""], ["Blue", "M", ""]];
+            for (before, after) in [("Red", "Crimson"), ("Crimson", "Scarlet")] {
+                let comes = before == "Red";
+                third[0][0] = if typed_in_shop { after } else { before };
+                if comes_in_shop {
+                    world.stage.r.set_attribute_set(matrix, if comes { 1 } else { 3 });
+                    for (sku, mut values) in ["CAP-1", "CAP-2"].into_iter().zip(third) {
+                        values[1] = if comes { values[1] } else { "" };
+                        world.stage.r.set_attributes(world.item_called(sku), values);
+                    }
+                } else {
+                    if comes {
+                        let choices = json!([{"text": "S"}, {"text": "M"}]);
+                        let size = json!({"type": "SELECT", "name": "Size", "choices": choices});
+                        world.stage.e.add_option(product, size);
+                        world.dress(product, "CAP-1", &[("Color", before), ("Size", "S")]);
+                        world.dress(product, "CAP-2", &[("Color", "Blue"), ("Size", "M")]);
+                    } else {
+                        world.dress(product, "CAP-1", &[("Color", before)]);
+                        world.dress(product, "CAP-2", &[("Color", "Blue")]);
+                        world.stage.e.remove_option(product, "Size");
+                    }
+                    if typed_in_shop {
+                        let size = if comes { "" } else { "S" };
+                        world.stage.r.set_attributes(world.item_called("CAP-1"), [after, size, ""]);
+                    }
+                }
+                if !typed_in_shop {
+                    world.stage.e.rename_choice(product, "Color", before, after);
+                }
+                world.sweep().await;
+                world.sweep().await;
+                let sizes = if comes { ["S", "M"] } else { ["", ""] };
+                assert_eq!(world.attributes_of("CAP-1"), [after, sizes[0], ""], "{at}");
+                assert_eq!(world.attributes_of("CAP-2"), ["Blue", sizes[1], ""], "{at}");
+                assert_eq!(world.options_of(product).len(), if comes { 2 } else { 1 }, "{at}");
+                assert_eq!(world.get("/conflicts").await["items"], json!([]), "{at}");
+                world.check_laws().await;
+                world.check_quiet().await;
+            }
+            world.close().await;
+        }
+    }
+}
+
+/// One side has another name for an option, the other side one option more.
+#[tokio::test]
+async fn an_option_renamed_on_one_side_while_another_comes_on_the_other_is_as_the_winner_has_it() {
+    for rule in ["r_wins", "e_wins"] {
+        for comes_in_shop in [true, false] {
+            let at = format!("{rule}, comes in the shop: {comes_in_shop}");
+            let (world, matrix, product) = cap(1, &[["Red", "S", ""], ["Blue", "M", ""]]).await;
+            world.set(json!({"fields": {"options": {"rule": rule}}})).await;
+            if comes_in_shop {
+                let set = world.stage.r.create_attribute_set("Three", ["Color", "Size", "Cut"]);
+                world.stage.r.set_attribute_set(matrix, set);
+                world.stage.r.set_attributes(world.item_called("CAP-1"), ["Red", "S", "Slim"]);
+                world.stage.r.set_attributes(world.item_called("CAP-2"), ["Blue", "M", "Wide"]);
+                world.stage.e.rename_option(product, "Color", "Tint");
+            } else {
+                let choices = json!([{"text": "Slim"}, {"text": "Wide"}]);
+                let cut = json!({"type": "SELECT", "name": "Cut", "choices": choices});
+                world.stage.e.add_option(product, cut);
+                world.dress(product, "CAP-1", &[("Color", "Red"), ("Size", "S"), ("Cut", "Slim")]);
+                world.dress(product, "CAP-2", &[("Color", "Blue"), ("Size", "M"), ("Cut", "Wide")]);
+                let set = world.stage.r.create_attribute_set("Tinted", ["Tint", "Size", ""]);
+                world.stage.r.set_attribute_set(matrix, set);
+            }
+            world.sweep().await;
+            world.sweep().await;
+            let comes = comes_in_shop == (rule == "r_wins");
+            let (names, cut) =
+                if comes { (["Color", "Size", "Cut"], "Wide") } else { (["Tint", "Size", ""], "") };
+            assert_eq!(world.stage.r.matrix(matrix).unwrap().names, names, "{at}");
+            let (mut online, mut names) = (world.options_of(product), names.to_vec());
+            names.retain(|name| !name.is_empty());
+            (online.sort_unstable(), names.sort_unstable());
+            assert_eq!(online, names, "{at}");
+            assert_eq!(world.attributes_of("CAP-2"), ["Blue", "M", cut], "{at}");
+            assert_eq!(world.get("/parked").await["items"], json!([]), "{at}");
+            world.check_laws().await;
+            world.check_quiet().await;
+            world.close().await;
+        }
+    }
+}
+
+/// SKUs that are on their way from one item to the other do not take the values along.
+#[tokio::test]
+async fn an_option_added_while_two_items_change_their_skus_gets_the_values_of_their_own_variations() {
+    let (world, _, product) = cap(3, &[["Red", "", ""], ["Blue", "", ""]]).await;
+    let [red, blue] = ["CAP-1", "CAP-2"].map(|sku| world.item_called(sku));
+    let size = json!({"type": "SELECT", "name": "Size", "choices": [{"text": "S"}, {"text": "M"}]});
+    world.stage.e.add_option(product, size);
+    world.dress(product, "CAP-1", &[("Color", "Red"), ("Size", "S")]);
+    world.dress(product, "CAP-2", &[("Color", "Blue"), ("Size", "M")]);
+    world.stage.r.set_sku(red, "CAP-2");
+    world.stage.r.set_sku(blue, "CAP-1");
+    world.sweep().await;
+    world.sweep().await;
+    let values = [red, blue].map(|item| world.stage.r.item(item).unwrap().attributes);
+    assert_eq!(values, [["Red", "S", ""], ["Blue", "M", ""]]);
+    world.check_laws().await;
+    world.check_quiet().await;
+}
