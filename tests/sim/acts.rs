@@ -28,6 +28,7 @@ impl Storm {
             Act::Forget(item) => return self.forget(*item),
             Act::Shelve(deed) => return self.shelve(deed),
             Act::Hang(deed) => return self.hang(deed),
+            Act::Caption(deed) => return self.caption(deed),
             Act::Create(side, number) => return self.create(*side, *number),
             Act::Merge(one, other) => return self.merge(*one, *other),
             Act::Swap(one, other) => return self.swap_skus(*one, *other),

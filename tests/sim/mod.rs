@@ -8,6 +8,7 @@
 mod acts;
 mod alone;
 mod births;
+mod captions;
 mod goods;
 mod merges;
 #[cfg(feature = "planted")]

@@ -64,6 +64,7 @@ fn script() -> Script {
         matrix: false,
         shelves: false,
         walls: false,
+        captions: false,
         notes: false,
         births: false,
         shops: 1,

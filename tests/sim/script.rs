@@ -8,6 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
+use super::captions::Caption;
 use super::scenes::scene;
 use super::shelves::Shelve;
 use super::walls::Hang;
@@ -25,6 +26,8 @@ pub struct Setting {
     /// Categories, pictures, and words that one side alone has.
     pub shelves: bool,
     pub walls: bool,
+    /// Pictures of the matrix that say whose they are.
+    pub captions: bool,
     pub notes: bool,
     /// What is born on the web is created in the shop, and what is deleted there comes back.
     pub births: bool,
@@ -60,6 +63,7 @@ pub enum Act {
     Note(Side, usize, u32),
     Shelve(Shelve),
     Hang(Hang),
+    Caption(Caption),
     /// The product of an item is deleted on the web.
     Forget(usize),
     /// A variant gets another value of its first option.
@@ -145,6 +149,7 @@ impl Script {
         // Dice of its own, so that what a seed had before stays what it was.
         let mut furniture = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 40));
         let mut merges = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 45));
+        let mut captions = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 46));
         let setting = Setting {
             relay: dice.random_bool(0.7),
             shops: dice.random_range(1..3),
@@ -153,6 +158,7 @@ impl Script {
             matrix: seed % 4 == 1,
             shelves: furniture.random_bool(0.3),
             walls: furniture.random_bool(0.3),
+            captions: seed % 4 == 1 && captions.random_bool(0.6),
             notes: furniture.random_bool(0.3),
             births: furniture.random_bool(0.25),
             books_sales: seed.is_multiple_of(3),
@@ -216,6 +222,10 @@ impl Script {
             let (at, one) = (merges.random_range(0..=events.len()), merges.random_range(0..8));
             let other = one + merges.random_range(1..3);
             events.insert(at, Event::Merchant(Act::Merge(one, other)));
+        }
+        for number in 0..if setting.captions { captions.random_range(2..9) } else { 0 } {
+            let at = captions.random_range(0..=events.len());
+            events.insert(at, Event::Merchant(Act::Caption(Caption::drawn(&mut captions, number))));
         }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }

@@ -415,7 +415,7 @@ impl Storm {
             self.world.clock.advance(Duration::from_secs(61));
             self.settle(true).await;
         }
-        if self.setting.shelves || self.setting.walls {
+        if self.setting.shelves || self.setting.walls || self.setting.captions {
             self.touch_walls();
             // Long enough for whole looks at all categories and pictures, and for pictures whose host was not there.
             for seconds in [3_700, 3_700, 61] {

@@ -66,7 +66,7 @@ pub struct Walls {
 }
 
 /// Most that a merchant hangs of one thing here.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 4;
 
 impl Storm {
     pub(super) fn hang_first(world: &World, setting: &Setting) {
@@ -88,7 +88,7 @@ impl Storm {
         self.items.iter().map(|id| Owner::Item(*id)).chain(matrices).collect()
     }
 
-    fn in_shop(&self, owner: Owner) -> Vec<i64> {
+    pub(super) fn in_shop(&self, owner: Owner) -> Vec<i64> {
         let images = self.world.stage.r.raw_images(owner.into());
         images.iter().map(|image| image["imageID"].as_str().unwrap().parse().unwrap()).collect()
     }
@@ -183,12 +183,15 @@ impl Storm {
 
     /// Each product shows the shop's pictures in their order, and each was uploaded once.
     pub async fn judge_walls(&self) {
-        if !self.setting.walls {
+        if !self.setting.walls && !self.setting.captions {
             return;
         }
         for owner in self.owners() {
             let Some((product, variation)) = self.wall_of(owner) else { continue };
-            let images = self.in_shop(owner);
+            let mut images = self.in_shop(owner);
+            if let (Owner::Item(id), true, Some(_)) = (owner, images.is_empty(), variation) {
+                images.extend(self.captioned(id));
+            }
             let most = if variation.is_some() { 1 } else { 12 };
             let wanted = self.world.of_shop(&images[..images.len().min(most)]);
             let pictures = self.world.stage.e.pictures(product);
@@ -208,7 +211,7 @@ impl Storm {
                 );
             }
             if variation.is_none()
-                && let Some(first) = pictures.first()
+                && let Some(first) = pictures.iter().find(|picture| mine(&picture.place))
             {
                 assert_eq!(first.place, "main", "{owner:?}: {pictures:#?}");
             }
