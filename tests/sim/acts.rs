@@ -1,8 +1,9 @@
 //! What merchants do, one thing at a time, and what of it is remembered.
 
 use concord::catalog::Side;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::options::{first_two, is_third};
 use super::script::Act;
 use super::storm::Storm;
 use crate::support::{decimal, item};
@@ -29,6 +30,8 @@ impl Storm {
             Act::Shelve(deed) => return self.shelve(deed),
             Act::Hang(deed) => return self.hang(deed),
             Act::Caption(deed) => return self.caption(deed),
+            Act::Extend(side, item, number) => return self.extend(*side, *item, *number),
+            Act::Shrink(side, item) => return self.shrink(*side, *item),
             Act::Create(side, number) => return self.create(*side, *number),
             Act::Merge(one, other) => return self.merge(*one, *other),
             Act::Swap(one, other) => return self.swap_skus(*one, *other),
@@ -67,51 +70,65 @@ impl Storm {
                 typed.type_in("name", Side::ESeries, name);
             }
             (Act::Revalue(Side::RSeries, _, number), _) if matrix.is_some() => {
-                let [_, size, _] = &item.attributes;
-                let attributes = [format!("R{number}"), size.clone(), String::new()];
+                let [_, size, third] = &item.attributes;
+                let attributes = [format!("R{number}"), size.clone(), third.clone()];
                 r.set_attributes(id, attributes.each_ref().map(String::as_str));
-                typed.type_in("values", Side::RSeries, &values(&attributes));
+                typed.type_in("values", Side::RSeries, &values(&first_two(&attributes)));
             }
             (Act::Revalue(Side::ESeries, _, number), Some(goods)) if goods.variation.is_some() => {
                 let (product, variation) = (goods.product, goods.variation.unwrap());
                 let record = self.world.record(product);
                 let titles =
                     record["options"].as_array().unwrap().iter().map(|option| option["name"].clone());
+                let titles = titles.filter(|title| !is_third(title));
                 let (of_size, of_color): (Vec<_>, Vec<_>) = titles.partition(|title| title == "Size");
                 // Half renamed, there are more of them than a merchant makes sense of.
                 let ([of_size], [of_color]) = (of_size.as_slice(), of_color.as_slice()) else { return };
-                let size = goods.values.split(" / ").last().unwrap().to_owned();
+                let now = e.variation(product, variation).unwrap();
+                let now = now["options"].as_array().unwrap();
+                let size = now.iter().find(|option| option["name"] == "Size").unwrap()["value"].clone();
+                let size = size.as_str().unwrap();
+                let others = now.iter().filter(|option| is_third(&option["name"])).cloned();
                 let color = format!("E{number}");
                 e.add_choice(product, of_color.as_str().unwrap(), json!({ "text": color }));
-                let options = json!([{"name": of_color, "value": color}, {"name": of_size, "value": size}]);
+                let two =
+                    [json!({"name": of_color, "value": color}), json!({"name": of_size, "value": size})];
+                let options: Vec<Value> = two.into_iter().chain(others).collect();
                 if e.edit_variation(product, variation, json!({ "options": options })).is_ok() {
                     typed.type_in("values", Side::ESeries, &format!("{color} / {size}"));
                 }
             }
             (Act::Retitle(Side::RSeries, _, number), _) if matrix.is_some() => {
                 let title = format!("R{number}");
-                let set = r.create_attribute_set(&title, [&title, "Size", ""]);
+                let third = r.matrix(item.matrix_id).unwrap().names[2].clone();
+                let set = r.create_attribute_set(&title, [&title, "Size", &third]);
                 r.set_attribute_set(item.matrix_id, set);
                 let whole = self.whole.get_mut(&item.matrix_id).unwrap();
                 whole.type_in("title", Side::RSeries, &title);
+                self.options.say(item.matrix_id, Side::RSeries);
             }
             (Act::Retitle(Side::ESeries, _, number), Some(goods)) if matrix.is_some() => {
                 let title = format!("E{number}");
                 let record = self.world.record(goods.product);
-                let of_color = record["options"].as_array().unwrap().iter().find(|it| it["name"] != "Size");
-                let Some(of_color) = of_color.and_then(|option| option["name"].as_str()) else { return };
+                let of_color = record["options"].as_array().unwrap().iter();
+                let of_color = of_color.map(|option| &option["name"]);
+                let of_color = of_color.filter(|name| !is_third(name)).find(|name| *name != "Size");
+                let Some(of_color) = of_color.and_then(Value::as_str) else { return };
                 if e.rename_option(goods.product, of_color, &title) {
                     let whole = self.whole.get_mut(&item.matrix_id).unwrap();
                     whole.type_in("title", Side::ESeries, &title);
+                    self.options.say(item.matrix_id, Side::ESeries);
                 }
             }
             (Act::Join(_, number), _) if matrix.is_none() && !item.archived => {
                 // Nobody puts an item into a matrix that is archived.
                 let Some(home) = r.matrices().into_iter().find(|matrix| !matrix.archived) else { return };
                 let home = home.matrix_id;
-                let attributes = [format!("J{number}"), "S".to_owned(), String::new()];
+                let attributes = [format!("J{number}"), "S".to_owned(), self.third_of_joiner(home, *number)];
                 r.put_into_matrix(id, home, attributes.each_ref().map(String::as_str));
-                typed.type_in("values", Side::RSeries, &values(&attributes));
+                let typed = self.typed.get_mut(&id).unwrap();
+                typed.type_in("values", Side::RSeries, &values(&first_two(&attributes)));
+                typed.type_in("third", Side::RSeries, &attributes[2]);
                 // What the web has of it goes with every piece that was sold of it.
                 self.shifted.insert(id);
                 return;

@@ -11,6 +11,7 @@ mod births;
 mod captions;
 mod goods;
 mod merges;
+mod options;
 #[cfg(feature = "planted")]
 mod planted;
 mod policies;

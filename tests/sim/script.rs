@@ -70,6 +70,9 @@ pub enum Act {
     Revalue(Side, usize, u32),
     /// The first option of a matrix gets another name.
     Retitle(Side, usize, u32),
+    /// A matrix gets a third option, or loses it.
+    Extend(Side, usize, u32),
+    Shrink(Side, usize),
     /// An item of its own becomes a variant of the matrix; a variant becomes an item of its own.
     Join(usize, u32),
     Leave(usize),
@@ -226,6 +229,15 @@ impl Script {
         for number in 0..if setting.captions { captions.random_range(2..9) } else { 0 } {
             let at = captions.random_range(0..=events.len());
             events.insert(at, Event::Merchant(Act::Caption(Caption::drawn(&mut captions, number))));
+        }
+        let mut options = ChaCha12Rng::seed_from_u64(seed.wrapping_add(1 << 47));
+        for number in
+            0..if setting.matrix && options.random_bool(0.6) { options.random_range(1..6) } else { 0 }
+        {
+            let (at, item) = (options.random_range(0..=events.len()), options.random_range(0..8));
+            let (side, more) = (side(&mut options), options.random_bool(0.6));
+            let act = if more { Act::Extend(side, item, number) } else { Act::Shrink(side, item) };
+            events.insert(at, Event::Merchant(act));
         }
         stay_within_key_life(&mut events);
         Self { seed, setting, events }

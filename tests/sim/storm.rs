@@ -17,6 +17,7 @@ use super::acts::values;
 use super::alone::Alone;
 use super::births::Births;
 use super::merges::Merges;
+use super::options::Options;
 use super::script::{Event, Script, Setting};
 use super::shelves::Shelves;
 use super::walls::Walls;
@@ -76,6 +77,7 @@ pub struct Storm {
     pub alone: Alone,
     pub births: Births,
     pub merges: Merges,
+    pub options: Options,
     /// Products that only the web has.
     pub only_online: usize,
     /// Events that were acknowledged.
@@ -146,6 +148,7 @@ impl Storm {
             alone: Alone::default(),
             births: Births::default(),
             merges: Merges::default(),
+            options: Options::default(),
             elsewhere: BTreeMap::new(),
             typed: BTreeMap::new(),
             whole: BTreeMap::new(),
@@ -410,6 +413,7 @@ impl Storm {
         }
         self.answer_merges().await;
         self.bring_back();
+        self.fill_in_thirds();
         // Whatever no notice told, one sweep finds; a second one finds nothing.
         for _ in 0..2 {
             self.world.clock.advance(Duration::from_secs(61));

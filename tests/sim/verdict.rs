@@ -93,6 +93,10 @@ impl Storm {
             hold!(self, *id, same, "price of {}", at());
             shown.push(("price", r_price.normalize().to_string()));
             for (field, value) in shown {
+                if field == "values" && self.is_reshaped(item.matrix_id) {
+                    self.judge_values(*id, typed).await;
+                    continue;
+                }
                 self.judge_typed(*id, typed, field, &value).await;
             }
             let published = self.world.stage.r.items().iter().any(|other| {
@@ -110,7 +114,11 @@ impl Storm {
         hold!(self, id, r == e, "the matrix is called {r} and {e}");
         let typed = &self.whole[&matrix.matrix_id];
         self.judge_typed(id, typed, "name", r).await;
-        self.judge_typed(id, typed, "title", matrix.names[0].trim()).await;
+        if self.is_reshaped(matrix.matrix_id) {
+            self.judge_names(id, matrix).await;
+        } else {
+            self.judge_typed(id, typed, "title", matrix.names[0].trim()).await;
+        }
         let record = self.world.record(goods.product);
         let mut online: Vec<&str> = record["options"]
             .as_array()
@@ -142,7 +150,7 @@ impl Storm {
     }
 
     /// Has an operator undone a write of this field of an item, or of the matrix it is in?
-    async fn is_undone(&self, id: i64, field: &str) -> bool {
+    pub(super) async fn is_undone(&self, id: i64, field: &str) -> bool {
         let called = if field == "values" { "option_values" } else { field };
         if !self.undone.iter().any(|(_, undone)| undone == called) {
             return false;
