@@ -74,5 +74,5 @@ found! {
     judged_at_once: JudgedAtOnce at 79,
     sent_too_late: SentTooLate at 141,
     own_categories_dropped: OwnCategoriesDropped at 1,
-    pictures_uploaded_again: PicturesUploadedAgain at 4,
+    pictures_uploaded_again: PicturesUploadedAgain at 9,
 }
