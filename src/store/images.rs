@@ -488,15 +488,21 @@ pub async fn parked_since(
     Ok(rows.into_iter().map(ProductId).collect())
 }
 
-/// Products with pictures that are promised since before `before`, or have missed.
+/// Products that show pictures which are promised since before `before`, or have missed. Not those that are parked: their
+/// visits do not come to their pictures.
 pub async fn promised_since(
     db: &mut Db,
     connection_id: ConnectionId,
     before: Instant,
 ) -> Result<Vec<ProductId>> {
     let rows = sqlx::query_scalar!(
-        "select distinct product_id from images
-         where connection_id = $1 and state in ('promised', 'missed') and at < $2 order by product_id",
+        "select distinct i.product_id
+         from images i join links l using (connection_id, product_id)
+           left join dirty d using (connection_id, product_id)
+         where i.connection_id = $1 and i.state in ('promised', 'missed') and i.at < $2
+           and l.e_product_id = i.e_product_id and l.e_combination_id is not distinct from i.e_combination_id
+           and l.standing not in ('archived', 'gone_in_shop', 'gone_online') and d.parked_at is null
+         order by product_id",
         connection_id.0,
         before,
     )

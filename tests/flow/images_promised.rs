@@ -5,7 +5,7 @@ use std::time::Duration;
 use concord::sandbox::eseries::Call;
 use concord::sandbox::faults::{Aim, Fault};
 use concord::sandbox::rseries::ImageOwner;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::variants::shirt;
 use crate::support::{Plan, World, mug};
@@ -172,6 +172,50 @@ async fn a_picture_that_the_store_lost_on_its_way_is_sent_again() {
     world.lose_patience().await;
     world.check_pictures(id, &images, "all of them");
     world.check_laws().await;
+}
+
+#[tokio::test]
+async fn nobody_looks_for_pictures_of_what_is_parked_or_archived() {
+    for archived in [true, false] {
+        let (world, id, images) = told(Some(3_600)).await;
+        let product = world.product_of(id).unwrap().id;
+        let mut variation = None;
+        if archived {
+            world.stage.r.archive(id);
+        } else {
+            // The item of a product with variations is none of its variants.
+            let choices = json!([{"text": "S"}]);
+            world.stage.e.add_option(product, json!({"type": "SELECT", "name": "Size", "choices": choices}));
+            let small = json!({"options": [{"name": "Size", "value": "S"}]});
+            variation = Some(world.stage.e.add_variation(product, small).unwrap());
+        }
+        world.sweep().await;
+        let parked = || async { world.get("/parked").await["items"].as_array().unwrap().len() };
+        assert_eq!(parked().await, usize::from(!archived));
+        world.clear_calls();
+        for _ in 0..15 {
+            world.sweep().await;
+        }
+        let about = product.to_string();
+        let names_it = |call: &Call| call.path.contains(&about) || call.query.contains(&about);
+        let looks: Vec<Call> = world.stage.e.calls().into_iter().filter(names_it).collect();
+        assert!(looks.len() < 5, "archived: {archived}, {looks:#?}");
+        assert_eq!(parked().await, usize::from(!archived));
+        // Back again, they go on.
+        match variation {
+            None => world.stage.r.unarchive(id),
+            Some(variation) => {
+                world.stage.e.delete_variation(product, variation);
+                world.stage.e.remove_option(product, "Size");
+            }
+        }
+        world.sweep().await;
+        world.lose_patience().await;
+        world.lose_patience().await;
+        world.check_pictures(id, &images, &format!("archived: {archived}"));
+        world.check_laws().await;
+        world.close().await;
+    }
 }
 
 #[tokio::test]
