@@ -173,7 +173,7 @@ impl Accounts {
             .map(|(connection, tally)| (*connection, tally.with_what_may_follow(until)))
             .collect();
         let extended = leases::extend(&mut db, replica, &written, until).await?;
-        let active = leases::count_active(&mut db).await?;
+        let active = leases::count_at_work(&mut db).await?;
         db.commit().await?;
         self.tenure.state(|state| state.arrived = true);
         for (connection, _) in &extended {

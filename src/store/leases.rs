@@ -61,13 +61,13 @@ pub async fn forget(db: &mut Db, replica: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// How many connections are to be worked on.
-pub async fn count_active(db: &mut Db) -> Result<i64> {
-    let active =
-        sqlx::query_scalar!(r#"select count(*) as "active!" from connections where state = 'active'"#)
-            .fetch_one(db)
-            .await?;
-    Ok(active)
+/// How many connections are to be worked on: those that are active, and those that are paused while a preview of them
+/// is under way.
+pub async fn count_at_work(db: &mut Db) -> Result<i64> {
+    let at_work = sqlx::query_scalar!(r#"select count(*) as "at_work!" from connections_at_work"#)
+        .fetch_one(db)
+        .await?;
+    Ok(at_work)
 }
 
 /// Extends leases; returns those that were still the holder's, and whether each connection is to be worked on.
@@ -81,10 +81,12 @@ pub async fn extend(
     let ids: Vec<Uuid> = leases.iter().map(|(connection, _)| connection.0).collect();
     let calls: Vec<serde_json::Value> = leases.iter().map(|(_, calls)| json(calls)).collect::<Result<_>>()?;
     let rows = sqlx::query!(
-        "update leases l set until = $4, e_calls = given.e_calls
-         from unnest($2::uuid[], $3::jsonb[]) as given (connection_id, e_calls), connections c
-         where l.connection_id = given.connection_id and l.holder = $1 and c.connection_id = l.connection_id
-         returning l.connection_id, c.state",
+        r#"update leases l set until = $4, e_calls = given.e_calls
+           from unnest($2::uuid[], $3::jsonb[]) as given (connection_id, e_calls)
+           where l.connection_id = given.connection_id and l.holder = $1
+           returning l.connection_id,
+                     exists (select from connections_at_work w
+                             where w.connection_id = l.connection_id) as "at_work!""#,
         holder,
         &ids,
         &calls,
@@ -92,15 +94,15 @@ pub async fn extend(
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (ConnectionId(row.connection_id), row.state == "active")).collect())
+    Ok(rows.into_iter().map(|row| (ConnectionId(row.connection_id), row.at_work)).collect())
 }
 
-/// Takes up to `most` leases of active connections that nobody holds, those that wait longest for a visit first.
+/// Takes up to `most` leases of connections at work that nobody holds, those that wait longest for a visit first.
 pub async fn take(db: &mut Db, holder: Uuid, most: i64, until: Instant, now: Instant) -> Result<Vec<Taken>> {
     let rows = sqlx::query!(
         "with free as (
-             select c.connection_id from connections c left join leases l using (connection_id)
-             where c.state = 'active' and (l.connection_id is null or l.until <= $4)
+             select c.connection_id from connections_at_work c left join leases l using (connection_id)
+             where l.connection_id is null or l.until <= $4
              order by c.turn, c.connection_id limit $2
          )
          insert into leases as l (connection_id, holder, until) select connection_id, $1, $3 from free

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use concord::clock::{Clock, after};
 use concord::connections::Accounts;
 use concord::connections::tenure::{EXTEND, LEASE};
 use concord::ids::ConnectionId;
 use concord::queue::Worker;
 use concord::sandbox::faults::{Aim, Fault};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{Plan, World, mug};
@@ -178,6 +180,21 @@ async fn connections_are_divided_among_those_who_live() {
     // Paused connections need nobody.
     world.sql("update connections set state = 'paused' where name = 'Stranger'").await;
     assert_eq!(replicas[2].extend(&world).await, [world.connection]);
+    // But while a preview of one is under way, somebody has to make it.
+    let path = format!("/v1/connections/{}", world.connection);
+    assert_eq!(world.call("POST", &format!("{path}/pause"), None).await.0, StatusCode::OK);
+    assert_eq!(replicas[2].extend(&world).await, []);
+    let preview = Some(json!({"mode": "preview"}));
+    let (status, run) = world.call("POST", &format!("{path}/syncs"), preview).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{run}");
+    assert_eq!(replicas[2].extend(&world).await, [world.connection]);
+    let run = format!("/syncs/{}", run["id"].as_str().unwrap());
+    for _ in 0..20 {
+        while replicas[2].worker.step().await.unwrap() {}
+        world.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(world.get(&run).await["state"], "done");
+    assert_eq!(replicas[2].extend(&world).await, [], "and then nobody again");
 }
 
 #[tokio::test]
