@@ -396,7 +396,8 @@ async fn an_option_renamed_on_one_side_while_another_comes_on_the_other_is_as_th
             assert_eq!(world.stage.r.matrix(matrix).unwrap().names, names, "{at}");
             let (mut online, mut names) = (world.options_of(product), names.to_vec());
             names.retain(|name| !name.is_empty());
-            (online.sort_unstable(), names.sort_unstable());
+            online.sort_unstable();
+            names.sort_unstable();
             assert_eq!(online, names, "{at}");
             assert_eq!(world.attributes_of("CAP-2"), ["Blue", "M", cut], "{at}");
             assert_eq!(world.get("/parked").await["items"], json!([]), "{at}");
