@@ -253,13 +253,13 @@ impl Corridor {
                 let read_back = read_back.get(change.field);
                 let read_back = read_back.filter(|_| !planted(Mistake::ShadowIsWhatWasSent));
                 let target = match (read_back.unwrap_or(&change.after), &change.after) {
-                    // The n-th name here is the n-th name there.
                     // An option that has come meanwhile is news.
                     (Value::List(shown), Value::List(sent))
                         if change.field == Field::Options && shown.len() != sent.len() =>
                     {
                         change.after.clone()
                     }
+                    // The n-th name here is the n-th name there.
                     (Value::List(shown), Value::List(sent)) if change.field == Field::Options => {
                         Value::List(mapping::reshape::in_order_of(sent, shown))
                     }

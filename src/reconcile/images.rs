@@ -10,17 +10,18 @@ mod choice;
 mod hang;
 mod keep;
 mod promised;
-
-pub(super) use choice::is_another;
+mod wall;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::info;
 
+pub(super) use self::choice::is_another;
+use self::wall::Wall;
 use super::{Corridor, Stop, Visit};
 use crate::catalog::{Field, Side};
 use crate::connections::Account;
-use crate::decide::gallery::{self, May, Move, Shown};
+use crate::decide::gallery::{self, May, Move};
 use crate::ids::ProductId;
 use crate::ledger::PictureAct;
 use crate::mapping::images::{self as pictures, Picture};
@@ -62,100 +63,6 @@ pub(super) fn owner_of(link: &Link) -> Option<Owner> {
 /// Pictures as polls and walks have kept them.
 pub(super) fn read(records: &[serde_json::Value]) -> Option<Vec<Image>> {
     records.iter().map(|record| serde_json::from_value(record.clone()).ok()).collect()
-}
-
-/// What hangs on one product, or is to hang there.
-struct Wall {
-    /// The product, and of a variant its variation.
-    half: (i64, Option<i64>),
-    /// Pictures that are to be shown, in their order.
-    wanted: Vec<Picture>,
-    /// What became of the shop's pictures that were tried before on this product.
-    records: Vec<images::Image>,
-    /// What is shown.
-    media: Vec<Medium>,
-    /// Which picture is where, of those that were uploaded in this visit, where E-Series shows no `externalId`.
-    named: BTreeMap<String, String>,
-    /// `media` is what E-Series answered, and not what it ought to show after what was done.
-    fresh: bool,
-    /// The last picture is not wanted any more, and hangs there until one that is wanted does.
-    last_one_stays: bool,
-    /// Shoppers may be looking at it.
-    on_offer: bool,
-}
-
-impl Wall {
-    /// What hangs there, where none of the shop's is to be hung.
-    fn bare(half: (i64, Option<i64>), media: Vec<Medium>) -> Self {
-        Self {
-            half,
-            wanted: Vec::new(),
-            records: Vec::new(),
-            media,
-            named: BTreeMap::new(),
-            fresh: true,
-            last_one_stays: false,
-            on_offer: true,
-        }
-    }
-
-    /// Which of the wanted pictures this is: by the `externalId` that it was given, else by where its original is.
-    fn picture(&self, medium: &Medium) -> Option<usize> {
-        let marker = medium.external_id.as_deref();
-        let at = |record: &&images::Image| marker.is_none() && record.fate.url() == Some(&medium.url);
-        let record = self.records.iter().find(at);
-        self.wanted.iter().position(|picture| {
-            marker == Some(picture.marker().as_str())
-                || record.is_some_and(|record| {
-                    (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id)
-                })
-        })
-    }
-
-    fn shown(&self) -> Vec<Shown> {
-        let shown = |medium: &Medium| Shown { picture: self.picture(medium), is_main: medium.is_main };
-        self.media.iter().map(shown).collect()
-    }
-
-    fn urls(&self) -> Vec<String> {
-        self.media.iter().map(|medium| medium.url.clone()).collect()
-    }
-
-    /// What it ought to show after an upload, until it is looked at again.
-    fn hung(&mut self, marker: &str, as_main: bool) {
-        if as_main {
-            self.media.retain(|medium| !medium.is_main);
-        }
-        let is_main = as_main || self.media.is_empty();
-        let external_id = Some(marker.to_owned());
-        let medium = Medium { is_main, external_id, ..Medium::of_variation("") };
-        self.media.insert(if is_main { 0 } else { self.media.len() }, medium);
-        self.fresh = false;
-    }
-
-    /// Takes what E-Series shows now. Where it shows no `externalId`, what is new there is what was uploaded since the
-    /// last look, if it is as many; else it cannot be told, and is none of ours.
-    fn look(&mut self, mut media: Vec<Medium>) {
-        let known = self.urls();
-        let hung =
-            self.media.iter().filter(|medium| medium.url.is_empty()).filter_map(|it| it.external_id.clone());
-        let hung: Vec<String> = hung.collect();
-        let new = |medium: &&Medium| medium.external_id.is_none() && !known.contains(&medium.url);
-        let new: Vec<String> = media.iter().filter(new).map(|medium| medium.url.clone()).collect();
-        if new.len() == hung.len() {
-            self.named.extend(new.into_iter().zip(hung));
-        }
-        for medium in media.iter_mut().filter(|medium| medium.external_id.is_none()) {
-            medium.external_id = self.named.get(&medium.url).cloned();
-        }
-        (self.media, self.fresh) = (media, true);
-    }
-
-    fn record(&self, picture: &Picture) -> Option<&images::Image> {
-        self.records
-            .iter()
-            .find(|record| (record.r_image_id, &record.public_id) == (picture.r_image_id, &picture.public_id))
-    }
 }
 
 impl Corridor {
