@@ -183,9 +183,10 @@ impl Corridor {
             Some(found.e_product_id) != visit.gone && !sought.own_items.contains(&found.e_product_id)
         };
         by_name.retain(is_there);
-        // What Concord has heard of may show another SKU by now: what is the same to the letter, the store tells.
-        let mut found: Vec<Found> =
-            known.into_iter().filter(|known| !skus.contains(known.sku.trim()) && is_there(known)).collect();
+        // What Concord has heard of may show another SKU by now: what is the same to the letter, the store tells. It
+        // is not searched for a SKU that several items share: that is for a person to decide whatever it has.
+        let heard = |known: &Found| (twins > 0 || !skus.contains(known.sku.trim())) && is_there(known);
+        let mut found: Vec<Found> = known.into_iter().filter(heard).collect();
         for sku in tried.iter().filter(|sku| !sku.is_empty() && twins == 0) {
             for product in e.products_with_sku(sku).await.map_err(call)? {
                 found.extend(carriers(&product, &skus).into_iter().filter(is_there));

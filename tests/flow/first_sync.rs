@@ -157,6 +157,34 @@ async fn a_doubt_is_resolved_by_one_call() {
 }
 
 #[tokio::test]
+async fn items_that_share_a_sku_are_shown_what_the_web_has_under_it() {
+    let mut world = World::long_ago(Plan { relay: false, ..Plan::default() }).await;
+    for name in ["Plate", "Plate, too"] {
+        world.stage.r.create_item(item(name, "DUP-1", "5", 1));
+    }
+    let web = world.stage.e.create_product(online("Plate", "DUP-1", "5", 1));
+    world.clock.advance(Duration::from_secs(60));
+    world.connect().await;
+    world.settle().await;
+    for name in ["Plate", "Plate, too"] {
+        let review = world.review_of(name).await;
+        assert_eq!(review["code"], "sku_twice_in_shop", "{review}");
+        let candidates = json!([{"e_product_id": web, "name": "Plate", "skus": ["DUP-1"], "tied": false}]);
+        assert_eq!(review["candidates"], candidates, "{review}");
+    }
+    // What is tied to the one is nothing that the other could be.
+    let one = world.review_of("Plate").await["product_id"].as_str().unwrap().to_owned();
+    let (status, _) = world.order(&format!("/reviews/{one}/resolve"), Some(json!({ "link_to": web }))).await;
+    assert_eq!(status, 202);
+    world.settle().await;
+    let other = world.review_of("Plate, too").await["product_id"].as_str().unwrap().to_owned();
+    assert_eq!(world.order(&format!("/products/{other}/sync"), None).await.0, 202);
+    world.settle().await;
+    let review = world.review_of("Plate, too").await;
+    assert_eq!(review["candidates"], json!([]), "{review}");
+}
+
+#[tokio::test]
 async fn variants_are_matched_by_their_skus_and_a_product_without_any_of_them_is_not() {
     let mut world = World::long_ago(Plan { relay: false, ..Plan::default() }).await;
     let matrix = world.stage.r.create_matrix(shirt()).unwrap().0;
