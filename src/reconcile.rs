@@ -69,6 +69,7 @@ use crate::platforms::eseries::wire::Product;
 use crate::store::decisions::{Choice, Decision};
 use crate::store::dirty::Claim;
 use crate::store::links::{Link, Parent, Standing};
+use crate::store::matching::Listing;
 use crate::store::reviews;
 use crate::store::shop_counts::ShopCounts;
 use crate::store::stock_marks::StockMark;
@@ -117,8 +118,8 @@ struct Visit<'a> {
     log_now: Option<i64>,
     /// What R-Series shows is what a run has listed.
     listed_shop: bool,
-    /// A run has listed E-Series: what is not among it was not there.
-    online_is_listed: bool,
+    /// How much of E-Series a run has listed.
+    listing: Listing,
     /// What the group saw of the product that it is to become a variant of.
     parent_online: Option<Product>,
     /// Its match is in doubt, or was.

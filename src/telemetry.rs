@@ -16,10 +16,13 @@ use crate::config::LogFormat;
 /// for, and what is not built with traces does next to nothing for them.
 pub const SPANS: &str = "concord::spans";
 
+/// Postgres notes, at each start, that the table of the migrations is there already.
+const NOT_OURS: &str = "sqlx::postgres::notice=warn";
+
 /// Starts logging to standard error. A filter that cannot be read is an error that says so.
 pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
-    let filter =
-        EnvFilter::try_new(filter).map_err(|error| format!("CONCORD_LOG cannot be read: {error}"))?;
+    let filter = EnvFilter::try_new(format!("{NOT_OURS},{filter}"))
+        .map_err(|error| format!("CONCORD_LOG cannot be read: {error}"))?;
     #[cfg(feature = "otlp")]
     if otlp::wanted() {
         return otlp::start(filter, format);

@@ -37,7 +37,8 @@ pub(super) struct Options {
     /// Where everything random comes from: the same number makes the same catalogue
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Base address of the Concord that E-Series tells of changes [default: none is told]
+    /// Base address of the Concord that E-Series tells of changes, and to which merchants return when they have agreed
+    /// [default: none is told; they return to http://127.0.0.1:8080]
     #[arg(long, value_name = "URL")]
     webhook_url: Option<Url>,
     /// R-Series without its limit on calls, for tests of other things
@@ -67,7 +68,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<u8> {
     let door = concord.as_deref().unwrap_or(USUAL_CONCORD);
     stage.r.set_redirect_uri(format!("{door}/oauth/r-series/callback"));
     stage.e.set_webhook_url(concord.as_ref().map(|url| format!("{url}/webhooks/e-series")));
-    say(&manual(&stage, items, concord.as_deref()).context("writing the manual")?);
+    say(&manual(&stage, items, concord.as_deref(), options.no_r_limit).context("writing the manual")?);
     told_to_stop().await;
     stage.close().await;
     Ok(0)
@@ -82,12 +83,17 @@ fn taken(error: io::Error, options: &Options) -> anyhow::Error {
 }
 
 /// What a person needs to connect `concord serve` by hand.
-fn manual(stage: &Stage, items: usize, concord: Option<&str>) -> anyhow::Result<String> {
+fn manual(stage: &Stage, items: usize, concord: Option<&str>, no_r_limit: bool) -> anyhow::Result<String> {
     let (r, e) = (rseries::Config::default(), eseries::Config::default());
     let (r_url, e_url) = (stage.r_url(), stage.e_url());
     let (access, refresh) = stage.r.issue_tokens();
     let e_token = stage.e.issue_token();
     let door = concord.unwrap_or(USUAL_CONCORD);
+    let limits = if no_r_limit {
+        "R-Series takes any number of calls"
+    } else {
+        "The platforms' own limits apply: R-Series takes a burst, then a call every second or two (--no-r-limit lifts that)"
+    };
     let body = serde_json::to_string_pretty(&json!({
         "name": "Sandbox",
         "r_series": {"account_id": r.account_id.to_string(), "access_token": access, "refresh_token": refresh,
@@ -107,8 +113,7 @@ fn manual(stage: &Stage, items: usize, concord: Option<&str>) -> anyhow::Result<
     let item = super::demo::in_stock(stage);
     Ok(format!(
         r#"Two sandbox platforms run here, with {items} items in the shop and nothing on the web. Ctrl-C ends them;
-nothing is kept. The platforms' own limits apply: R-Series a burst, then a call every second or two
-(--no-r-limit lifts that); E-Series 600 calls in any minute.
+nothing is kept. {limits}; E-Series takes 600 calls in any minute.
 
   R-Series  {r_url}  account {r_account}, shop 1
   E-Series  {e_url}  store {e_store}
@@ -133,7 +138,7 @@ concord serve
 curl -sS -X POST {door}/v1/connections -H 'authorization: Bearer sandbox-admin' \
   -H 'content-type: application/json' -d '{body}'
 
-   or by OAuth. These merchants agree at once, so curl can be their browser:
+   or by OAuth. These merchants agree at once, so curl can be their browser (jq reads its answers):
 
 for side in r-series e-series; do
   curl -sS -X POST {door}/v1/oauth/$side/start -H 'authorization: Bearer sandbox-admin' \

@@ -173,6 +173,31 @@ pub fn without_sku(name: &str, found: &[Found]) -> Verdict {
     doubt(SKU_MISSING, reason, found)
 }
 
+/// Judges a product that only E-Series has, with SKUs of its own. `found` is what is in step and may be the same: it has
+/// one of them, whatever the case, or it has none and is called alike.
+#[must_use]
+pub fn online(name: &str, skus: &[String], found: &[Found]) -> Option<Doubt> {
+    let first = found.first()?;
+    let other = first.e_product_id;
+    let (code, like) = match first.sku.trim() {
+        "" => (SKU_MISSING, format!("is called like the product {other}, which has no SKU")),
+        sku if skus.iter().any(|own| own.trim() == sku) => {
+            (SKU_TWICE_ONLINE, format!("has the SKU {sku}, like the product {other}"))
+        }
+        sku => {
+            let like = format!(
+                "has a SKU that differs from {sku}, that of the product {other}, in upper and lower case alone"
+            );
+            (SKU_CASE, like)
+        }
+    };
+    let reason = format!(
+        "“{name}” is on E-Series alone and {like}, and that one is in step with R-Series: it may be there twice. If they \
+         are the same, delete the one that is too many; if not, say so, or give one of them another SKU."
+    );
+    Some(asked(code, reason, found))
+}
+
 /// Judges a product whose variants have these SKUs, of those that tell variants apart. `found` is what E-Series has
 /// under any of them, whatever the case.
 #[must_use]
@@ -228,6 +253,10 @@ fn case(sku: &str, found: &[Found]) -> Verdict {
 }
 
 fn doubt(code: &'static str, reason: String, found: &[Found]) -> Verdict {
+    Verdict::Doubt(asked(code, reason, found))
+}
+
+fn asked(code: &'static str, reason: String, found: &[Found]) -> Doubt {
     let mut candidates = BTreeMap::<i64, Candidate>::new();
     for it in found {
         let candidate = candidates.entry(it.e_product_id).or_insert_with(|| Candidate {
@@ -240,7 +269,7 @@ fn doubt(code: &'static str, reason: String, found: &[Found]) -> Verdict {
             candidate.skus.push(it.sku.clone());
         }
     }
-    Verdict::Doubt(Doubt { code, reason, candidates: candidates.into_values().collect() })
+    Doubt { code, reason, candidates: candidates.into_values().collect() }
 }
 
 #[cfg(test)]

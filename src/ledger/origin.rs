@@ -1,7 +1,9 @@
 //! Echo or edit? Pure.
 
+use std::time::Duration;
+
 use crate::catalog::Side;
-use crate::clock::Instant;
+use crate::clock::{Instant, after};
 use crate::ids::EntryId;
 
 /// What a notice turned out to mean once the product had been looked at.
@@ -16,6 +18,10 @@ pub enum Meaning {
     Nothing,
 }
 
+/// How long after a write its notice may come in. What comes later is told of as what it most likely is: an edit of
+/// something that is not carried.
+const ECHO_WITHIN: Duration = Duration::from_secs(2 * 60);
+
 /// Judges a notice of `side`, received at `received_at`, after a look at which that side `changed` or not.
 /// `last_write` is our newest landed write on that side. Time decides nothing here but which write is
 /// named: whether there is news was decided by comparing with the shadow.
@@ -23,7 +29,9 @@ pub enum Meaning {
 pub fn meaning(changed: bool, last_write: Option<(EntryId, Instant)>, received_at: Instant) -> Meaning {
     match last_write {
         _ if changed => Meaning::Change,
-        Some((entry, written_at)) if written_at <= received_at => Meaning::Echo(entry),
+        Some((entry, written_at)) if (written_at..=after(written_at, ECHO_WITHIN)).contains(&received_at) => {
+            Meaning::Echo(entry)
+        }
         _ => Meaning::Nothing,
     }
 }
@@ -62,6 +70,11 @@ mod tests {
         assert_eq!(meaning(true, Some((write, at(1))), at(2)), Meaning::Change);
         assert_eq!(meaning(false, Some((write, at(1))), at(2)), Meaning::Echo(write));
         assert_eq!(meaning(false, Some((write, at(3))), at(2)), Meaning::Nothing);
+        assert_eq!(
+            meaning(false, Some((write, at(1))), at(122)),
+            Meaning::Nothing,
+            "an edit of something else"
+        );
         assert_eq!(meaning(false, None, at(2)), Meaning::Nothing);
     }
 }

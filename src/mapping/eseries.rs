@@ -157,7 +157,8 @@ pub fn refuses(names: Option<&OptionNames>, field: Field, value: &Value) -> Opti
         }
         (Field::Sku, Value::Text(text)) if text.trim().is_empty() => Some(Hold::new(
             "sku_empty",
-            "The SKU was emptied on R-Series. E-Series would number the product by itself, so its SKU stays.",
+            "The item has no SKU on R-Series. E-Series would number the product by itself, so the one it has stays. Give \
+             the item its SKU.",
         )),
         (Field::OptionValues, Value::List(values)) if values.iter().all(|value| value.trim().is_empty()) => {
             Some(Hold::new(

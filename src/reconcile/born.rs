@@ -49,6 +49,9 @@ impl Corridor {
         remember(visit, &online.product.name, &facts);
         visit.link.enabled = online.product.enabled;
         visit.link.standing = Standing::OnlyOnline;
+        if online.variation.is_none() && !visit.decides(Choice::CreateOnRSeries) {
+            self.ask_if_twice(visit, &online.product).await?;
+        }
         let wanted = visit.decides(Choice::CreateOnRSeries) || visit.account.born_online == BornOnline::Auto;
         match &online.variation {
             None if wanted => self.product_born(visit).await,

@@ -119,6 +119,10 @@ impl Corridor {
         visit.link.e_product_id = Some(product.id);
         visit.link.e_combination_id = combination;
         visit.link.standing = Standing::Linked;
+        if visit.link.shadow.e_series.iter().next().is_none() {
+            // What it was in step with is gone. Of this one nothing is known, so the rules of the fields decide.
+            visit.link.shadow = Shadow::default();
+        }
         links::save(&mut db, &visit.link, now).await?;
         db.commit().await?;
         Ok(())

@@ -19,10 +19,9 @@ use crate::store::decisions::{self, Decision};
 use crate::store::dirty::Claim;
 use crate::store::edits::Edit;
 use crate::store::links::{self, Link, Parent};
+use crate::store::matching::{self, Listing};
 use crate::store::wishes::{self, Wish};
-use crate::store::{
-    self, StoreError, brakes, categories, connections, cursors, inbox, ledger, matching, reviews,
-};
+use crate::store::{self, StoreError, brakes, categories, connections, cursors, inbox, ledger, reviews};
 
 /// What is written down about the products of a group.
 pub(super) struct Known {
@@ -32,7 +31,7 @@ pub(super) struct Known {
     links: BTreeMap<ProductId, Link>,
     parents: BTreeMap<ProductId, Parent>,
     listed: BTreeMap<ProductId, Listed>,
-    online_is_listed: bool,
+    listing: Listing,
     braked: BTreeSet<ProductId>,
     reviews: BTreeMap<ProductId, Option<reviews::Choice>>,
     wishes: BTreeMap<ProductId, Wish>,
@@ -70,7 +69,7 @@ impl Corridor {
         self.lift_released(&mut db, connection_id, &mut links).await?;
         let braked = brakes::concerned(&mut db, connection_id, &products).await?;
         let oldest = before(self.clock.now(), looks::LOOK_LIFE);
-        let online_is_listed = matching::is_listed(&mut db, connection_id, oldest).await?;
+        let listing = matching::listing(&mut db, connection_id, oldest).await?;
         let mut listed = self.listed(&mut db, connection_id, &links).await?;
         let reviews = reviews::of(&mut db, connection_id, &products).await?;
         let wishes = wishes::of(&mut db, connection_id, &products).await?;
@@ -96,7 +95,7 @@ impl Corridor {
             links,
             parents,
             listed,
-            online_is_listed,
+            listing,
             braked,
             reviews,
             wishes,
@@ -166,7 +165,7 @@ impl Corridor {
                 log_cursor: listed.map_or(known.log_cursor, |(_, log_id)| log_id),
                 log_now: known.log_cursor,
                 listed_shop: listed.is_some(),
-                online_is_listed: known.online_is_listed,
+                listing: known.listing,
                 parent_online,
                 in_doubt: known.reviews.contains_key(&product),
                 choice: known.reviews.remove(&product).flatten(),

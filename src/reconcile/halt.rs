@@ -14,6 +14,7 @@ use crate::planted::{Mistake, planted};
 use crate::platforms::CallError;
 use crate::queue::backoff;
 use crate::store::dirty::{self, Claim};
+use crate::store::links::Standing;
 use crate::store::{StoreError, brakes, connections, links, reviews};
 
 /// Why a visit ends before its end.
@@ -95,7 +96,10 @@ impl Corridor {
                 dirty::lock(&mut db, claim).await?;
                 links::save(&mut db, &visit.link, now).await?;
                 if visit.in_doubt && visit.choice.is_none() {
-                    reviews::done(&mut db, claim.connection_id, product).await?;
+                    reviews::done(&mut db, claim.connection_id, product, now).await?;
+                }
+                if visit.link.standing == Standing::GoneOnline {
+                    self.let_twins_go(&mut db, visit).await?;
                 }
                 if visit.braked && code != brake::BRAKE {
                     brakes::done(&mut db, claim.connection_id, product).await?;

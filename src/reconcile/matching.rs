@@ -15,6 +15,7 @@ use crate::mapping;
 use crate::platforms::CallError;
 use crate::platforms::eseries::wire::Product;
 use crate::platforms::rseries::wire::Item;
+use crate::store::matching::Listing;
 use crate::store::reviews::Choice;
 use crate::store::{Db, StoreError, links, matching};
 
@@ -119,12 +120,17 @@ impl Corridor {
         shop: &InShop,
     ) -> Result<Option<(Product, Evidence)>, Stop> {
         let account = visit.account;
+        if visit.listing == Listing::UnderWay {
+            // A search shows neither what differs in case nor what came a moment ago.
+            let why = "the first run is still listing what E-Series has".into();
+            return Err(Stop::Later { until: self.in_seconds(5), why, failed: false });
+        }
         let mut sought = Sought::of(account, visit.link.product_id, visit.marker(), shop);
         let mut db = self.store.begin().await?;
         sought.besides_own_items(&mut db, account, shop).await?;
         drop(db);
         // What has just been found gone may be among what was listed before.
-        if visit.online_is_listed && visit.claim.attempts == 0 && visit.gone.is_none() {
+        if visit.listing == Listing::Done && visit.claim.attempts == 0 && visit.gone.is_none() {
             let mut db = self.store.begin().await?;
             let verdict = among_listed(&mut db, account, &sought).await?;
             drop(db);
@@ -172,7 +178,9 @@ impl Corridor {
             None => (BTreeSet::from([sought.sku.clone()]), vec![sought.sku.clone()]),
         };
         let wanted: Vec<String> = skus.iter().cloned().collect();
-        let known = matching::by_skus(&mut db, connection, &wanted, false).await?;
+        // Of variations only the lists tell, until their product is in step.
+        let listed = visit.listing == Listing::Done;
+        let known = matching::by_skus(&mut db, connection, &wanted, listed).await?;
         let twins = match sought.variants {
             Some(_) => 0,
             None => links::others_with_sku(&mut db, connection, &sought.sku, sought.product_id).await?,
@@ -294,6 +302,24 @@ impl Corridor {
                 };
                 self.create(visit, shop, facts, system_sku.as_deref().filter(|_| taken)).await
             }
+        }
+    }
+
+    /// What only E-Series has may be in step already, under another record: the shop's item came to the web while nobody
+    /// could know of it. A person is asked which of them is too many.
+    pub(super) async fn ask_if_twice(&self, visit: &Visit<'_>, product: &Product) -> Result<(), Stop> {
+        if visit.choice.is_some() {
+            return Ok(());
+        }
+        let of_variations = product.variations.iter().filter_map(|variation| variation.sku.clone());
+        let skus: Vec<String> = std::iter::once(product.sku.clone()).chain(of_variations).collect();
+        let it = (visit.link.product_id, product.id);
+        let mut db = self.store.begin().await?;
+        let found =
+            matching::in_step_like(&mut db, visit.link.connection_id, it, &product.name, &skus).await?;
+        match judge::online(&product.name, &skus, &found) {
+            Some(doubt) => Err(Stop::Review(Box::new(doubt))),
+            None => Ok(()),
         }
     }
 

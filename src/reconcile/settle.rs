@@ -4,7 +4,7 @@ use tracing::info;
 
 use super::{Corridor, Stop, Visit};
 use crate::catalog::Side;
-use crate::decide::matching::SKU_TWICE_IN_SHOP;
+use crate::decide::matching::{SKU_CASE, SKU_TWICE_IN_SHOP};
 use crate::ledger::origin::{Meaning, meaning};
 use crate::ledger::{Entry, Kind, Origin};
 use crate::store::decisions::{Choice, Decision};
@@ -29,6 +29,16 @@ impl Visit<'_> {
 }
 
 impl Corridor {
+    /// Who waits because of a SKU that this product had is visited, when it has it no longer or is not on the web any more.
+    pub(super) async fn let_twins_go(&self, db: &mut Db, visit: &Visit<'_>) -> Result<(), StoreError> {
+        let left = matches!(visit.link.standing, Standing::Archived | Standing::GoneOnline);
+        if visit.known_sku == visit.link.sku && !left {
+            return Ok(());
+        }
+        let (connection, codes) = (visit.link.connection_id, [SKU_TWICE_IN_SHOP, SKU_CASE]);
+        dirty::unpark_twins(db, connection, &codes, &visit.known_sku, self.clock.now()).await
+    }
+
     /// The visit is over: explains its notices and releases the product. `proven` when both sides were
     /// seen in step.
     pub(super) async fn settle(&self, visit: &mut Visit<'_>, proven: bool) -> Result<(), Stop> {
@@ -52,7 +62,7 @@ impl Corridor {
         }
         self.finish_edits(&mut db, visit).await?;
         if visit.in_doubt {
-            reviews::done(&mut db, visit.link.connection_id, visit.link.product_id).await?;
+            reviews::done(&mut db, visit.link.connection_id, visit.link.product_id, now).await?;
         }
         if let Some(wish) = visit.wish {
             wishes::done(&mut db, visit.link.connection_id, visit.link.product_id, wish).await?;
@@ -60,10 +70,7 @@ impl Corridor {
         if let Some(decision) = visit.decision.filter(|decision| visit.has_seen_to(*decision)) {
             decisions::done(&mut db, visit.link.connection_id, visit.link.product_id, decision).await?;
         }
-        if visit.known_sku != visit.link.sku || visit.link.standing == Standing::Archived {
-            let connection = visit.link.connection_id;
-            dirty::unpark_twins(&mut db, connection, SKU_TWICE_IN_SHOP, &visit.known_sku, now).await?;
-        }
+        self.let_twins_go(&mut db, visit).await?;
         if visit.claim.swept && !visit.claim.noticed && visit.changed != [false, false] {
             connections::found_by_sweep(&mut db, visit.link.connection_id).await?;
             for side in Side::BOTH.into_iter().filter(|side| visit.changed(*side)) {

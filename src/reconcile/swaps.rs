@@ -128,7 +128,7 @@ impl Corridor {
         let mut db = self.store.begin().await?;
         let mut waiting = match (value, visit.link.parent_id) {
             (Value::Text(sku), _) => {
-                dirty::unpark_twins(&mut db, connection, SKU_TAKEN, sku, now).await?;
+                dirty::unpark_twins(&mut db, connection, &[SKU_TAKEN], sku, now).await?;
                 links::held_with_sku(&mut db, connection, &code, sku).await?
             }
             // What else is called so, is so below the same product.

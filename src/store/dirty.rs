@@ -408,22 +408,25 @@ pub async fn doubt(db: &mut Db, claim: &Claim, fall_seen_at: Option<Instant>, vo
     held(done.rows_affected())
 }
 
-/// Unparks products that wait for this reason and show this SKU: one that shared it has changed.
+/// Unparks products that wait for these reasons and show this SKU, whatever the case of its letters: one that shared it
+/// has changed.
 pub async fn unpark_twins(
     db: &mut Db,
     connection_id: ConnectionId,
-    code: &str,
+    codes: &[&str],
     sku: &str,
     now: Instant,
 ) -> Result<()> {
+    let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
     sqlx::query!(
         "update dirty d set generation = generation + 1, due_at = $4, attempts = 0,
              parked_at = null, park_code = null, park_reason = null
          from links l
-         where d.connection_id = $1 and d.park_code = $2
-           and l.connection_id = d.connection_id and l.product_id = d.product_id and l.sku = $3",
+         where d.connection_id = $1 and d.park_code = any($2) and btrim($3) <> ''
+           and l.connection_id = d.connection_id and l.product_id = d.product_id
+           and lower(btrim(l.sku)) = lower(btrim($3))",
         connection_id.0,
-        code,
+        &codes,
         sku,
         now,
     )

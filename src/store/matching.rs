@@ -124,6 +124,57 @@ pub async fn by_name(db: &mut Db, connection_id: ConnectionId, name: &str) -> Re
     Ok(found.collect())
 }
 
+/// Products in step that this one, which only E-Series has, may be as well: a SKU of theirs differs from one of its own
+/// in the case of its letters alone, or they have none and are called the same. Those of which a person has said that
+/// they are others are left out.
+pub async fn in_step_like(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    (product_id, e_product_id): (ProductId, i64),
+    name: &str,
+    skus: &[String],
+) -> Result<Vec<Found>> {
+    let rows = sqlx::query!(
+        r#"with wanted as (
+               select distinct lower(btrim(sku)) as folded from unnest($4::text[]) as sku where btrim(sku) <> ''
+           ), alike as (
+               select l.e_product_id, l.e_combination_id, l.sku
+               from links l join wanted w on lower(btrim(l.sku)) = w.folded
+               where l.connection_id = $1 and l.standing = 'linked' and l.e_product_id <> $3
+               union
+               select l.e_product_id, l.e_combination_id, l.sku
+               from links l
+               where l.connection_id = $1 and l.standing = 'linked' and l.e_product_id <> $3
+                 and l.name = $5 and l.name <> '' and btrim(l.sku) = '' and l.r_item_id is not null
+                 and l.parent_id is null
+           )
+           select a.e_product_id as "e_product_id!", a.e_combination_id, a.sku as "sku!", p.name, p.product_id
+           from alike a join links p on p.connection_id = $1 and p.e_product_id = a.e_product_id
+                and p.e_combination_id is null
+           where not exists (select from reviews r where r.connection_id = $1 and r.settled_at is not null
+                               and (r.product_id = p.product_id
+                                      and r.candidates @> jsonb_build_array(jsonb_build_object('e_product_id', $3::bigint))
+                                 or r.product_id = $2
+                                      and r.candidates @> jsonb_build_array(jsonb_build_object('e_product_id', a.e_product_id))))
+           order by a.e_product_id, a.e_combination_id limit 20"#,
+        connection_id.0,
+        product_id.0,
+        e_product_id,
+        skus,
+        name,
+    )
+    .fetch_all(db)
+    .await?;
+    let found = rows.into_iter().map(|row| Found {
+        e_product_id: row.e_product_id,
+        e_combination_id: row.e_combination_id,
+        sku: row.sku,
+        name: row.name,
+        tied_to: Some(ProductId(row.product_id)),
+    });
+    Ok(found.collect())
+}
+
 /// How many other items of the shop have a SKU that differs from this one in the case of its letters alone.
 pub async fn case_twins(
     db: &mut Db,
@@ -144,18 +195,37 @@ pub async fn case_twins(
     Ok(count)
 }
 
-/// Has a run listed E-Series completely, and could it read all of it, at `oldest` or later, and is it at its visits? Then what it has not listed
-/// was not there, or is known since.
-pub async fn is_listed(db: &mut Db, connection_id: ConnectionId, oldest: Instant) -> Result<bool> {
-    let listed = sqlx::query_scalar!(
+/// What is known of the whole of E-Series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// A run has listed it completely and could read all of it, and is at its visits: what it has not listed was not
+    /// there, or is known since.
+    Done,
+    /// The first run is about to.
+    UnderWay,
+    /// Only what Concord has heard of.
+    None,
+}
+
+/// How much of E-Series a run that began at `oldest` or later has listed.
+pub async fn listing(db: &mut Db, connection_id: ConnectionId, oldest: Instant) -> Result<Listing> {
+    let known = sqlx::query!(
         r#"select exists (select from syncs where connection_id = $1 and mode <> 'full_look'
                             and state in ('running', 'awaiting_approval')
                             and phase in ('mark', 'mark_missing', 'visit', 'compare', 'compare_online')
-                            and started_at >= $2 and unreadable = 0) as "listed!""#,
+                            and started_at >= $2 and unreadable = 0) as "done!",
+                  exists (select from syncs where connection_id = $1 and mode = 'apply' and state = 'running'
+                            and phase in ('list_online', 'list_matrices', 'list_shop', 'list_recent'))
+                  and not exists (select from syncs where connection_id = $1 and mode = 'apply' and state = 'done')
+                  as "under_way!""#,
         connection_id.0,
         oldest,
     )
     .fetch_one(db)
     .await?;
-    Ok(listed)
+    Ok(match (known.done, known.under_way) {
+        (true, _) => Listing::Done,
+        (false, true) => Listing::UnderWay,
+        (false, false) => Listing::None,
+    })
 }

@@ -31,7 +31,7 @@ pub async fn put(
          where exists (select from links where connection_id = $1 and product_id = $2)
          on conflict (connection_id, product_id) do update
          set code = excluded.code, reason = excluded.reason, candidates = excluded.candidates,
-             choice = null, chosen_e_product_id = null, chosen_at = null",
+             choice = null, chosen_e_product_id = null, chosen_at = null, settled_at = null",
         connection_id.0,
         product_id.0,
         doubt.code,
@@ -44,7 +44,7 @@ pub async fn put(
     Ok(())
 }
 
-/// Which of these products are in doubt, or were, and what a person said of them.
+/// Which of these products are in doubt, and what a person said of them that no visit has seen to yet.
 pub async fn of(
     db: &mut Db,
     connection_id: ConnectionId,
@@ -53,7 +53,7 @@ pub async fn of(
     let products: Vec<uuid::Uuid> = products.iter().map(|product| product.0).collect();
     let rows = sqlx::query!(
         "select product_id, choice, chosen_e_product_id from reviews
-         where connection_id = $1 and product_id = any($2)",
+         where connection_id = $1 and product_id = any($2) and settled_at is null",
         connection_id.0,
         &products,
     )
@@ -96,12 +96,23 @@ pub async fn choose(
     Ok(done.rows_affected() == 1)
 }
 
-/// The doubt is settled.
-pub async fn done(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<()> {
+/// The doubt is settled. What a person said is kept: nobody is to be asked again whether the product is one of those
+/// candidates.
+pub async fn done(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    product_id: ProductId,
+    now: Instant,
+) -> Result<()> {
     sqlx::query!(
-        "delete from reviews where connection_id = $1 and product_id = $2",
+        "with said as (
+             update reviews set settled_at = $3
+             where connection_id = $1 and product_id = $2 and choice is not null and settled_at is null
+         )
+         delete from reviews where connection_id = $1 and product_id = $2 and choice is null",
         connection_id.0,
-        product_id.0
+        product_id.0,
+        now,
     )
     .execute(db)
     .await?;
@@ -121,12 +132,25 @@ pub async fn about(db: &mut Db, connection_id: ConnectionId, e_product_id: i64) 
     Ok(rows.into_iter().map(ProductId).collect())
 }
 
+/// Is this product in doubt one that E-Series has, and that is not tied to anything?
+pub async fn is_online(db: &mut Db, connection_id: ConnectionId, product_id: ProductId) -> Result<bool> {
+    let online = sqlx::query_scalar!(
+        r#"select exists (select from links where connection_id = $1 and product_id = $2
+                            and e_product_id is not null and r_item_id is null and r_matrix_id is null) as "online!""#,
+        connection_id.0,
+        product_id.0
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(online)
+}
+
 /// A doubt that waits for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Open {
     /// The product.
     pub product_id: ProductId,
-    /// What the shop calls it.
+    /// What it is called.
     pub name: String,
     /// Its SKU.
     pub sku: String,

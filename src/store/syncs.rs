@@ -50,6 +50,8 @@ pub enum Phase {
     ListMatrices,
     /// Reads the items of R-Series page by page.
     ListShop,
+    /// Reads once more what changed on E-Series shortly before the run.
+    ListRecent,
     /// Marks what was listed, what can be sold first.
     Mark,
     /// Of a preview: says what would be done about each product of the shop.
@@ -70,6 +72,7 @@ impl Phase {
             Self::ListOnline => "list_online",
             Self::ListMatrices => "list_matrices",
             Self::ListShop => "list_shop",
+            Self::ListRecent => "list_recent",
             Self::Mark => "mark",
             Self::Compare => "compare",
             Self::CompareOnline => "compare_online",
@@ -83,6 +86,7 @@ impl Phase {
             Self::ListOnline,
             Self::ListMatrices,
             Self::ListShop,
+            Self::ListRecent,
             Self::Mark,
             Self::Compare,
             Self::CompareOnline,

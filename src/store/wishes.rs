@@ -84,6 +84,48 @@ pub async fn done(db: &mut Db, connection_id: ConnectionId, product_id: ProductI
     Ok(())
 }
 
+/// A product that waits for its order to be seen to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub product_id: ProductId,
+    /// What it is called.
+    pub name: String,
+    /// Its SKU.
+    pub sku: String,
+    /// Why it is parked, for programs and in words; none when it only waits for its turn.
+    pub parked: Option<(String, String)>,
+}
+
+/// Products that an order still waits for, parked ones first, at most `limit`.
+pub async fn waiting(
+    db: &mut Db,
+    connection_id: ConnectionId,
+    entry_id: EntryId,
+    limit: i64,
+) -> Result<Vec<Waiting>> {
+    let rows = sqlx::query!(
+        r#"select l.product_id, l.name, l.sku, d.park_code as "park_code?", d.park_reason as "park_reason?"
+           from wishes w join links l using (connection_id, product_id)
+                left join dirty d on d.connection_id = w.connection_id and d.product_id = w.product_id
+                     and d.parked_at is not null
+           where w.connection_id = $1 and w.entry_id = $2
+           order by d.parked_at nulls last, l.product_id limit $3"#,
+        connection_id.0,
+        entry_id.0,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    let rows = rows.into_iter().map(|row| Waiting {
+        product_id: ProductId(row.product_id),
+        name: row.name,
+        sku: row.sku,
+        parked: row.park_code.zip(row.park_reason),
+    });
+    Ok(rows.collect())
+}
+
 /// How many products still wait for what this order asked for.
 pub async fn left(db: &mut Db, connection_id: ConnectionId, entry_id: EntryId) -> Result<i64> {
     let left = sqlx::query_scalar!(

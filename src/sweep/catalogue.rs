@@ -13,10 +13,10 @@ use std::time::Duration;
 use tracing::{info, warn};
 use url::Url;
 
-use super::polls::{digest, met};
+use super::polls::{digest, met, overlap};
 use super::{Broken, Sweep};
 use crate::catalog::Side;
-use crate::clock::{Instant, after};
+use crate::clock::{Instant, after, before};
 use crate::connections::Account;
 use crate::platforms::CallError;
 use crate::platforms::rseries::wire::Item;
@@ -28,6 +28,9 @@ use crate::store::{Db, StoreError, brakes, connections, cursors, looks};
 
 /// How often a run that only waits looks whether it is done.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long E-Series' lists may lack what was just written ("lags by seconds": e-series-api.md, section 3).
+const INDEX_LAG: Duration = Duration::from_secs(15);
 
 /// More items than any catalogue has.
 const MOST_ITEMS: i64 = 2_000_000;
@@ -73,7 +76,7 @@ impl Sweep {
 
     async fn page(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
         match sync.phase {
-            Phase::ListOnline => self.list_online(account, sync).await,
+            Phase::ListOnline | Phase::ListRecent => self.list_online(account, sync).await,
             Phase::ListMatrices => self.list_matrices(account, sync).await,
             Phase::ListShop => self.list_shop(account, sync).await,
             Phase::Mark => self.mark_listed(account, sync).await,
@@ -87,8 +90,16 @@ impl Sweep {
     /// E-Series first: what is there already gets a home, so that its notices have one and lists show it. Offsets
     /// shift when a product is deleted or changes during the walk, so each page starts from the time of the last
     /// row instead (e-series-api.md, section 4.5); what slips through all the same is only asked for by id.
+    ///
+    /// And once more at last what changed shortly before the run, which the lists may not have shown then: whatever
+    /// came after its start is told of by notices and polls.
     async fn list_online(&self, account: &Account, sync: &mut Sync) -> Result<(), Broken> {
-        let (since, offset) = place(sync.cursor.as_deref());
+        let recent = sync.phase == Phase::ListRecent;
+        if recent && sync.cursor.is_none() && self.awaits_the_index(account, sync).await? {
+            return Ok(());
+        }
+        let start = if recent { before(sync.started_at, overlap()) } else { Instant::UNIX_EPOCH };
+        let (since, offset) = place(sync.cursor.as_deref()).unwrap_or((start, 0));
         let asked_at = self.clock.now();
         let page = account.e.products_shown_since(since, offset).await;
         let page = page.map_err(|error| Broken::Call(Side::ESeries, error))?;
@@ -118,6 +129,7 @@ impl Sweep {
         sync.due_at = now;
         let last = page.rows.iter().filter_map(|(product, _)| product.updated).max();
         match (page.next, last) {
+            (None, _) if recent => (sync.phase, sync.cursor) = (listed(sync.mode), None),
             (None, _) => (sync.phase, sync.cursor) = (Phase::ListMatrices, None),
             (Some(_), Some(last)) if last > since => sync.cursor = Some(format!("{}:0", last.timestamp())),
             (Some(next), _) => sync.cursor = Some(format!("{}:{next}", since.timestamp())),
@@ -126,6 +138,32 @@ impl Sweep {
             db.commit().await?;
         }
         Ok(())
+    }
+
+    /// Has the store been changed so shortly before the run that its lists may not show it yet? Then there is nothing
+    /// to do but to wait: what is not known to be there would be created a second time.
+    async fn awaits_the_index(&self, account: &Account, sync: &mut Sync) -> Result<bool, Broken> {
+        let now = self.clock.now();
+        let complete = after(sync.started_at, INDEX_LAG);
+        if now >= complete {
+            return Ok(false);
+        }
+        let changed = match account.e.products_updated().await {
+            Ok(changed) => changed,
+            Err(CallError::Refused { .. } | CallError::Gone { .. }) => None,
+            Err(error) => return Err(Broken::Call(Side::ESeries, error)),
+        };
+        let at_rest = changed.is_some_and(|changed| changed < before(sync.started_at, overlap()));
+        if at_rest {
+            (sync.phase, sync.due_at) = (listed(sync.mode), now);
+        } else {
+            sync.due_at = complete;
+        }
+        let mut db = self.store.begin().await?;
+        if syncs::save(&mut db, sync).await? {
+            db.commit().await?;
+        }
+        Ok(true)
     }
 
     /// Then the matrices of R-Series, before their items, so that each variant finds its home.
@@ -213,11 +251,9 @@ impl Sweep {
             Some(next) => sync.cursor = Some(next.to_string()),
             None => {
                 sync.cursor = None;
-                sync.phase = match sync.mode {
-                    Mode::FullLook => Phase::MarkMissing,
-                    Mode::Apply => Phase::Mark,
-                    Mode::Preview => Phase::Compare,
-                };
+                // A full look finds tomorrow what it cannot see yet, and nothing is created because of it.
+                let whole = sync.mode != Mode::FullLook;
+                sync.phase = if whole { Phase::ListRecent } else { listed(sync.mode) };
                 if sync.mode == Mode::Preview {
                     looks::rank_matrices(&mut db, connection).await?;
                 }
@@ -299,13 +335,21 @@ fn count(length: usize) -> i64 {
 }
 
 /// Where a walk by time goes on: from which time, and behind how many rows of it.
-fn place(cursor: Option<&str>) -> (Instant, u64) {
-    let start = (Instant::UNIX_EPOCH, 0);
+fn place(cursor: Option<&str>) -> Option<(Instant, u64)> {
     let parse = |cursor: &str| {
         let (since, offset) = cursor.split_once(':')?;
         Some((Instant::from_timestamp(since.parse().ok()?, 0)?, offset.parse().ok()?))
     };
-    cursor.and_then(parse).unwrap_or(start)
+    cursor.and_then(parse)
+}
+
+/// What follows when everything is listed.
+fn listed(mode: Mode) -> Phase {
+    match mode {
+        Mode::FullLook => Phase::MarkMissing,
+        Mode::Apply => Phase::Mark,
+        Mode::Preview => Phase::Compare,
+    }
 }
 
 /// What a full look had visited, and why.

@@ -101,6 +101,23 @@ async fn all_are_enabled_and_some_disabled_on_both_sides_and_the_order_tells_how
 }
 
 #[tokio::test]
+async fn an_order_says_what_it_waits_for_and_why() {
+    let api = shop().await;
+    api.world.stage.e.delete_product(api.world.product_of(3).unwrap().id);
+    api.world.settle().await;
+    let (_, taken) = api.order(json!({"all": true, "enabled": true})).await;
+    let path = format!("/products/mass-updates/{}", taken["id"].as_str().unwrap());
+    let waiting = api.get(&path).await["waiting"].clone();
+    assert_eq!(waiting.as_array().unwrap().len(), 13, "{waiting}");
+    api.world.settle().await;
+    let shown = api.get(&path).await;
+    assert_eq!((&shown["done"], &shown["left"]), (&json!(12), &json!(1)), "{shown}");
+    let [waiting] = shown["waiting"].as_array().unwrap().as_slice() else { panic!("{shown}") };
+    assert_eq!((&waiting["sku"], &waiting["code"]), (&json!("T-2"), &json!("gone_online")), "{shown}");
+    assert!(waiting["reason"].as_str().unwrap().contains("recreate"), "{shown}");
+}
+
+#[tokio::test]
 async fn an_order_holds_against_any_way_of_the_field() {
     for way in ["both", "r_to_e", "e_to_r", "off"] {
         let api = shop().await;

@@ -19,8 +19,6 @@ async fn a_doubt_is_listed_with_its_candidates_and_resolved() {
     let mug = e.create_product(
         json!({"name": "Mug", "sku": "MUG-1", "price": 4, "quantity": 2, "unlimited": false}),
     );
-    // The store's lists show a product some seconds after it was made.
-    api.world.clock.advance(std::time::Duration::from_secs(60));
     api.connect().await;
     api.world.settle().await;
     api.check_paging(&api.at("/reviews")).await;

@@ -269,7 +269,12 @@ async fn a_variation_added_on_the_web_waits_for_a_word_or_comes_by_itself() {
     let green = add("Green", "TS-G-S");
     world.settle().await;
     assert_eq!(world.stage.r.matrix(matrix).unwrap().variants.len(), 4);
+    let unlinked = world.get("/products?state=unlinked").await["items"].clone();
+    assert_eq!(unlinked[0]["e_series"]["combination_id"], green.to_string(), "it is listed: {unlinked}");
+    assert_eq!(unlinked[0]["parent_id"], world.id_of(product, None).await, "{unlinked}");
+    assert_eq!(unlinked.as_array().unwrap().len(), 1, "{unlinked}");
     world.create_on_r(product, Some(green)).await;
+    assert_eq!(world.get("/products?state=unlinked").await["items"], json!([]));
     let made = &world.items_called("TS-G-S")[0];
     assert_eq!((made.matrix_id, made.attributes.clone()), (matrix, ["Green", "S", ""].map(str::to_owned)));
     assert_eq!((made.stock[&1], made.description.as_str()), (4, "T-shirt Green S"));

@@ -31,6 +31,7 @@ mod preview;
 mod races;
 mod replicas;
 mod retention;
+mod seen_twice;
 mod shops;
 mod stock_doubts;
 mod stock_races;

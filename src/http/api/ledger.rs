@@ -141,7 +141,17 @@ async fn names(
 ) -> Result<BTreeMap<ProductId, String>, StoreError> {
     let products: Vec<ProductId> = rows.iter().filter_map(|row| row.product_id).collect();
     let links = links::load(db, id, &products).await?;
-    Ok(links.into_iter().map(|link| (link.product_id, link.name)).collect())
+    let mut names: BTreeMap<ProductId, String> =
+        links.into_iter().map(|link| (link.product_id, link.name)).collect();
+    // What is not there any more is called what it was called when it went.
+    for row in rows {
+        let told =
+            [&row.before, &row.after].into_iter().flatten().find_map(|told| told.get("name")?.as_str());
+        if let (Some(product), Some(name)) = (row.product_id, told) {
+            names.entry(product).or_insert_with(|| name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 fn show(row: crate::ledger::Entry, names: &BTreeMap<ProductId, String>) -> Entry {

@@ -62,7 +62,27 @@ struct MassUpdate {
     done: i64,
     /// Products that wait: for their turn, or parked with a reason.
     left: i64,
+    /// The first hundred of those that wait, parked ones first.
+    waiting: Vec<Waiting>,
 }
+
+/// A product that an order still waits for.
+#[derive(Debug, Serialize, ToSchema)]
+struct Waiting {
+    /// Which.
+    product_id: ProductId,
+    /// What it is called.
+    name: String,
+    /// Its SKU; empty when it has none.
+    sku: String,
+    /// Why it is parked, for programs; none when it waits for its turn.
+    code: Option<String>,
+    /// The same in words.
+    reason: Option<String>,
+}
+
+/// How many of those that wait are shown.
+const SHOWN: i64 = 100;
 
 /// Enable or disable many products
 ///
@@ -138,6 +158,10 @@ async fn get_mass_update(
     let entry = entry.ok_or_else(|| Problem::not_found("mass update"))?;
     let accepted = detail.get("products").and_then(serde_json::Value::as_i64).unwrap_or_default();
     let left = wishes::left(&mut db, id, update).await?;
+    let waiting = wishes::waiting(&mut db, id, update, SHOWN).await?.into_iter().map(|waiting| {
+        let (code, reason) = waiting.parked.unzip();
+        Waiting { product_id: waiting.product_id, name: waiting.name, sku: waiting.sku, code, reason }
+    });
     Ok(axum::Json(MassUpdate {
         id: update,
         enabled: detail.get("enabled").and_then(serde_json::Value::as_bool).unwrap_or_default(),
@@ -145,5 +169,6 @@ async fn get_mass_update(
         accepted,
         done: accepted.saturating_sub(left),
         left,
+        waiting: waiting.collect(),
     }))
 }

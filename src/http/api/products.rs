@@ -131,7 +131,8 @@ struct Filter {
     sku: Option<String>,
     /// Name or SKU containing this, ignoring case.
     q: Option<String>,
-    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
+    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`: on one side alone. Among the last ones are variations that
+    /// only E-Series has, each with its `parent_id`.
     state: Option<String>,
 }
 

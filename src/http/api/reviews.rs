@@ -24,18 +24,18 @@ pub(super) fn routes() -> OpenApiRouter<Desk> {
     OpenApiRouter::new().routes(routes!(list_reviews)).routes(routes!(resolve_review))
 }
 
-/// A product of the shop whose match is in doubt.
+/// A product whose match is in doubt: of the shop, or on E-Series alone and perhaps one that is in step already.
 #[derive(Debug, Serialize, ToSchema)]
 struct Review {
     /// The product.
     product_id: ProductId,
-    /// What the shop calls it.
+    /// What it is called.
     name: String,
     /// Its SKU; empty when it has none.
     sku: String,
-    /// R-Series `itemID`, of a simple product.
+    /// R-Series `itemID`, of a simple product of the shop.
     r_item_id: Option<i64>,
-    /// R-Series `itemMatrixID`, of a product with variants.
+    /// R-Series `itemMatrixID`, of a product with variants of the shop.
     r_matrix_id: Option<i64>,
     /// `sku_twice_in_shop`, `sku_twice_online`, `sku_case`, `sku_missing`, `sku_of_variation` or `variants_differ`.
     code: String,
@@ -65,7 +65,8 @@ fn show(open: Open) -> Review {
 /// List products whose match is in doubt
 ///
 /// Concord ties products of the two sides only by SKUs that are the same to the letter and of nothing else. Whatever
-/// is less certain waits here, with what it may be.
+/// is less certain waits here, with what it may be. A product that only E-Series has waits here, too, when it may be one
+/// that is in step already: then its candidates are tied.
 #[utoipa::path(get, path = "/connections/{connection_id}/reviews", tag = "products", operation_id = "list_reviews",
     security(("bearer" = [])), params(("connection_id" = Uuid, Path), Paging),
     responses((status = 200, description = "Products to be reviewed", body = List<Review>),
@@ -98,7 +99,9 @@ struct Resolution {
 /// Resolve a doubt
 ///
 /// With a product's id the two are tied and merged: where they differ, the rules of the fields decide. With
-/// `create` a product of its own is created, under the system SKU where its SKU belongs to another one.
+/// `create` a product of its own is created, under the system SKU where its SKU belongs to another one. Of a product that
+/// only E-Series has, `create` says that it is none of them, and it is left as it is; if it is, delete the one that is
+/// too many.
 #[utoipa::path(post, path = "/connections/{connection_id}/reviews/{product_id}/resolve", tag = "products",
     operation_id = "resolve_review", security(("bearer" = [])),
     params(("connection_id" = Uuid, Path), ("product_id" = Uuid, Path)), request_body = Resolution,
@@ -131,6 +134,12 @@ async fn resolve_review(
         return Err(Problem::not_found("product in doubt"));
     }
     if let Choice::Link(e_product_id) = choice {
+        if reviews::is_online(&mut db, id, product).await? {
+            return Err(Problem::invalid(
+                "this product is on E-Series already: delete the one that is too many, or say \"create\": it is \
+                 another one",
+            ));
+        }
         let half = links::by_e_half(&mut db, id, (e_product_id, None)).await?;
         let Some(half) = half else {
             return Err(Problem::invalid(format!(
@@ -152,7 +161,7 @@ async fn resolve_review(
     let mut entry = Entry::told(id, entry_id, now, Kind::Operator, Origin::Operator, product);
     entry.cause = Some(match choice {
         Choice::Link(e_product_id) => format!("an operator said that it is the product {e_product_id}"),
-        Choice::Create => "an operator said that E-Series does not have it".into(),
+        Choice::Create => "an operator said that it is none of those that it may be".into(),
     });
     entry.detail = Some(serde_json::json!({ "act": "resolve_review", "link_to": resolution.link_to }));
     ledger::insert(&mut db, &entry).await?;

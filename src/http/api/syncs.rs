@@ -80,8 +80,8 @@ struct Progress {
 /// What a run came to.
 #[derive(Debug, Serialize, ToSchema)]
 struct Summary {
-    /// `list_online`, `list_matrices`, `list_shop`, `mark`, `mark_missing` and `visit`; of a preview `compare` and
-    /// `compare_online` after the lists.
+    /// `list_online`, `list_matrices`, `list_shop`, `list_recent` (once more what changed on E-Series shortly before),
+    /// `mark`, `mark_missing` and `visit`; of a preview `compare` and `compare_online` after the lists.
     phase: &'static str,
     /// Of the items listed, those that are variants of a matrix.
     variants: i64,

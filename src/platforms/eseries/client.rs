@@ -15,7 +15,7 @@ use crate::catalog::Side;
 use crate::clock::{Instant, SharedClock, after};
 use crate::platforms::error::ALLOWANCE_SPENT;
 use crate::platforms::gate::Gate;
-use crate::platforms::read::{Unreadable, list};
+use crate::platforms::read::{Record, Unreadable, list};
 use crate::platforms::transport::{Answer, Body, Transport, TransportError};
 use crate::platforms::{CallError, calls};
 
@@ -89,6 +89,12 @@ impl Client {
     pub async fn profile(&self) -> Result<Profile, CallError> {
         let json = self.read(self.url(&["profile"], &[])).await?;
         Profile::read(&json).map_err(|error| self.unreadable_answer(&error.to_string()))
+    }
+
+    /// When the catalogue was last changed, if it can be read: products and categories move it (section 11).
+    pub async fn products_updated(&self) -> Result<Option<Instant>, CallError> {
+        let json = self.read(self.url(&["latest-stats"], &[])).await?;
+        Ok(Record::of("Stats", &json).and_then(|stats| stats.time("productsUpdated")).unwrap_or(None))
     }
 
     /// One product; sees every write at once (section 3).

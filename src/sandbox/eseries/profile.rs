@@ -6,6 +6,7 @@ use super::access::require;
 use super::refusal::Refusal;
 use super::store::Store;
 use super::values::{Keep, Query, date};
+use crate::clock::Instant;
 
 /// `GET /profile`.
 pub(super) fn profile(store: &Store, scopes: &[String], query: &Query) -> Result<Value, Refusal> {
@@ -69,9 +70,12 @@ pub(super) fn profile(store: &Store, scopes: &[String], query: &Query) -> Result
     Ok(keep.map_or_else(|| profile.clone(), |keep| keep.cut(profile.clone())))
 }
 
+/// When the store was opened: 1 January 2020.
+pub(super) const BORN: Instant = Instant::from_timestamp(1_577_836_800, 0).unwrap();
+
 /// `GET /latest-stats`: a cheap look whether anything has changed.
 pub(super) fn latest_stats(store: &Store, query: &Query) -> Result<Value, Refusal> {
-    let born = "2020-01-01 00:00:00 +0000";
+    let born = date(BORN);
     let mut stats = json!({
         "productsUpdated": date(store.products_updated), "ordersUpdated": born, "customersUpdated": born,
         "categoriesUpdated": date(store.categories_updated), "profileUpdated": born,

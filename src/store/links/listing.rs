@@ -36,7 +36,8 @@ pub struct ListQuery {
     pub sku: Option<String>,
     /// Name or SKU containing this, of the product or of one of its variants, ignoring case.
     pub text: Option<String>,
-    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`.
+    /// `in_step`, `waiting`, `parked`, `conflict` or `unlinked`; with the last one, variations that only E-Series has
+    /// are listed, too, beside whole products.
     pub state: Option<String>,
     /// Continue behind this product.
     pub after: Option<ProductId>,
@@ -103,7 +104,9 @@ pub async fn list(db: &mut Db, connection_id: ConnectionId, query: &ListQuery) -
                                  and (position(lower($4) in lower(c.name)) > 0
                                       or position(lower($4) in lower(c.sku)) > 0)))
                and ($5::uuid is null or l.product_id > $5)
-               and ($8::uuid is null and (l.parent_id is null or $2::uuid is not null or $9) or l.parent_id = $8)
+               and ($8::uuid is null and (l.parent_id is null or $2::uuid is not null or $9
+                                          or $6 = 'unlinked' and l.standing = 'only_online')
+                    or l.parent_id = $8)
            ) listed
            where ($6::text is null or listed."state!" = $6)
            order by product_id limit $7"#,
