@@ -16,8 +16,8 @@ use crate::config::LogFormat;
 /// for, and what is not built with traces does next to nothing for them.
 pub const SPANS: &str = "concord::spans";
 
-/// Postgres notes, at each start, that the table of the migrations is there already.
-const NOT_OURS: &str = "sqlx::postgres::notice=warn";
+/// The database client passes on, at each start, that the table of the migrations is there already. Its warnings stay.
+const NOT_OURS: &str = "sqlx=warn";
 
 /// Starts logging to standard error. A filter that cannot be read is an error that says so.
 pub fn start_logging(filter: &str, format: LogFormat) -> Result<(), String> {
