@@ -124,9 +124,9 @@ pub async fn by_name(db: &mut Db, connection_id: ConnectionId, name: &str) -> Re
     Ok(found.collect())
 }
 
-/// Products in step that this one, which only E-Series has, may be as well: a SKU of theirs differs from one of its own
-/// in the case of its letters alone, or they have none and are called the same. Those of which a person has said that
-/// they are others are left out.
+/// Products in step that this one, which only E-Series has, may be as well: a SKU of theirs is one of its own, whatever
+/// the case of its letters, or they have none and are called the same. Those of which a person has said that they are
+/// others are left out.
 pub async fn in_step_like(
     db: &mut Db,
     connection_id: ConnectionId,

@@ -70,7 +70,7 @@ pub(super) fn profile(store: &Store, scopes: &[String], query: &Query) -> Result
     Ok(keep.map_or_else(|| profile.clone(), |keep| keep.cut(profile.clone())))
 }
 
-/// When the store was opened: 1 January 2020.
+/// When the store was opened: 1 January 2020. That this is a time is proved when it is built.
 pub(super) const BORN: Instant = Instant::from_timestamp(1_577_836_800, 0).unwrap();
 
 /// `GET /latest-stats`: a cheap look whether anything has changed.
